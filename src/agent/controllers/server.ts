@@ -1,0 +1,119 @@
+// Servers: diffs the desired server against the guest that is really there and calls the guest driver.
+// Guests outlive this process; a guest that is found running is adopted as it is.
+import type { Clock } from '../../kernel/clock.ts';
+import type { ItemOf, ServerBody } from '../../protocol/items.ts';
+import { keyOf, referencesOf, Waiting, type Controller, type HostState, type Observed } from '../controller.ts';
+import type { GuestDriver, GuestSpec, GuestState, GuestType } from '../drivers/guest/driver.ts';
+import { DriverError } from '../drivers/errors.ts';
+import type { ImageCache } from '../image-cache.ts';
+import type { Plugged } from './networking.ts';
+
+/** How long a guest may take to power off by itself, in milliseconds. */
+const STOP_GRACE_MS = 20_000;
+/** A guest that crashes more often than this within CRASH_WINDOW_MS stays down, reported. */
+const MAX_CRASH_RESTARTS = 3;
+const CRASH_WINDOW_MS = 600_000;
+
+export function serverController(parts: {
+  drivers: ReadonlyMap<GuestType, GuestDriver>;
+  images: ImageCache;
+  plugged: Plugged;
+  clock: Clock;
+}): Controller<'server'> {
+  const { drivers, images, plugged, clock } = parts;
+  const crashes = new Map<string, number[]>();
+
+  const driverOf = (body: ServerBody): GuestDriver => {
+    const driver = drivers.get(body.type);
+    if (driver === undefined) throw new DriverError('unavailable', `This host cannot run servers of type ${body.type}.`);
+    return driver;
+  };
+
+  async function specOf(id: string, body: ServerBody): Promise<GuestSpec> {
+    const ports = body.ports.map(({ portId }) => {
+      const port = plugged.get(portId);
+      if (port === undefined) throw new Waiting(keyOf('port', portId));
+      return port;
+    });
+    return { id, body, ports, imagePath: await images.ensure(body.image) };
+  }
+
+  /** True when a crashed guest may be started again by itself. */
+  function mayRestart(id: string): boolean {
+    const now = clock.now();
+    const recent = (crashes.get(id) ?? []).filter((at) => now - at < CRASH_WINDOW_MS);
+    if (recent.length >= MAX_CRASH_RESTARTS) return false;
+    crashes.set(id, [...recent, now]);
+    return true;
+  }
+
+  async function converge(driver: GuestDriver, spec: GuestSpec, state: GuestState, commanded: boolean): Promise<void> {
+    const { body, id } = spec;
+    const rebooted = commanded && state.rebootCount !== body.rebootCount;
+    switch (body.power) {
+      case 'running':
+        if (state.power === 'running' || state.power === 'paused') {
+          if (rebooted) await driver.reboot(spec, body.rebootHard);
+          else if (state.power === 'paused' && commanded) await driver.resume(id);
+        } else if (commanded) await driver.start(spec);
+        // Not asked for: a guest that powered itself off stays off, one that crashed is brought back.
+        else if (state.power === 'crashed' && mayRestart(id)) await driver.start(spec);
+        return;
+      case 'stopped':
+        if (state.power !== 'stopped') await driver.stop(id, STOP_GRACE_MS);
+        return;
+      case 'paused':
+        if (!commanded) return;
+        if (state.power === 'stopped' || state.power === 'crashed' || state.power === 'suspended') await driver.start(spec);
+        if (state.power !== 'paused') await driver.pause(id);
+        return;
+      case 'suspended':
+        if (!commanded || state.power === 'suspended') return;
+        if (state.power === 'paused') await driver.resume(id);
+        if (state.power === 'running' || state.power === 'paused') await driver.suspend(id);
+    }
+  }
+
+  async function ensure(item: ItemOf<'server'>, host: HostState): Promise<Observed> {
+    const { id, body, generation } = item;
+    if (body === null) return {};
+    const driver = driverOf(body);
+    const stored = host.stored('server', id);
+    let state = await driver.get(id);
+    // A user's wish that this guest has not seen yet, or a boot of the host since it was met.
+    const commanded = state === null || stored === undefined || stored.applied !== generation || stored.boot !== host.boot;
+    const spec = await specOf(id, body);
+    if (state === null) {
+      await driver.define(spec);
+      state = { id, power: 'stopped', incarnation: null, rebootCount: body.rebootCount };
+    }
+    await converge(driver, spec, state, commanded);
+    // After the reboot that it asks for, so that a crash in between repeats it.
+    if (commanded) await driver.define(spec);
+    const now = await driver.get(id);
+    if (now === null) throw new DriverError('failed', `Server ${id} is gone from its host right after it was defined.`);
+    if (now.power === 'crashed')
+      throw new DriverError('refused', `The guest of server ${id} ended unexpectedly and is not restarted any more. Look at its console log, then reboot or start it.`);
+    return { power: now.power, rebootCount: body.rebootCount, restarts: crashes.get(id)?.length ?? 0 };
+  }
+
+  return {
+    kind: 'server',
+    needs: referencesOf,
+    ensure,
+    async remove(id) {
+      crashes.delete(id);
+      for (const driver of drivers.values()) await driver.destroy(id);
+    },
+    async observe() {
+      const lists = await Promise.all([...drivers.values()].map((driver) => driver.list()));
+      return lists.flat().map((guest) => guest.id);
+    },
+    watch(changed) {
+      const stops = [...drivers.values()].map((driver) => driver.watch(changed));
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
+  };
+}

@@ -1,0 +1,74 @@
+// The one contract for whatever runs a server: QEMU, podman, or the simulation. The server controller
+// diffs desired against `list()`, the kernel's own truth, and calls these verbs.
+import type { ServerBody } from '../../../protocol/items.ts';
+
+export type GuestType = ServerBody['type'];
+export type GuestPower = 'running' | 'stopped' | 'paused' | 'suspended' | 'crashed';
+
+export type GuestState = {
+  id: string;
+  power: GuestPower;
+  /** The process or container of this incarnation; changes with each start. Used to prove that a guest was not disturbed. */
+  incarnation: string | null;
+  /** The value handed to the last `define`, kept with the guest so that it survives the agent. */
+  rebootCount: number;
+};
+
+/** How the network driver plugged one of the guest's ports. */
+export type PluggedPort = {
+  portId: string;
+  mac: string;
+  /** Bytes. */
+  mtu: number;
+} & (
+  | { plug: 'tap'; device: string; netns: string } // a persistent tap, in this named namespace
+  | { plug: 'netns'; netns: string } // the guest's prepared namespace, the same for all its ports
+);
+
+export type GuestSpec = {
+  id: string;
+  body: ServerBody;
+  ports: PluggedPort[];
+  /** Verified local copy of the image content: a file, never modified. */
+  imagePath: string;
+};
+
+export type GuestCapabilities = {
+  type: GuestType;
+  driver: string;
+  hypervisorType: string;
+  hypervisorVersion: number;
+  capabilities: string[];
+};
+
+/**
+ * Every verb is idempotent and safe to repeat after a crash at any await. Guests never are children of
+ * this process: they outlive it. Errors are `DriverError`s with a public message.
+ */
+export type GuestDriver = {
+  readonly type: GuestType;
+  /** Probes what really works here (boots a probe guest where needed). Throws DriverError when this host cannot run such guests. */
+  probe(): Promise<GuestCapabilities>;
+  /** All guests of this data dir that exist in any form, re-adopted from the kernel's truth. */
+  list(): Promise<GuestState[]>;
+  /** One guest; null: nothing of it exists. */
+  get(id: string): Promise<GuestState | null>;
+  /** Creates disk and definition, stopped; an existing guest is redefined (new name, ports, counter) without touching its disk or its run. */
+  define(spec: GuestSpec): Promise<void>;
+  /** Starts a stopped, crashed or suspended guest. Its ports are plugged before this is called. */
+  start(spec: GuestSpec): Promise<void>;
+  /** Asks the guest to power off and, after graceMs, cuts its power. graceMs 0: at once. */
+  stop(id: string, graceMs: number): Promise<void>;
+  reboot(spec: GuestSpec, hard: boolean): Promise<void>;
+  pause(id: string): Promise<void>;
+  resume(id: string): Promise<void>;
+  /** Saves memory to disk and stops. Drivers without it leave 'suspend' out of their capabilities. */
+  suspend(id: string): Promise<void>;
+  /** Removes the guest and everything of it: processes, disks, logs, cgroups. */
+  destroy(id: string): Promise<void>;
+  consoleLog(id: string, lines: number | null): Promise<string>;
+  /** Calls back when a guest's state may have changed by itself; only a wake-up, the state is re-read. */
+  watch(changed: (id: string) => void): () => void;
+  /** Releases sockets and timers of this process; guests run on. */
+  close(): Promise<void>;
+};

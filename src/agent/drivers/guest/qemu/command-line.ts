@@ -1,0 +1,239 @@
+// The QEMU command line of a guest: a pure function of its hardware and its file descriptors. Nothing that
+// a tenant typed gets here except numbers and values from the tables below.
+import { Type, type Static } from 'typebox';
+import { DriverError } from '../../errors.ts';
+import type { GuestSpec } from '../driver.ts';
+import type { Accelerator } from './accelerator.ts';
+import { baseFormat } from './disk.ts';
+
+/** Everything the command line depends on. Kept with a suspended guest: its memory fits only the same hardware. */
+export const Hardware = Type.Object({
+  id: Type.String(),
+  machine: Type.String(),
+  accelerator: Type.Union([Type.Literal('kvm'), Type.Literal('tcg')]),
+  vcpus: Type.Integer(),
+  memoryMib: Type.Integer(),
+  diskFormat: Type.Union([Type.Literal('raw'), Type.Literal('qcow2')]),
+  diskBus: Type.Union([Type.Literal('virtio'), Type.Literal('scsi'), Type.Literal('sata')]),
+  vifModel: Type.Union([Type.Literal('virtio'), Type.Literal('e1000'), Type.Literal('e1000e')]),
+  taps: Type.Array(Type.Object({ device: Type.String(), mac: Type.String(), mtu: Type.Integer() })),
+});
+export type Hardware = Static<typeof Hardware>;
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const macAddress = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/;
+/** Linux interface names that need no quoting anywhere. */
+const interfaceName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/;
+export const netnsName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** q35 without interrupt remapping. */
+const maxVcpus = 255;
+
+const diskBuses: readonly Hardware['diskBus'][] = ['virtio', 'scsi', 'sata'];
+const vifModels: readonly Hardware['vifModel'][] = ['virtio', 'e1000', 'e1000e'];
+
+function pick<T extends string>(
+  property: string,
+  value: string | undefined,
+  known: readonly T[],
+  fallback: T,
+): T {
+  if (value === undefined) return fallback;
+  const found = known.find((each) => each === value);
+  if (found !== undefined) return found;
+  throw new DriverError(
+    'refused',
+    `${property}=${JSON.stringify(value)} is not supported here; use one of ${known.join(', ')}`,
+  );
+}
+
+/** Checks the desired body and resolves its properties. Throws DriverError 'refused' with the field and the rule. */
+export function hardwareOf(spec: GuestSpec, host: { machine: string; accelerator: Accelerator }): Hardware {
+  const { id, body } = spec;
+  if (body.type !== 'vm')
+    throw new DriverError('refused', `server ${id} is a ${body.type}; QEMU runs type vm only`);
+  if (!uuid.test(id))
+    throw new DriverError('refused', `server id ${JSON.stringify(id)} is not a UUID, which SMBIOS needs`);
+  if (body.vcpus > maxVcpus) {
+    throw new DriverError(
+      'refused',
+      `server ${id} asks for ${body.vcpus} vcpus; a virtual machine has at most ${maxVcpus}`,
+    );
+  }
+  const { hw_architecture: architecture, hw_firmware_type: firmware } = body.properties;
+  pick('hw_architecture', architecture, ['x86_64'], 'x86_64');
+  pick('hw_firmware_type', firmware, ['bios'], 'bios');
+  const taps = spec.ports.map((port) => {
+    if (port.plug !== 'tap')
+      throw new DriverError(
+        'refused',
+        `port ${port.portId} is plugged as ${port.plug}; a virtual machine needs a tap`,
+      );
+    if (!interfaceName.test(port.device) || !macAddress.test(port.mac)) {
+      throw new DriverError(
+        'refused',
+        `port ${port.portId} has a device name or MAC address that is not well-formed`,
+        `${port.device} ${port.mac}`,
+      );
+    }
+    return { device: port.device, mac: port.mac, mtu: port.mtu };
+  });
+  return {
+    id,
+    machine: host.machine,
+    accelerator: host.accelerator,
+    vcpus: body.vcpus,
+    memoryMib: body.memoryMib,
+    diskFormat: baseFormat(body.image.diskFormat),
+    diskBus: pick('hw_disk_bus', body.properties['hw_disk_bus'], diskBuses, 'virtio'),
+    vifModel: pick('hw_vif_model', body.properties['hw_vif_model'], vifModels, 'virtio'),
+    taps,
+  };
+}
+
+/** The one namespace in which all of a guest's taps live; null: it has none. */
+export function netnsOf(spec: GuestSpec): string | null {
+  const names = [...new Set(spec.ports.map((port) => port.netns))];
+  if (names.length > 1) {
+    throw new DriverError(
+      'failed',
+      `the ports of server ${spec.id} are plugged in different namespaces; plug them again`,
+      names.join(' '),
+    );
+  }
+  const [name] = names;
+  if (name === undefined) return null;
+  if (!netnsName.test(name))
+    throw new DriverError('refused', 'a port names a namespace that is not well-formed', name);
+  return name;
+}
+
+/** MiB of translated code. QEMU's default of a gigabyte would dwarf a small guest. */
+export const translationCacheMib = (memoryMib: number): number =>
+  memoryMib <= 512 ? 32 : memoryMib <= 2048 ? 64 : 128;
+
+/** Hot-pluggable slots beyond those in use at start. */
+const spareSlots = 8;
+const diskSlots = 1;
+
+export const fds = { disk: 3, base: 4, console: 5 } as const;
+const fdset = (fd: number): string => `/dev/fdset/${fd}`;
+
+/**
+ * `sockets` is the guest's runtime folder. Disk, image and console log come as inherited descriptors, so
+ * that QEMU needs no right to any path below the data dir. `restore` names a snapshot to resume from, paused.
+ */
+export function qemuArguments(hardware: Hardware, sockets: string, restore: string | null): string[] {
+  const { id, accelerator, vcpus, memoryMib } = hardware;
+  const device = (fields: Record<string, unknown>): string[] => ['-device', JSON.stringify(fields)];
+  const blockdev = (fields: Record<string, unknown>): string[] => ['-blockdev', JSON.stringify(fields)];
+  const monitor = (name: string): string[] => [
+    ...['-chardev', `socket,id=${name},path=${sockets}/${name}.sock,server=on,wait=off`],
+    ...['-mon', `chardev=${name},mode=control`],
+  ];
+  const slots = diskSlots + hardware.taps.length + spareSlots;
+  const rootPorts = Array.from({ length: slots }, (_, slot) =>
+    device({
+      driver: 'pcie-root-port',
+      id: `slot${slot}`,
+      bus: 'pcie.0',
+      chassis: slot + 1,
+      slot: slot + 1,
+      addr: `0x${(0x10 + (slot >> 3)).toString(16)}.0x${slot & 7}`,
+      multifunction: true,
+      // SeaBIOS hands each port 4 KiB of the 64 KiB of I/O ports unless told; none of our devices uses them
+      'io-reserve': 0,
+    }),
+  ).flat();
+  const diskDevice: Record<Hardware['diskBus'], string[]> = {
+    virtio: device({ driver: 'virtio-blk-pci', id: 'root-disk', drive: 'root', bus: 'slot0', bootindex: 1 }),
+    scsi: [
+      ...device({ driver: 'virtio-scsi-pci', id: 'scsi', bus: 'slot0' }),
+      ...device({ driver: 'scsi-hd', id: 'root-disk', drive: 'root', bus: 'scsi.0', bootindex: 1 }),
+    ],
+    sata: device({ driver: 'ide-hd', id: 'root-disk', drive: 'root', bus: 'ide.0', bootindex: 1 }),
+  };
+  const nicDriver = { virtio: 'virtio-net-pci', e1000: 'e1000', e1000e: 'e1000e' }[hardware.vifModel];
+  const nics = hardware.taps.flatMap((tap, index) => [
+    ...['-netdev', `tap,id=net${index},ifname=${tap.device},script=no,downscript=no`],
+    ...device({
+      driver: nicDriver,
+      id: `nic${index}`,
+      netdev: `net${index}`,
+      mac: tap.mac,
+      romfile: '', // no network boot; and the ROMs may not be installed
+      ...(hardware.vifModel === 'e1000' ? {} : { bus: `slot${diskSlots + index}` }),
+      ...(hardware.vifModel === 'virtio' ? { host_mtu: tap.mtu } : {}),
+    }),
+  ]);
+  return [
+    ...['-name', `strata-${id}`, '-uuid', id],
+    ...['-M', hardware.machine, '-nodefaults', '-no-user-config', '-display', 'none'],
+    ...(accelerator === 'kvm'
+      ? ['-accel', 'kvm', '-cpu', 'host']
+      : [
+          ...[
+            '-accel',
+            `tcg,tb-size=${translationCacheMib(memoryMib)},thread=${vcpus > 1 ? 'multi' : 'single'}`,
+          ],
+          ...['-cpu', 'max'],
+        ]),
+    ...['-m', String(memoryMib), '-smp', String(vcpus), '-rtc', 'base=utc', '-boot', 'strict=on'],
+    ...['-smbios', `type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova,uuid=${id},serial=${id}`],
+    ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+    // a guest that powers itself off stays as a halted process, so that nobody mistakes it for a crash
+    ...['-no-shutdown', '-global', 'ICH9-LPC.disable_s3=1', '-global', 'ICH9-LPC.disable_s4=1'],
+    ...['-pidfile', `${sockets}/pid`],
+    ...monitor('qmp'),
+    ...monitor('qmp-spare'),
+    ...Object.values(fds).flatMap((fd) => ['-add-fd', `fd=${fd},set=${fd}`]),
+    ...[
+      '-chardev',
+      `socket,id=serial,path=${sockets}/serial.sock,server=on,wait=off,logfile=${fdset(fds.console)},logappend=on`,
+    ],
+    ...['-serial', 'chardev:serial'],
+    ...['-vnc', `unix:${sockets}/vnc.sock`],
+    ...device({ driver: 'VGA', bus: 'pcie.0', addr: '0x1', vgamem_mb: 8 }),
+    ...rootPorts,
+    ...device({ driver: 'virtio-rng-pci', bus: 'pcie.0', addr: '0x2' }),
+    ...device({
+      driver: 'virtio-balloon-pci',
+      id: 'balloon',
+      bus: 'pcie.0',
+      addr: '0x3',
+      'free-page-reporting': true,
+    }),
+    ...blockdev({
+      'node-name': 'base-file',
+      driver: 'file',
+      filename: fdset(fds.base),
+      'read-only': true,
+      'auto-read-only': false,
+    }),
+    ...blockdev({
+      'node-name': 'base',
+      driver: hardware.diskFormat,
+      file: 'base-file',
+      'read-only': true,
+      'auto-read-only': false,
+      ...(hardware.diskFormat === 'qcow2' ? { backing: null } : {}),
+    }),
+    ...blockdev({
+      'node-name': 'root-file',
+      driver: 'file',
+      filename: fdset(fds.disk),
+      discard: 'unmap',
+      'auto-read-only': false,
+    }),
+    ...blockdev({
+      'node-name': 'root',
+      driver: 'qcow2',
+      file: 'root-file',
+      backing: 'base',
+      discard: 'unmap',
+      'auto-read-only': false,
+    }),
+    ...diskDevice[hardware.diskBus],
+    ...nics,
+    ...(restore === null ? [] : ['-loadvm', restore, '-S']),
+  ];
+}

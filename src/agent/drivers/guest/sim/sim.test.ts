@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../../../kernel/clock.ts';
+import { DriverError } from '../../errors.ts';
+import { guestDriverConformance, sampleServerBody, type SpecOverrides } from '../conformance.ts';
+import type { GuestSpec } from '../driver.ts';
+import { createSimGuestDriver, createSimGuestHost, killSimGuest } from './sim.ts';
+
+const specOf = (overrides: SpecOverrides = {}): GuestSpec => ({
+  id: randomUUID(),
+  ports: [],
+  imagePath: '/nonexistent',
+  ...overrides,
+  body: sampleServerBody('vm', overrides.body),
+});
+
+for (const delayMs of [0, 1]) {
+  guestDriverConformance(`simulated, each verb takes ${delayMs} ms`, async () => {
+    const host = createSimGuestHost(systemClock);
+    host.delayMs = delayMs;
+    return {
+      driver: createSimGuestDriver(host, 'vm'),
+      spec: specOf,
+      cleanup: async () => {},
+      restart: async () => createSimGuestDriver(host, 'vm'),
+      kill: async (id) => killSimGuest(host, id),
+      leftovers: async (id) => (host.guests.has(id) ? [id] : []),
+    };
+  });
+}
+
+describe('the simulated guest driver', () => {
+  test('fails on command, before or after the effect', async () => {
+    const host = createSimGuestHost(systemClock);
+    const driver = createSimGuestDriver(host, 'vm');
+    const spec = specOf();
+    const broken = new DriverError('no-space', 'the disk is full');
+    host.fail = (step) => (step === 'define' ? broken : null);
+    await expect(driver.define(spec)).rejects.toBe(broken);
+    expect(await driver.get(spec.id)).toBeNull();
+    host.fail = (step) => (step === 'define:after' ? broken : null);
+    await expect(driver.define(spec)).rejects.toBe(broken);
+    expect(await driver.get(spec.id)).not.toBeNull();
+  });
+
+  test('shows each type only its own guests', async () => {
+    const host = createSimGuestHost(systemClock);
+    const vm = createSimGuestDriver(host, 'vm');
+    const container = createSimGuestDriver(host, 'container');
+    const spec = specOf();
+    await vm.define(spec);
+    expect(await container.list()).toEqual([]);
+    await container.destroy(spec.id);
+    expect(await vm.get(spec.id)).not.toBeNull();
+  });
+
+  test('a closed driver no longer hears of its host', async () => {
+    const host = createSimGuestHost(systemClock);
+    const driver = createSimGuestDriver(host, 'vm');
+    driver.watch(() => {
+      throw new Error('heard after close');
+    });
+    await driver.close();
+    const spec = specOf();
+    const next = createSimGuestDriver(host, 'vm');
+    await next.define(spec);
+    await next.start(spec);
+    killSimGuest(host, spec.id);
+    expect((await next.get(spec.id))?.power).toBe('crashed');
+  });
+});

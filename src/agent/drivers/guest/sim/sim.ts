@@ -1,0 +1,169 @@
+// The simulated guest driver. What a kernel would hold lives in `SimGuestHost`, which outlives a simulated
+// crash: a new driver over the same host adopts its guests. Cheap enough for thousands of guests, no timers
+// unless a delay is asked for.
+import { sleep, type Clock } from '../../../../kernel/clock.ts';
+import { DriverError } from '../../errors.ts';
+import type { GuestDriver, GuestPower, GuestSpec, GuestState, GuestType } from '../driver.ts';
+
+export type SimGuest = {
+  type: GuestType;
+  spec: GuestSpec;
+  power: GuestPower;
+  /** How often it was started; part of the incarnation. */
+  starts: number;
+};
+
+export type SimVerb = 'define' | 'start' | 'stop' | 'reboot' | 'pause' | 'resume' | 'suspend' | 'destroy';
+
+export type SimGuestHost = {
+  clock: Clock;
+  guests: Map<string, SimGuest>;
+  /** Never reset, so that a guest that was destroyed and made again never repeats an incarnation. */
+  incarnations: number;
+  watchers: Set<(id: string) => void>;
+  /** Called before a verb takes effect and again, as `<verb>:after`, when it has: an error, or a crash thrown here, comes at either side. */
+  fail?: (step: SimVerb | `${SimVerb}:after`, id: string) => DriverError | null;
+  /** Milliseconds each verb takes. */
+  delayMs?: number;
+};
+
+export function createSimGuestHost(clock: Clock): SimGuestHost {
+  return { clock, guests: new Map(), incarnations: 0, watchers: new Set() };
+}
+
+/** Ends a guest as if it had died or, with 'stopped', powered itself off. */
+export function killSimGuest(host: SimGuestHost, id: string, power: 'crashed' | 'stopped' = 'crashed'): void {
+  const guest = host.guests.get(id);
+  if (guest === undefined || (guest.power !== 'running' && guest.power !== 'paused')) return;
+  guest.power = power;
+  for (const watcher of host.watchers) watcher(id);
+}
+
+export function createSimGuestDriver(host: SimGuestHost, type: GuestType): GuestDriver {
+  const mine = (id: string): SimGuest | null => {
+    const guest = host.guests.get(id);
+    return guest?.type === type ? guest : null;
+  };
+  const existing = (id: string): SimGuest => {
+    const guest = mine(id);
+    if (guest === null) throw new DriverError('failed', `server ${id} is not on this host`);
+    return guest;
+  };
+  const view = (id: string, guest: SimGuest): GuestState => ({
+    id,
+    power: guest.power,
+    incarnation: guest.power === 'running' || guest.power === 'paused' ? `sim:${guest.starts}` : null,
+    rebootCount: guest.spec.body.rebootCount,
+  });
+  /** Every verb: maybe slow, maybe failing before or after its effect, which itself is one synchronous step. */
+  const verb = async (name: SimVerb, id: string, effect: () => void): Promise<void> => {
+    if (host.delayMs !== undefined && host.delayMs > 0) await sleep(host.clock, host.delayMs);
+    const before = host.fail?.(name, id) ?? null;
+    if (before !== null) throw before;
+    effect();
+    const after = host.fail?.(`${name}:after`, id) ?? null;
+    if (after !== null) throw after;
+  };
+  const begin = (guest: SimGuest): void => {
+    host.incarnations += 1;
+    guest.starts = host.incarnations;
+    guest.power = 'running';
+  };
+  const subscriptions = new Set<(id: string) => void>();
+
+  return {
+    type,
+    probe: async () => ({
+      type,
+      driver: 'sim',
+      hypervisorType: 'simulated',
+      hypervisorVersion: 1_000_000,
+      capabilities: ['pause', 'suspend'],
+    }),
+    list: async () => {
+      const found: GuestState[] = [];
+      for (const [id, guest] of host.guests) if (guest.type === type) found.push(view(id, guest));
+      return found;
+    },
+    get: async (id) => {
+      const guest = mine(id);
+      return guest === null ? null : view(id, guest);
+    },
+    define: (spec) =>
+      verb('define', spec.id, () => {
+        const guest = host.guests.get(spec.id);
+        if (guest === undefined) host.guests.set(spec.id, { type, spec, power: 'stopped', starts: 0 });
+        else guest.spec = spec;
+      }),
+    start: (spec) =>
+      verb('start', spec.id, () => {
+        const guest = existing(spec.id);
+        if (guest.power === 'running') return;
+        guest.spec = spec;
+        if (guest.power === 'paused') guest.power = 'running';
+        else begin(guest);
+      }),
+    stop: (id, _graceMs) =>
+      verb('stop', id, () => {
+        const guest = mine(id);
+        if (guest !== null) guest.power = 'stopped';
+      }),
+    reboot: (spec) =>
+      verb('reboot', spec.id, () => {
+        const guest = existing(spec.id);
+        guest.spec = spec;
+        begin(guest);
+      }),
+    pause: (id) =>
+      verb('pause', id, () => {
+        const guest = existing(id);
+        if (guest.power === 'running') guest.power = 'paused';
+        else if (guest.power !== 'paused')
+          throw new DriverError(
+            'failed',
+            `server ${id} does not run, so it cannot be paused; start it first`,
+          );
+      }),
+    resume: (id) =>
+      verb('resume', id, () => {
+        const guest = existing(id);
+        if (guest.power === 'paused') guest.power = 'running';
+        else if (guest.power !== 'running')
+          throw new DriverError(
+            'failed',
+            `server ${id} does not run, so it cannot be resumed; start it first`,
+          );
+      }),
+    suspend: (id) =>
+      verb('suspend', id, () => {
+        const guest = existing(id);
+        if (guest.power === 'running' || guest.power === 'paused') guest.power = 'suspended';
+        else if (guest.power !== 'suspended')
+          throw new DriverError(
+            'failed',
+            `server ${id} does not run, so it cannot be suspended; start it first`,
+          );
+      }),
+    destroy: (id) =>
+      verb('destroy', id, () => {
+        if (mine(id) !== null) host.guests.delete(id);
+      }),
+    consoleLog: async (id, lines) => {
+      const guest = existing(id);
+      if (guest.starts === 0 || lines === 0) return '';
+      return `[simulated] server ${id} (${guest.spec.body.hostname}) booted, incarnation sim:${guest.starts}\n`;
+    },
+    watch: (changed) => {
+      host.watchers.add(changed);
+      subscriptions.add(changed);
+      return () => {
+        host.watchers.delete(changed);
+        subscriptions.delete(changed);
+      };
+    },
+    close: async () => {
+      for (const changed of subscriptions) host.watchers.delete(changed);
+      subscriptions.clear();
+    },
+  };
+}

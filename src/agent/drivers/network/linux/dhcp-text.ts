@@ -1,0 +1,98 @@
+// The files of one network's dnsmasq, from bodies alone. Everything in them passed an allow-list: addresses
+// and MACs are canonical, a hostname that is not a DNS label is left out.
+import type { NetworkBody, PortBody } from '../../../../protocol/items.ts';
+import { address, netmask, prefix } from './addresses.ts';
+import { subnetConfig } from './guest-config.ts';
+import { dhcpInterface, short } from './names.ts';
+
+export type DhcpFiles = { pid: string; config: string; hosts: string; options: string };
+
+export const dhcpFiles = (runDir: string, networkId: string): DhcpFiles => {
+  const dir = `${runDir}/dhcp/${short(networkId)}`;
+  return { pid: `${dir}/pid`, config: `${dir}/dnsmasq.conf`, hosts: `${dir}/hosts`, options: `${dir}/options` };
+};
+
+/** IPv4 subnets that DHCP serves here. IPv6 is configured statically in containers and modelled only for virtual machines. */
+export const servedSubnets = (network: NetworkBody): NetworkBody['subnets'] =>
+  network.subnets.filter((subnet) => subnet.ipVersion === 4 && subnet.enableDhcp && subnet.dhcpIp !== null);
+
+const tagOf = (subnetId: string): string => `s${short(subnetId)}`;
+/** Seconds. Leases are static; this is how soon guests learn of changed options. */
+const leaseSeconds = 86_400;
+
+/** Changes only with the subnets' ranges: then dnsmasq restarts. All else is re-read on SIGHUP. */
+export function dnsmasqConfig(network: NetworkBody, files: DhcpFiles): string {
+  const ranges = servedSubnets(network).map((subnet) => {
+    const range = prefix(`Subnet ${subnet.id}: cidr`, subnet.cidr, 4);
+    const first = range.text.split('/')[0] ?? '';
+    return `dhcp-range=set:${tagOf(subnet.id)},${first},static,${netmask(range.length)},${leaseSeconds}`;
+  });
+  return [
+    'port=0',
+    'no-resolv',
+    'no-hosts',
+    'no-ping',
+    `interface=${dhcpInterface}`,
+    'except-interface=lo',
+    'bind-interfaces',
+    'dhcp-authoritative',
+    'dhcp-ignore-clid',
+    'leasefile-ro',
+    'dhcp-lease-max=65536',
+    'quiet-dhcp',
+    'log-facility=/dev/null',
+    'user=nobody',
+    'group=nogroup',
+    `pid-file=${files.pid}`,
+    `dhcp-hostsfile=${files.hosts}`,
+    `dhcp-optsfile=${files.options}`,
+    ...ranges,
+    '',
+  ].join('\n');
+}
+
+export function dhcpOptions(network: NetworkBody): string {
+  return servedSubnets(network)
+    .flatMap((subnet) => {
+      const { routes, dns } = subnetConfig(subnet);
+      const tag = `tag:${tagOf(subnet.id)}`;
+      const servers = dns.filter((ip) => !ip.includes(':'));
+      const gateway = subnet.gatewayIp === null ? '' : `,${address('gateway', subnet.gatewayIp, 4)}`;
+      return [
+        // An option without a value keeps dnsmasq from naming itself.
+        `${tag},option:router${gateway}`,
+        `${tag},option:dns-server${servers.map((ip) => `,${ip}`).join('')}`,
+        `${tag},option:mtu,${network.mtu}`,
+        ...(routes.length === 0 ? [] : [`${tag},option:classless-static-route,${routes.map(({ destination, via }) => `${destination},${via}`).join(',')}`]),
+      ];
+    })
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+const label = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
+
+export type DhcpHost = { mac: string; ip: string; hostname: string };
+
+/** The entry of a port; null: DHCP has no address for it. */
+export function dhcpHost(port: PortBody, network: NetworkBody): DhcpHost | null {
+  const served = new Set(servedSubnets(network).map(({ id }) => id));
+  const fixed = port.fixedIps.find(({ subnetId }) => served.has(subnetId));
+  if (fixed === undefined) return null;
+  // The domain of a full name belongs to DNS; a label that is none would make dnsmasq refuse the whole line.
+  const first = port.hostname.split('.')[0] ?? '';
+  return { mac: port.mac, ip: address('fixed IP', fixed.ipAddress, 4), hostname: label.test(first) ? first : '' };
+}
+
+/** One line a port, keyed by MAC only. The tag carries the port, so that the file is its own index after a restart. */
+export const hostLine = (portShort: string, host: DhcpHost): string =>
+  `${host.mac},set:p${portShort},${host.ip}${host.hostname === '' ? '' : `,${host.hostname}`}`;
+
+export function parseHosts(content: string): Map<string, DhcpHost> {
+  const hosts = new Map<string, DhcpHost>();
+  for (const line of content.split('\n')) {
+    const [mac = '', tag = '', ip = '', hostname = ''] = line.split(',');
+    if (tag.startsWith('set:p') && ip !== '') hosts.set(tag.slice(5), { mac, ip, hostname });
+  }
+  return hosts;
+}

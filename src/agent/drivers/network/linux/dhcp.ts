@@ -1,0 +1,170 @@
+// One dnsmasq for each network with DHCP on this host. It is detached and outlives this process, is adopted
+// by pid file and command line, and is started again when it was killed from outside.
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock } from '../../../../kernel/clock.ts';
+import type { Log } from '../../../../kernel/log.ts';
+import type { NetworkBody } from '../../../../protocol/items.ts';
+import { driverError, inNamespace } from './commands.ts';
+import { dhcpFiles, dhcpOptions, dnsmasqConfig, hostLine, parseHosts, servedSubnets, type DhcpFiles, type DhcpHost } from './dhcp-text.ts';
+import { short, type CloudNames } from './names.ts';
+
+export type Dhcp = {
+  /** Starts, adopts or stops the network's dnsmasq and tells it changed options. */
+  ensure(networkId: string, network: NetworkBody): Promise<void>;
+  remove(networkId: string): Promise<void>;
+  /** null: DHCP no longer answers the port. */
+  setHost(networkId: string, portId: string, host: DhcpHost | null): Promise<void>;
+  close(): void;
+};
+
+type Server = {
+  config: string;
+  options: string;
+  hosts: Map<string, DhcpHost>;
+  /** Address -> MAC that this dnsmasq may hold a lease for: it refuses the address to another MAC, so it has to start afresh then. null: adopted, hence unknown. */
+  given: Map<string, string> | null;
+  pid: number;
+};
+
+/** The pid of the dnsmasq that runs with this configuration file, or 0. A zombie has no command line. */
+export function runningDnsmasq(files: DhcpFiles): number {
+  try {
+    const pid = Number.parseInt(readFileSync(files.pid, 'utf8'), 10);
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return command.includes(`--conf-file=${files.config}`) ? pid : 0;
+  } catch {
+    return 0;
+  }
+}
+
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    if (pid > 0) process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+async function write(path: string, content: string): Promise<void> {
+  try {
+    await writeFile(`${path}.new`, content, { mode: 0o644 });
+    await rename(`${path}.new`, path);
+  } catch (error) {
+    throw driverError(`Writing ${path}`, 'dnsmasq', error);
+  }
+}
+
+/** Milliseconds between looks at the processes. */
+const supervision = 1_000;
+
+export function createDhcp(options: {
+  names: CloudNames;
+  clock: Clock;
+  log: Log;
+  exclusive<T>(key: string, work: () => Promise<T>): Promise<T>;
+  restarted(networkId: string): void;
+}): Dhcp {
+  const { names, clock, log, exclusive, restarted } = options;
+  const servers = new Map<string, Server>();
+  const alone = <T>(networkId: string, work: () => Promise<T>): Promise<T> => exclusive(`dhcp:${networkId}`, work);
+  let closed = false;
+
+  const writeHosts = (networkId: string, server: Server): Promise<void> =>
+    write(dhcpFiles(names.runDir, networkId).hosts, [...server.hosts].map(([key, host]) => `${hostLine(key, host)}\n`).join(''));
+
+  async function stop(files: DhcpFiles): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      const pid = runningDnsmasq(files);
+      if (pid === 0) return;
+      signal(pid, attempt < 50 ? 'SIGTERM' : 'SIGKILL');
+      await new Promise<void>((resolve) => clock.timer(10, resolve));
+    }
+  }
+
+  async function launch(networkId: string, server: Server): Promise<void> {
+    const files = dhcpFiles(names.runDir, networkId);
+    await stop(files);
+    await inNamespace(names.networkNs(networkId), ['dnsmasq', `--conf-file=${files.config}`], { what: `Network ${networkId}: starting DHCP`, timeoutMs: 10_000 });
+    server.pid = runningDnsmasq(files);
+    server.given = new Map([...server.hosts.values()].map(({ ip, mac }) => [ip, mac]));
+  }
+
+  async function ensure(networkId: string, network: NetworkBody): Promise<void> {
+    if (servedSubnets(network).length === 0) return removeServer(networkId);
+    const files = dhcpFiles(names.runDir, networkId);
+    await mkdir(dirname(files.config), { recursive: true, mode: 0o755 });
+    const [config, options] = [dnsmasqConfig(network, files), dhcpOptions(network)];
+    const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
+    const known = servers.get(networkId);
+    const server: Server = known ?? {
+      config: await read(files.config),
+      options: await read(files.options),
+      hosts: parseHosts(await read(files.hosts)),
+      given: null,
+      pid: 0,
+    };
+    server.pid = runningDnsmasq(files);
+    const restart = server.config !== config || server.pid === 0;
+    if (restart) await write(files.config, config);
+    if (server.options !== options || restart) await write(files.options, options);
+    if (restart) await writeHosts(networkId, server);
+    if (restart) await launch(networkId, server);
+    else if (server.options !== options) signal(server.pid, 'SIGHUP');
+    Object.assign(server, { config, options });
+    servers.set(networkId, server);
+  }
+
+  async function removeServer(networkId: string): Promise<void> {
+    servers.delete(networkId);
+    const files = dhcpFiles(names.runDir, networkId);
+    await stop(files);
+    await rm(dirname(files.config), { recursive: true, force: true });
+  }
+
+  async function setHost(networkId: string, portId: string, host: DhcpHost | null): Promise<void> {
+    const server = servers.get(networkId);
+    if (server === undefined) return;
+    const key = short(portId);
+    const before = server.hosts.get(key);
+    if (before === undefined ? host === null : host !== null && hostLine(key, before) === hostLine(key, host)) return;
+    // An address has one owner: a line that a crash left behind gives way.
+    for (const [other, entry] of server.hosts) if (host !== null && other !== key && (entry.ip === host.ip || entry.mac === host.mac)) server.hosts.delete(other);
+    if (host === null) server.hosts.delete(key);
+    else server.hosts.set(key, host);
+    await writeHosts(networkId, server);
+    if (host === null) return signal(server.pid, 'SIGHUP');
+    const holder = server.given?.get(host.ip);
+    if (server.given === null || (holder !== undefined && holder !== host.mac)) return launch(networkId, server);
+    server.given.set(host.ip, host.mac);
+    signal(server.pid, 'SIGHUP');
+  }
+
+  async function supervise(): Promise<void> {
+    for (const [networkId, server] of servers) {
+      if (runningDnsmasq(dhcpFiles(names.runDir, networkId)) !== 0) continue;
+      await alone(networkId, async () => {
+        if (closed || servers.get(networkId) !== server || runningDnsmasq(dhcpFiles(names.runDir, networkId)) !== 0) return;
+        log.warn({ networkId, pid: server.pid }, 'dnsmasq was killed from outside; starting it again');
+        await launch(networkId, server);
+        restarted(networkId);
+      }).catch((error: unknown) => log.error({ networkId, error: String(error) }, 'dnsmasq could not be started again'));
+    }
+  }
+  let cancel = (): void => {};
+  const schedule = (): void => {
+    cancel = clock.timer(supervision, () => void supervise().finally(() => closed || schedule()));
+  };
+  schedule();
+
+  return {
+    ensure: (networkId, network) => alone(networkId, () => ensure(networkId, network)),
+    remove: (networkId) => alone(networkId, () => removeServer(networkId)),
+    setHost: (networkId, portId, host) => alone(networkId, () => setHost(networkId, portId, host)),
+    close: () => {
+      closed = true;
+      cancel();
+    },
+  };
+}

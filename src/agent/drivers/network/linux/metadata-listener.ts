@@ -1,0 +1,126 @@
+// Accepts metadata requests in the networks' namespaces without a process for each: a short-lived child is
+// started in the namespace, listens there, hands its socket to this process and is gone.
+// The guest is known by (network, source address) alone, which anti-spoofing makes trustworthy; no header counts.
+import { spawn } from 'node:child_process';
+import { createServer, type Server as HttpServer } from 'node:http';
+import { Server, type Socket } from 'node:net';
+import type { Clock } from '../../../../kernel/clock.ts';
+import type { Log } from '../../../../kernel/log.ts';
+import { DriverError } from '../../errors.ts';
+import { netnsPath } from './commands.ts';
+import { metadataAddress } from './filter.ts';
+import type { MetadataResponse } from './metadata.ts';
+import { notFound } from './metadata.ts';
+
+const child = `
+const server = require('node:net').createServer({ pauseOnConnect: true });
+process.on('disconnect', () => process.exit());
+server.on('error', (error) => { process.send({ error: error.message }, () => process.exit(1)); });
+server.listen({ host: '${metadataAddress}', port: 80, backlog: 128 }, () => process.send('listening', server));`;
+
+/** A listening socket in another namespace. */
+export function listenIn(ns: string, clock: Clock): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const failed = (reason: string): void =>
+      reject(new DriverError('failed', 'The metadata service could not listen in the network’s namespace.', `${ns}: ${reason}`));
+    const helper = spawn('nsenter', [`--net=${netnsPath(ns)}`, process.execPath, '-e', child], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: { PATH: process.env['PATH'] },
+    });
+    const cancel = clock.timer(10_000, () => helper.kill('SIGKILL'));
+    let stderr = '';
+    helper.stderr?.setEncoding('utf8').on('data', (chunk: string) => (stderr = (stderr + chunk).slice(0, 2_000)));
+    helper.on('message', (message, handle) => {
+      if (message === 'listening' && handle instanceof Server) {
+        resolve(handle);
+        helper.disconnect(); // it ends on this
+      } else stderr += JSON.stringify(message);
+    });
+    helper.on('error', (error) => failed(String(error)));
+    helper.on('close', (code) => {
+      cancel();
+      failed(`exit code ${code}: ${stderr}`); // no effect once it was handed over
+    });
+  });
+}
+
+export type MetadataListeners = {
+  /** Starts to listen, or returns at once when it already does. */
+  ensure(networkId: string): Promise<void>;
+  remove(networkId: string): void;
+  close(): void;
+};
+
+export type Answer = (networkId: string, sourceIp: string, path: string) => MetadataResponse | null;
+
+const limits = { headersTimeout: 10_000, requestTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 8_192 };
+
+export function createMetadataListeners(options: {
+  namespaceOf(networkId: string): string;
+  answer: Answer;
+  clock: Clock;
+  log: Log;
+}): MetadataListeners {
+  const { namespaceOf, answer, clock, log } = options;
+  const listeners = new Map<string, { ready: Promise<void>; close: () => void }>();
+
+  function httpServer(networkId: string): HttpServer {
+    return createServer(limits, (request, response) => {
+      const source = request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+      let result: MetadataResponse;
+      try {
+        const path = decodeURIComponent((request.url ?? '/').split('?')[0] ?? '/');
+        result = answer(networkId, source, path) ?? notFound;
+      } catch (error) {
+        log.warn({ networkId, source, error: String(error) }, 'a metadata request failed');
+        result = error instanceof URIError ? notFound : { status: 500, contentType: 'text/plain', content: 'The metadata service failed.\n' };
+      }
+      request.resume();
+      const allowed = request.method === 'GET' || request.method === 'HEAD';
+      response.writeHead(allowed ? result.status : 405, { 'content-type': result.contentType, 'content-length': allowed ? Buffer.byteLength(result.content) : 0 });
+      response.end(allowed && request.method === 'GET' ? result.content : undefined);
+    });
+  }
+
+  function open(networkId: string): { ready: Promise<void>; close: () => void } {
+    const http = httpServer(networkId);
+    let listening: Server | null = null;
+    let closed = false;
+    const ready = listenIn(namespaceOf(networkId), clock).then((server) => {
+      if (closed) return void server.close();
+      listening = server;
+      server.maxConnections = 256;
+      server.on('connection', (socket: Socket) => http.emit('connection', socket));
+      server.on('error', (error) => log.warn({ networkId, error: String(error) }, 'a metadata listener failed'));
+    });
+    return {
+      ready,
+      close: () => {
+        closed = true;
+        listening?.close();
+        http.closeAllConnections();
+      },
+    };
+  }
+
+  return {
+    async ensure(networkId) {
+      const known = listeners.get(networkId) ?? open(networkId);
+      listeners.set(networkId, known);
+      try {
+        await known.ready;
+      } catch (error) {
+        if (listeners.get(networkId) === known) listeners.delete(networkId);
+        throw error;
+      }
+    },
+    remove(networkId) {
+      listeners.get(networkId)?.close();
+      listeners.delete(networkId);
+    },
+    close() {
+      for (const listener of listeners.values()) listener.close();
+      listeners.clear();
+    },
+  };
+}

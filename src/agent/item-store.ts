@@ -1,0 +1,63 @@
+// The last desired state of this host, on disk: what the agent converges to when control is away, also
+// after a reboot. One file an item, replaced by rename.
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { itemBodies, type Item, type ItemKind } from '../protocol/items.ts';
+
+/** An item as last pulled, and how far it was applied here. */
+export type StoredItem = {
+  item: Item;
+  /** Generation that was last applied; 0: none. */
+  applied: number;
+  /** The boot of the host in which it was applied: a guest found stopped in another boot is started again. */
+  boot: string;
+};
+
+export type ItemStore = {
+  load(): Promise<StoredItem[]>;
+  save(stored: StoredItem): Promise<void>;
+  remove(kind: ItemKind, id: string): Promise<void>;
+};
+
+export function fileItemStore(dir: string): ItemStore {
+  const path = (kind: ItemKind, id: string): string => join(dir, kind, `${id}.json`);
+  return {
+    async load() {
+      const all: StoredItem[] = [];
+      for (const kind of Object.keys(itemBodies) as ItemKind[]) {
+        await mkdir(join(dir, kind), { recursive: true, mode: 0o700 });
+        for (const name of await readdir(join(dir, kind))) {
+          const file = join(dir, kind, name);
+          // A half-written leftover of a crash; its item comes again with the next pull.
+          if (!name.endsWith('.json')) await rm(file, { force: true });
+          else
+            try {
+              all.push(JSON.parse(await readFile(file, 'utf8')) as StoredItem);
+            } catch {
+              await rm(file, { force: true });
+            }
+        }
+      }
+      return all;
+    },
+    async save(stored) {
+      const target = path(stored.item.kind, stored.item.id);
+      await writeFile(`${target}.tmp`, JSON.stringify(stored), { mode: 0o600 });
+      await rename(`${target}.tmp`, target);
+    },
+    remove: (kind, id) => rm(path(kind, id), { force: true }),
+  };
+}
+
+/** For simulated hosts: `held` outlives the simulated process. */
+export function memoryItemStore(held: Map<string, StoredItem>): ItemStore {
+  return {
+    load: async () => [...held.values()],
+    async save(stored) {
+      held.set(`${stored.item.kind}/${stored.item.id}`, { ...stored });
+    },
+    async remove(kind, id) {
+      held.delete(`${kind}/${id}`);
+    },
+  };
+}

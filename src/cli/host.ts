@@ -1,0 +1,125 @@
+// The real host of `up`: drivers that work here, what the machine has, and the agent over them.
+import { cpus, hostname, totalmem } from 'node:os';
+import { readFile, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createAgent, type Agent } from '../agent/agent.ts';
+import { networkingControllers, type Plugged } from '../agent/controllers/networking.ts';
+import { serverController } from '../agent/controllers/server.ts';
+import { DriverError } from '../agent/drivers/errors.ts';
+import type { GuestCapabilities, GuestDriver, GuestType } from '../agent/drivers/guest/driver.ts';
+import { createPodmanDriver } from '../agent/drivers/guest/podman/driver.ts';
+import { createQemuDriver } from '../agent/drivers/guest/qemu/driver.ts';
+import { createLinuxNetworkDriver } from '../agent/drivers/network/linux/driver.ts';
+import { createImageCache } from '../agent/image-cache.ts';
+import { fileItemStore } from '../agent/item-store.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Link } from '../protocol/link.ts';
+import type { CloudFile } from './data-dir.ts';
+
+export type Host = { agent: Agent; guests: GuestCapabilities[]; stop(): Promise<void> };
+
+const MIB = 1024 * 1024;
+
+export async function startHost(options: {
+  dataDir: string;
+  cloud: CloudFile;
+  link: Link;
+  clock: Clock;
+  log: Log;
+}): Promise<Host> {
+  const { dataDir, cloud, link, clock, log } = options;
+  const parts = { dataDir, cloudId: cloud.cloudId, log, clock };
+  const network = createLinuxNetworkDriver({ ...parts, externalCidr: cloud.externalCidr });
+  const drivers = new Map<GuestType, GuestDriver>();
+  const guests: GuestCapabilities[] = [];
+  await Promise.all(
+    [createQemuDriver(parts), createPodmanDriver(parts)].map(async (driver) => {
+      try {
+        guests.push(await driver.probe());
+        drivers.set(driver.type, driver);
+      } catch (error) {
+        if (!(error instanceof DriverError)) throw error;
+        log.error({ type: driver.type, detail: error.detail }, `servers of type ${driver.type} cannot run here: ${error.message}`);
+        await driver.close();
+      }
+    }),
+  );
+  await network.start((networkId, sourceIp) => {
+    const serverId = serverAt(networkId, sourceIp);
+    const body = serverId === null ? null : agent.desired('server', serverId)?.body;
+    return serverId === null || body === null || body === undefined ? null : { serverId, body };
+  });
+  const plugged: Plugged = new Map();
+  const networking = networkingControllers(network, plugged);
+  // (network, address) -> server, kept as ports come and go: who asks the metadata service.
+  const byAddress = new Map<string, string>();
+  const byPort = new Map<string, string[]>();
+  const serverAt = (networkId: string, ip: string): string | null => byAddress.get(`${networkId} ${ip}`) ?? null;
+  const forget = (portId: string): void => {
+    for (const key of byPort.get(portId) ?? []) byAddress.delete(key);
+    byPort.delete(portId);
+  };
+  const port: typeof networking.port = {
+    ...networking.port,
+    async ensure(item, host) {
+      forget(item.id);
+      if (item.body !== null) {
+        const { networkId, serverId, fixedIps } = item.body;
+        const keys = fixedIps.map((ip) => `${networkId} ${ip.ipAddress}`);
+        for (const key of keys) byAddress.set(key, serverId);
+        byPort.set(item.id, keys);
+      }
+      return networking.port.ensure(item, host);
+    },
+    remove(id) {
+      forget(id);
+      return networking.port.remove(id);
+    },
+  };
+  const disk = await statfs(dataDir);
+  const agent = createAgent({
+    link,
+    clock,
+    log: log.child({ part: 'agent' }),
+    facts: {
+      hostname: hostname(),
+      architecture: { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch,
+      vcpus: cpus().length,
+      memoryMib: Math.floor(totalmem() / MIB),
+      diskGib: Math.floor((disk.bavail * disk.bsize) / (1024 * MIB)),
+      address: '127.0.0.1',
+      cpuModel: cpus()[0]?.model ?? 'unknown',
+      guests,
+    },
+    queries: {
+      async consoleLog(serverId, lines) {
+        const type = agent.desired('server', serverId)?.body?.type;
+        const driver = type === undefined ? undefined : drivers.get(type);
+        return driver === undefined ? '' : driver.consoleLog(serverId, lines);
+      },
+    },
+    store: fileItemStore(join(dataDir, 'agent', 'items')),
+    controllers: {
+      ...networking,
+      port,
+      server: serverController({
+        drivers,
+        images: createImageCache(join(dataDir, 'agent', 'images'), (id) => link.image(id)),
+        plugged,
+        clock,
+      }),
+    },
+    boot: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
+  });
+  await agent.start();
+  return {
+    agent,
+    guests,
+    async stop() {
+      await agent.stop();
+      await Promise.all([...drivers.values()].map((driver) => driver.close()));
+      await network.close();
+    },
+  };
+}

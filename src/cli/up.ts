@@ -1,0 +1,196 @@
+// `up`: control and agent in one process on the embedded database. Guests, containers and their networks
+// are not its children: it comes and goes, they stay.
+import { mkdir, readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import ipaddr from 'ipaddr.js';
+import { createControl } from '../control/app.ts';
+import { DriverError } from '../agent/drivers/errors.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { openSqlite } from '../kernel/db/sqlite.ts';
+import { systemIds } from '../kernel/ids.ts';
+import { createLog, type LogLevel } from '../kernel/log.ts';
+import { run } from '../kernel/run.ts';
+import { VERSION } from '../version.ts';
+import { prepareBuiltinImages } from './builtin-images.ts';
+import {
+  lockDataDir,
+  newCloudId,
+  readCloudFile,
+  UsageError,
+  writeCloudFile,
+  writeCloudsYaml,
+  type CloudFile,
+} from './data-dir.ts';
+import { runDemo } from './demo.ts';
+import { startHost } from './host.ts';
+
+export type UpOptions = {
+  dataDir: string;
+  listen?: { host: string; port: number };
+  tlsCert?: string;
+  tlsKey?: string;
+  tlsSelfSigned?: boolean;
+  demo?: boolean;
+  logLevel: LogLevel;
+};
+
+const REGION = 'RegionOne';
+const DEFAULT_PORT = 8770;
+const STOP_LIMIT_MS = 4_500;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '');
+  return bare === 'localhost' || (ipaddr.isValid(bare) && ipaddr.parse(bare).range() === 'loopback');
+}
+
+async function isFree(host: string, port: number): Promise<boolean> {
+  return new Promise((answer) => {
+    const probe = createServer();
+    probe.once('error', () => answer(false));
+    probe.listen({ host: host.replace(/^\[|\]$/g, ''), port, exclusive: true }, () => probe.close(() => answer(true)));
+  });
+}
+
+async function freePort(host: string): Promise<number> {
+  for (let port = DEFAULT_PORT; port < DEFAULT_PORT + 200; port++) if (await isFree(host, port)) return port;
+  throw new UsageError(`No port between ${DEFAULT_PORT} and ${DEFAULT_PORT + 199} is free on ${host}. Choose one with --listen.`);
+}
+
+/** A /24 for the external network that no route of this machine covers. */
+async function freeExternalCidr(): Promise<string> {
+  const routes = JSON.parse((await run(['ip', '-j', '-4', 'route', 'show', 'table', 'all'])).stdout) as { dst?: string }[];
+  const taken = routes.flatMap(({ dst }) => (dst === undefined || dst === 'default' ? [] : [dst.includes('/') ? dst : `${dst}/32`])).filter((dst) => ipaddr.isValidCIDR(dst)).map((dst) => ipaddr.parseCIDR(dst));
+  for (let at = 4; at < 256; at++) {
+    const first = ipaddr.parse(`172.24.${at}.0`);
+    if (!taken.some(([net, bits]) => net.kind() === 'ipv4' && (first.match(net, Math.min(bits, 24)) || net.match(first, 24)))) return `172.24.${at}.0/24`;
+  }
+  throw new UsageError('Every /24 of 172.24.0.0/16 is in use on this machine; the external network needs one.');
+}
+
+async function cloudOf(options: UpOptions): Promise<CloudFile> {
+  const kept = await readCloudFile(options.dataDir);
+  const host = options.listen?.host ?? kept?.host ?? '127.0.0.1';
+  const port = options.listen?.port ?? kept?.port ?? (await freePort(host));
+  const cloud: CloudFile = {
+    cloudId: kept?.cloudId ?? newCloudId(),
+    host,
+    port: port === 0 ? await freePort(host) : port,
+    externalCidr: kept?.externalCidr ?? (await freeExternalCidr()),
+  };
+  if (!(await isFree(cloud.host, cloud.port)))
+    throw new UsageError(`${cloud.host}:${cloud.port} is in use by another program. Choose another address with --listen ADDRESS:PORT.`);
+  if (JSON.stringify(cloud) !== JSON.stringify(kept)) await writeCloudFile(options.dataDir, cloud);
+  return cloud;
+}
+
+type Tls = { cert: string; key: string; certFile: string };
+
+async function tlsOf(options: UpOptions, host: string): Promise<Tls | null> {
+  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) throw new UsageError('--tls-cert and --tls-key go together.');
+  let certFile = options.tlsCert;
+  let keyFile = options.tlsKey;
+  if (options.tlsSelfSigned === true) {
+    const dir = join(options.dataDir, 'tls');
+    certFile = join(dir, 'cert.pem');
+    keyFile = join(dir, 'key.pem');
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    const bare = host.replace(/^\[|\]$/g, '');
+    const names = `${ipaddr.isValid(bare) ? 'IP' : 'DNS'}:${bare},IP:127.0.0.1,DNS:localhost`;
+    const present = await readFile(certFile).catch(() => null);
+    if (present === null)
+      await run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '825', '-subj', '/CN=strata', '-addext', `subjectAltName=${names}`, '-keyout', keyFile, '-out', certFile]);
+  }
+  if (certFile === undefined || keyFile === undefined) {
+    if (!isLoopback(host))
+      throw new UsageError(`${host} is not a loopback address: passwords and tokens would cross the network in the clear. Give --tls-cert and --tls-key, or --tls-self-signed.`);
+    return null;
+  }
+  return { cert: await readFile(certFile, 'utf8'), key: await readFile(keyFile, 'utf8'), certFile: resolve(certFile) };
+}
+
+/** Runs until a signal; returns the exit code. */
+export async function up(given: UpOptions): Promise<number> {
+  const began = performance.now();
+  const options = { ...given, dataDir: resolve(given.dataDir) };
+  const log = createLog(options.logLevel);
+  let unlock = async (): Promise<void> => {};
+  try {
+    unlock = await lockDataDir(options.dataDir);
+    return await runCloud(options, log, began);
+  } catch (error) {
+    if (error instanceof UsageError || error instanceof DriverError) {
+      process.stderr.write(`strata: ${error.message}\n`);
+      return 1;
+    }
+    throw error;
+  } finally {
+    await unlock();
+  }
+}
+
+async function runCloud(options: UpOptions, log: ReturnType<typeof createLog>, began: number): Promise<number> {
+  const { dataDir } = options;
+  const cloud = await cloudOf(options);
+  const tls = await tlsOf(options, cloud.host);
+  const url = `${tls === null ? 'http' : 'https'}://${cloud.host}:${cloud.port}`;
+  const passwords = await writeCloudsYaml(dataDir, url, REGION, tls?.certFile ?? null);
+  const builtin = await prepareBuiltinImages(dataDir, say);
+  const db = openSqlite({ file: join(dataDir, 'strata.db') });
+  const gateway = cloud.externalCidr.replace(/\.0\/24$/, '.1');
+  const control = await createControl({
+    db,
+    clock: systemClock,
+    ids: systemIds,
+    rng: Math.random,
+    log,
+    publicUrl: url,
+    region: REGION,
+    version: VERSION,
+    keyDir: join(dataDir, 'keys'),
+    imageDir: join(dataDir, 'images'),
+    passwords,
+    external: { cidr: cloud.externalCidr, gateway },
+    ...(tls === null ? {} : { tls }),
+  });
+  for (const image of builtin) await control.images.addBuiltin(image, control.adminProjectId);
+  const host = await startHost({ dataDir, cloud, link: control.link, clock: systemClock, log });
+  await control.http.listen({ host: cloud.host.replace(/^\[|\]$/g, ''), port: cloud.port });
+
+  const stopped = Promise.withResolvers<number>();
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    // Whatever hangs, the promise is under five seconds; everything acknowledged is on disk already.
+    setTimeout(() => process.exit(0), STOP_LIMIT_MS).unref();
+    void (async () => {
+      await control.stop();
+      await host.stop();
+      await db.close();
+      stopped.resolve(0);
+    })().catch((error: unknown) => {
+      log.error({ error: String(error) }, 'stopping failed');
+      stopped.resolve(1);
+    });
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  say(`Strata is ready at ${url} after ${seconds} s. Credentials: ${join(dataDir, 'clouds.yaml')} (clouds: strata, demo)`);
+  if (options.demo === true) {
+    try {
+      await runDemo({ url, password: passwords.demo, say, fetchOptions: tls === null ? {} : { ca: tls.cert } });
+      say('The cloud keeps running; stop it with Ctrl-C. Guests run on without it.');
+    } catch (error) {
+      process.stderr.write(`strata: the demo did not finish: ${error instanceof Error ? error.message : String(error)}\n`);
+      stop();
+      await stopped.promise;
+      return 1;
+    }
+  }
+  return stopped.promise;
+}

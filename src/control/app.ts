@@ -1,0 +1,130 @@
+// The control plane: the explicit list of services, wired by plain function calls. Any number of these may run
+// over one database; this process also holds the control end of the agents' link.
+import type { FastifyInstance } from 'fastify';
+import { auditMigrations } from '../kernel/audit.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { migrate, type Database } from '../kernel/db/index.ts';
+import { createHttpServer } from '../kernel/http/server.ts';
+import type { Service } from '../kernel/http/route.ts';
+import type { Ids, Rng } from '../kernel/ids.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Platform } from '../kernel/platform.ts';
+import { createQuotas, quotaMigrations } from '../kernel/quota.ts';
+import { createTelemetry } from '../kernel/telemetry.ts';
+import { createWorkQueue, workMigrations } from '../kernel/work.ts';
+import type { Link } from '../protocol/link.ts';
+import { createComputeService, type ComputeService } from './compute/index.ts';
+import { createHostService, hostMigrations, type HostService } from './host/index.ts';
+import { createIdentityService, type IdentityService } from './identity/index.ts';
+import { createImageService, type ImageService } from './image/index.ts';
+import { createNetworkService, type NetworkService } from './network/index.ts';
+import { createPlacementService } from './placement/index.ts';
+import { createRootService } from './root/index.ts';
+
+export type ControlOptions = {
+  db: Database;
+  clock: Clock;
+  ids: Ids;
+  rng: Rng;
+  log: Log;
+  publicUrl: string;
+  region: string;
+  version: string;
+  /** Folder of the token signing keys. */
+  keyDir: string;
+  /** Folder of image contents. */
+  imageDir: string;
+  passwords: { admin: string; demo: string };
+  /** The external network `public`: its range and the address of the host in it. */
+  external: { cidr: string; gateway: string };
+  tls?: { cert: string; key: string };
+};
+
+export type Control = {
+  platform: Platform;
+  services: readonly Service[];
+  hosts: HostService;
+  identity: IdentityService;
+  images: ImageService;
+  network: NetworkService;
+  compute: ComputeService;
+  link: Link;
+  /** The project `admin`, owner of what the cloud starts with. */
+  adminProjectId: string;
+  http: FastifyInstance;
+  /** Ends requests and reconciliation; the database stays open. */
+  stop(): Promise<void>;
+};
+
+/** What the catalog shows: one entry a service that is there. */
+const catalog = [
+  { type: 'identity', name: 'keystone', path: '/identity' },
+  { type: 'compute', name: 'nova', path: '/compute/v2.1' },
+  { type: 'image', name: 'glance', path: '/image' },
+  { type: 'network', name: 'neutron', path: '/network' },
+  { type: 'placement', name: 'placement', path: '/placement' },
+] as const;
+
+export async function createControl(options: ControlOptions): Promise<Control> {
+  const { db, clock, ids, rng, log } = options;
+  const quotaDefaults: Record<string, number> = {};
+  const platform: Platform = {
+    db,
+    clock,
+    ids,
+    rng,
+    log,
+    work: createWorkQueue({ db, clock, log }),
+    quotas: createQuotas(quotaDefaults),
+    publicUrl: options.publicUrl,
+    region: options.region,
+  };
+  const telemetry = createTelemetry();
+  // Images are read by agents through the hosts' link, and hosts are needed by nobody but network and compute.
+  const hosts = createHostService(platform, { openImage: (id) => images.api.open(id) });
+  const identity = await createIdentityService(platform, { catalog, keyDir: options.keyDir });
+  const images = await createImageService(platform, { dir: options.imageDir });
+  const network = createNetworkService(platform, { hosts });
+  const placement = createPlacementService(platform);
+  const compute = createComputeService(platform, { hosts, images: images.api, network: network.api, placement: placement.api });
+  const apis = [identity.service, compute.service, images.service, network.service, placement.service];
+  const services = [...apis, createRootService(platform, { services: apis, telemetry, version: options.version })];
+  for (const service of services) Object.assign(quotaDefaults, service.quotas);
+
+  await migrate(db, clock.now(), [
+    ...workMigrations,
+    ...quotaMigrations,
+    ...auditMigrations,
+    ...hostMigrations,
+    ...services.flatMap((service) => service.migrations),
+  ]);
+  const { adminProjectId } = await identity.bootstrap(options.passwords);
+  await network.bootstrap({ externalCidr: options.external.cidr, externalGateway: options.external.gateway, projectId: adminProjectId });
+  await images.bootstrap();
+  await compute.bootstrap();
+  platform.work.start(Object.assign({}, ...services.map((service) => service.work)));
+  const http = createHttpServer({
+    platform,
+    services,
+    telemetry,
+    authenticate: identity.authenticate,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+  });
+  await http.ready();
+  return {
+    platform,
+    services,
+    hosts,
+    identity,
+    images,
+    network,
+    compute,
+    link: hosts.link,
+    adminProjectId,
+    http,
+    async stop() {
+      await http.close();
+      await platform.work.stop();
+    },
+  };
+}

@@ -1,0 +1,7 @@
+// What compute needs of the other services.
+import type { HostService } from '../host/index.ts';
+import type { ImageApi } from '../image/index.ts';
+import type { NetworkApi } from '../network/index.ts';
+import type { PlacementApi } from '../placement/index.ts';
+
+export type ComputeDeps = { hosts: HostService; images: ImageApi; network: NetworkApi; placement: PlacementApi };

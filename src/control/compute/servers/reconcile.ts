@@ -1,0 +1,158 @@
+// Rows -> items, and reports -> rows: the only places where a server meets its host.
+import type { Tx } from '../../../kernel/db/index.ts';
+import type { Platform } from '../../../kernel/platform.ts';
+import type { WorkHandler } from '../../../kernel/work.ts';
+import type { ServerBody } from '../../../protocol/items.ts';
+import type { HostReport } from '../../host/index.ts';
+import type { ComputeDeps } from '../deps.ts';
+import { finishDelete } from './lifecycle.ts';
+import { saveServer } from './store.ts';
+import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
+import { portsOf } from './wire.ts';
+
+export function bodyOf(row: ServerRow): ServerBody {
+  const flavor = JSON.parse(row.flavor) as FlavorCopy;
+  const image = JSON.parse(row.image) as BootFacts;
+  return {
+    type: row.type as ServerBody['type'],
+    name: row.name,
+    hostname: row.hostname,
+    projectId: row.project_id,
+    userId: row.user_id,
+    vcpus: flavor.vcpus,
+    memoryMib: flavor.memoryMib,
+    rootGib: flavor.diskGib,
+    image: { id: row.image_id, ...image },
+    ports: portsOf(row).map((port) => ({ portId: port.portId, mac: port.mac })),
+    power: row.power,
+    rebootCount: row.reboot_count,
+    rebootHard: row.reboot_hard === 1,
+    properties: JSON.parse(row.properties) as Record<string, string>,
+    metadata: {
+      availabilityZone: row.zone ?? '',
+      meta: JSON.parse(row.metadata) as Record<string, string>,
+      keys: row.key_name === null || row.public_key === null ? [] : [{ name: row.key_name, type: 'ssh', data: row.public_key }],
+      userData: row.user_data,
+      createdAt: row.created_at,
+    },
+  };
+}
+
+async function rowsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, ServerRow>> {
+  const rows = new Map<string, ServerRow>();
+  for (let at = 0; at < ids.length; at += 500) {
+    const some = await tx.selectFrom('servers').selectAll().where('id', 'in', ids.slice(at, at + 500)).execute();
+    for (const row of some) rows.set(row.id, row);
+  }
+  return rows;
+}
+
+/** History entries up to this version have ended. */
+async function closeActions(tx: Tx, serverId: string, version: number, now: number, error: string | null): Promise<void> {
+  await tx
+    .updateTable('server_actions')
+    .set({ finished_at: now, result: error === null ? 'Success' : 'Error', message: error === null ? null : 'Error' })
+    .where('server_id', '=', serverId)
+    .where('finished_at', 'is', null)
+    .where('version', '<=', version)
+    .execute();
+}
+
+/** Compiles changed servers for their hosts. */
+export function serverWork(platform: Platform, deps: ComputeDeps): WorkHandler {
+  return {
+    mode: 'rows',
+    batch: 200,
+    async run(tx, ids) {
+      for (const row of (await rowsOf(tx, ids)).values()) {
+        if (row.deleting === 1 || row.host_id === null) continue;
+        const generation = await deps.hosts.items.put(tx, 'server', row.id, bodyOf(row));
+        if (row.item_generation === 0) await deps.hosts.items.subscribe(tx, row.host_id, 'server', row.id);
+        if (generation === row.item_generation && row.compiled_version === row.desired_version) continue;
+        const now = platform.clock.now();
+        // The host already has what was asked for: nothing will be reported.
+        if (generation === row.item_generation && row.observed_generation >= generation) {
+          await saveServer(tx, row, { compiled_version: row.desired_version, observed_version: row.desired_version }, now);
+          await closeActions(tx, row.id, row.desired_version, now, null);
+        } else
+          // Not through saveServer: nothing that users see has changed, so what was encoded stays good.
+          await tx.updateTable('servers').set({ item_generation: generation, compiled_version: row.desired_version }).where('id', '=', row.id).execute();
+      }
+    },
+  };
+}
+
+/** What a report changes; null: nothing. */
+export function changesOf(row: ServerRow, report: HostReport, now: number): Partial<ServerRow> | null {
+  const current = row.item_generation > 0 && report.generation >= row.item_generation;
+  const changes: Partial<ServerRow> = {};
+  const set = <K extends keyof ServerRow>(key: K, value: ServerRow[K]): void => {
+    if (row[key] !== value) changes[key] = value;
+  };
+  if (report.power !== undefined) set('observed_power', report.power);
+  if (report.rebootCount !== undefined) set('observed_reboot_count', report.rebootCount);
+  if (report.power === 'running' && row.launched_at === null) set('launched_at', now);
+  if (current) {
+    set('observed_generation', report.generation);
+    set('observed_version', row.compiled_version);
+    const error = report.state === 'failed' ? (report.error ?? 'The host could not run this server.') : null;
+    if (error !== row.error) Object.assign(changes, { error, error_at: error === null ? null : now });
+    // A guest that ended by itself stays off until its user starts it, as in Nova.
+    const ended = report.state === 'applied' && (report.power === 'stopped' || report.power === 'crashed');
+    if (ended && row.power !== 'stopped' && row.compiled_version === row.desired_version)
+      Object.assign(changes, { power: 'stopped', desired_version: row.desired_version + 1 });
+  }
+  return Object.keys(changes).length === 0 ? null : changes;
+}
+
+export function serverReports(platform: Platform, deps: ComputeDeps): (tx: Tx, reports: HostReport[]) => Promise<void> {
+  return async (tx, reports) => {
+    const rows = await rowsOf(tx, [...new Set(reports.map((report) => report.id))]);
+    const changed: string[] = [];
+    for (const report of reports) {
+      const row = rows.get(report.id);
+      if (row === undefined || row.host_id !== report.hostId) continue;
+      if (report.state === 'gone') {
+        if (row.deleting === 1) {
+          await finishDelete(tx, platform, deps, row);
+          rows.delete(row.id);
+        }
+        continue;
+      }
+      const now = platform.clock.now();
+      const changes = changesOf(row, report, now);
+      if (changes === null) continue;
+      const next = await saveServer(tx, row, changes, now);
+      rows.set(row.id, next);
+      if (changes.observed_version !== undefined) await closeActions(tx, row.id, next.observed_version, now, next.error);
+      if (changes.power === 'stopped') {
+        changed.push(row.id);
+        await tx
+          .insertInto('server_actions')
+          .values({
+            id: platform.ids.uuid(), server_id: row.id, action: 'stop', version: next.desired_version, request_id: `req-${platform.ids.uuid()}`, user_id: '', project_id: row.project_id,
+            started_at: now, finished_at: now, result: 'Success', message: report.power === 'crashed' ? 'The guest crashed' : 'The guest shut itself down', host_id: row.host_id,
+          })
+          .execute();
+      }
+    }
+    await platform.work.enqueue(tx, 'server', changed);
+  };
+}
+
+/** Renews what server rows keep of their ports. */
+export function portsChanged(platform: Platform, deps: ComputeDeps): (tx: Tx, serverIds: string[]) => Promise<void> {
+  return async (tx, serverIds) => {
+    const rows = await rowsOf(tx, serverIds);
+    if (rows.size === 0) return; // of servers whose create is still in this transaction
+    const ports = await deps.network.portsOf(tx, [...rows.keys()]);
+    const changed: string[] = [];
+    for (const row of rows.values()) {
+      const text = JSON.stringify(ports.get(row.id) ?? []);
+      if (text === row.ports) continue;
+      await saveServer(tx, row, { ports: text }, platform.clock.now());
+      changed.push(row.id);
+    }
+    await platform.work.enqueue(tx, 'server', changed);
+  };
+}

@@ -1,0 +1,71 @@
+// What the API says about the state of a server: a pure function of what is wanted and what was observed.
+import type { ServerRow } from './table.ts';
+
+export type StatusInput = Pick<
+  ServerRow,
+  | 'deleting' | 'host_id' | 'power' | 'reboot_count' | 'reboot_hard' | 'desired_version' | 'observed_version'
+  | 'observed_power' | 'observed_reboot_count' | 'error'
+>;
+
+export type VmState = 'building' | 'active' | 'stopped' | 'paused' | 'suspended' | 'error';
+export type TaskState =
+  | 'scheduling' | 'spawning' | 'deleting' | 'rebooting' | 'rebooting_hard' | 'powering-on' | 'powering-off' | 'pausing'
+  | 'unpausing' | 'suspending' | 'resuming';
+export type Status = 'BUILD' | 'ACTIVE' | 'SHUTOFF' | 'PAUSED' | 'SUSPENDED' | 'ERROR' | 'REBOOT' | 'HARD_REBOOT';
+
+export type ServerState = {
+  status: Status;
+  vmState: VmState;
+  /** null: nothing is under way. */
+  taskState: TaskState | null;
+  /** Nova's numbers: 0 none, 1 running, 3 paused, 4 shut down, 6 crashed, 7 suspended. */
+  powerState: 0 | 1 | 3 | 4 | 6 | 7;
+};
+
+/** A guest that died is as stopped as one that was shut down; only its power state tells them apart. */
+const settledPower: Readonly<Record<string, { vmState: VmState; power: ServerRow['power']; powerState: ServerState['powerState'] }>> = {
+  running: { vmState: 'active', power: 'running', powerState: 1 },
+  stopped: { vmState: 'stopped', power: 'stopped', powerState: 4 },
+  crashed: { vmState: 'stopped', power: 'stopped', powerState: 6 },
+  paused: { vmState: 'paused', power: 'paused', powerState: 3 },
+  suspended: { vmState: 'suspended', power: 'suspended', powerState: 7 },
+};
+
+const statusOf: Readonly<Record<VmState, Status>> = {
+  building: 'BUILD',
+  active: 'ACTIVE',
+  stopped: 'SHUTOFF',
+  paused: 'PAUSED',
+  suspended: 'SUSPENDED',
+  error: 'ERROR',
+};
+
+/** The step from what is observed to what is wanted; null: there is none. */
+function stepTo(wanted: ServerRow['power'], observed: ServerRow['power']): TaskState | null {
+  if (wanted === observed) return null;
+  if (wanted === 'stopped') return 'powering-off';
+  if (wanted === 'paused') return 'pausing';
+  if (wanted === 'suspended') return 'suspending';
+  if (observed === 'paused') return 'unpausing';
+  return observed === 'suspended' ? 'resuming' : 'powering-on';
+}
+
+function taskOf(row: StatusInput, observed: ServerRow['power'] | null): TaskState | null {
+  if (row.deleting === 1) return 'deleting';
+  // Whatever was wanted has been tried: the observed state stands, also where it is not what was wanted.
+  if (row.observed_version >= row.desired_version) return null;
+  if (observed === null) return row.host_id === null ? 'scheduling' : 'spawning';
+  if (row.reboot_count > row.observed_reboot_count && row.power === 'running') return row.reboot_hard === 1 ? 'rebooting_hard' : 'rebooting';
+  return stepTo(row.power, observed);
+}
+
+export function stateOf(row: StatusInput): ServerState {
+  const settled = row.observed_power === null ? undefined : settledPower[row.observed_power];
+  const vmState = row.error !== null ? 'error' : (settled?.vmState ?? 'building');
+  const taskState = taskOf(row, settled?.power ?? null);
+  // As Nova: of all tasks only a reboot of a running server shows in the status.
+  let status = statusOf[vmState];
+  if (vmState === 'active' && taskState === 'rebooting') status = 'REBOOT';
+  if (vmState === 'active' && taskState === 'rebooting_hard') status = 'HARD_REBOOT';
+  return { status, vmState, taskState, powerState: settled?.powerState ?? 0 };
+}

@@ -1,0 +1,162 @@
+// Servers: what the user wants and what the host says lie in separate columns; `status` and `vm_state` are
+// written from both by store.ts, so that lists can filter by them.
+import type { Kysely } from 'kysely';
+import type { Migration, Reader, Tables } from '../../../kernel/db/index.ts';
+
+declare module '../../../kernel/db/index.ts' {
+  interface Tables {
+    servers: ServerRow;
+    server_tags: { server_id: string; tag: string };
+    server_actions: ServerActionRow;
+  }
+}
+
+export type Power = 'running' | 'stopped' | 'paused' | 'suspended';
+export type Db = Pick<Reader, 'selectFrom'>;
+
+export type ServerRow = {
+  id: string;
+  project_id: string;
+  user_id: string;
+  name: string;
+  hostname: string;
+  description: string | null;
+  created_at: number;
+  updated_at: number;
+  /** Grows with each change of the row: what was encoded of it is known by (id, revision). */
+  revision: number;
+
+  /** Desired. `desired_version` grows with each power verb, so that it is known when it was carried out. */
+  power: Power;
+  desired_version: number;
+  reboot_count: number;
+  reboot_hard: number;
+  deleting: number;
+  /** Generation of the item that was compiled, and the version it stands for; 0: none yet. */
+  item_generation: number;
+  compiled_version: number;
+
+  /** Observed. */
+  observed_version: number;
+  observed_generation: number;
+  observed_power: string | null;
+  observed_reboot_count: number;
+  error: string | null;
+  error_at: number | null;
+  launched_at: number | null;
+
+  /** Derived from the above. */
+  status: string;
+  vm_state: string;
+
+  locked: number;
+  /** 'owner' or 'admin'; an owner cannot undo an operator's lock. */
+  locked_by: string | null;
+  locked_reason: string | null;
+
+  /** 'vm' or 'container'. */
+  type: string;
+  image_id: string;
+  /** JSON of BootFacts. */
+  image: string;
+  flavor_id: string;
+  /** JSON of FlavorCopy, as the flavor was when the server was made. */
+  flavor: string;
+  key_name: string | null;
+  public_key: string | null;
+  user_data: string | null;
+  config_drive: number;
+  disk_config: string;
+  /** JSON objects of strings: the user's metadata, and the allow-listed properties for the guest. */
+  metadata: string;
+  properties: string;
+  /** JSON array of strings, sorted; the same as in server_tags. */
+  tags: string;
+  /** JSON of ServerPort[], renewed when the network says that it changed. */
+  ports: string;
+  access_ipv4: string;
+  access_ipv6: string;
+  /** What was asked for; null: any. */
+  pinned_zone: string | null;
+  /** null: on no host. */
+  host_id: string | null;
+  host_name: string | null;
+  zone: string | null;
+  /** JSON of PlacementExplanation. */
+  explanation: string;
+  group_id: string | null;
+  reservation_id: string;
+  launch_index: number;
+};
+
+export type FlavorCopy = {
+  name: string;
+  vcpus: number;
+  memoryMib: number;
+  diskGib: number;
+  ephemeralGib: number;
+  swapMib: number;
+  extraSpecs: Record<string, string>;
+};
+export type BootFacts = { diskFormat: string; containerFormat: string; hash: string; size: number };
+
+export type ServerActionRow = {
+  id: string;
+  server_id: string;
+  action: string;
+  /** The desired_version that it asked for; it has finished when that is observed. */
+  version: number;
+  request_id: string;
+  user_id: string;
+  project_id: string;
+  started_at: number;
+  finished_at: number | null;
+  /** null while it runs. */
+  result: string | null;
+  message: string | null;
+  host_id: string | null;
+};
+
+const text = [
+  'project_id', 'user_id', 'name', 'hostname', 'power', 'status', 'vm_state', 'type', 'image_id', 'image', 'flavor_id', 'flavor', 'disk_config',
+  'metadata', 'properties', 'tags', 'ports', 'access_ipv4', 'access_ipv6', 'explanation', 'reservation_id',
+];
+const textOrNull = ['description', 'observed_power', 'error', 'locked_by', 'locked_reason', 'key_name', 'public_key', 'user_data', 'pinned_zone', 'host_id', 'host_name', 'zone', 'group_id'];
+const numbers = [
+  'created_at', 'updated_at', 'revision', 'desired_version', 'reboot_count', 'reboot_hard', 'deleting', 'item_generation', 'compiled_version',
+  'observed_version', 'observed_generation', 'observed_reboot_count', 'locked', 'config_drive', 'launch_index',
+];
+
+export const serverMigrations: Migration[] = [
+  {
+    id: 'compute-0003-servers',
+    async up(db: Kysely<Tables>) {
+      let servers = db.schema.createTable('servers').addColumn('id', 'text', (c) => c.primaryKey());
+      for (const column of text) servers = servers.addColumn(column, 'text', (c) => c.notNull());
+      for (const column of numbers) servers = servers.addColumn(column, 'bigint', (c) => c.notNull());
+      for (const column of textOrNull) servers = servers.addColumn(column, 'text');
+      await servers.addColumn('error_at', 'bigint').addColumn('launched_at', 'bigint').execute();
+      await db.schema.createIndex('servers_project').on('servers').columns(['project_id', 'created_at', 'id']).execute();
+      await db.schema.createIndex('servers_created').on('servers').columns(['created_at', 'id']).execute();
+      await db.schema.createIndex('servers_host').on('servers').column('host_id').execute();
+      await db.schema.createIndex('servers_group').on('servers').column('group_id').execute();
+      await db.schema
+        .createTable('server_tags')
+        .addColumn('server_id', 'text', (c) => c.notNull())
+        .addColumn('tag', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('server_tags_pk', ['server_id', 'tag'])
+        .execute();
+      let actions = db.schema.createTable('server_actions').addColumn('id', 'text', (c) => c.primaryKey());
+      for (const column of ['server_id', 'action', 'request_id', 'user_id', 'project_id']) actions = actions.addColumn(column, 'text', (c) => c.notNull());
+      await actions
+        .addColumn('version', 'bigint', (c) => c.notNull())
+        .addColumn('started_at', 'bigint', (c) => c.notNull())
+        .addColumn('finished_at', 'bigint')
+        .addColumn('result', 'text')
+        .addColumn('message', 'text')
+        .addColumn('host_id', 'text')
+        .execute();
+      await db.schema.createIndex('server_actions_server').on('server_actions').columns(['server_id', 'started_at']).execute();
+    },
+  },
+];

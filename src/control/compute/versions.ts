@@ -1,0 +1,81 @@
+// Version discovery, and which microversions are served. The maximum is the last one whose changes to the
+// resources that exist here are honoured; resources that do not exist yet are absent at every version.
+import { route, type Route } from '../../kernel/http/route.ts';
+import { COMPUTE_PREFIX } from './links.ts';
+
+export const MIN_VERSION = '2.1';
+export const MAX_VERSION = '2.96';
+
+const description = (publicUrl: string) => ({
+  id: 'v2.1',
+  status: 'CURRENT',
+  version: MAX_VERSION,
+  min_version: MIN_VERSION,
+  updated: '2013-07-23T11:33:21Z',
+  links: [{ rel: 'self', href: `${publicUrl}${COMPUTE_PREFIX}/v2.1/` }],
+});
+
+/** What Nova's extension list says about resources that exist here; clients only look whether an alias is there. */
+const extensions = [
+  ['Aggregates', 'os-aggregates'],
+  ['AvailabilityZone', 'os-availability-zone'],
+  ['ConsoleOutput', 'os-console-output'],
+  ['ExtendedAvailabilityZone', 'os-extended-availability-zone'],
+  ['ExtendedServerAttributes', 'os-extended-server-attributes'],
+  ['ExtendedStatus', 'os-extended-status'],
+  ['FlavorAccess', 'os-flavor-access'],
+  ['FlavorExtraSpecs', 'os-flavor-extra-specs'],
+  ['FlavorManage', 'os-flavor-manage'],
+  ['Hypervisors', 'os-hypervisors'],
+  ['InstanceActions', 'os-instance-actions'],
+  ['Keypairs', 'os-keypairs'],
+  ['LockServer', 'os-lock-server'],
+  ['MultipleCreate', 'os-multiple-create'],
+  ['PauseServer', 'os-pause-server'],
+  ['Quotas', 'os-quota-sets'],
+  ['ServerGroups', 'os-server-groups'],
+  ['ServerUsage', 'os-server-usage'],
+  ['Services', 'os-services'],
+  ['SuspendServer', 'os-suspend-server'],
+  ['UsedLimits', 'os-used-limits'],
+  ['UserData', 'os-user-data'],
+] as const;
+const extensionView = ([name, alias]: (typeof extensions)[number]) => ({
+  name,
+  alias,
+  description: '',
+  links: [],
+  namespace: 'http://docs.openstack.org/compute/ext/fake_xml',
+  updated: '2014-12-03T00:00:00Z',
+});
+
+export const versionRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path: '/',
+    policy: 'compute:versions',
+    summary: 'List the major API versions',
+    handler: async ({ ctx }) => ({ body: { versions: [description(ctx.platform.publicUrl)] } }),
+  }),
+  route({
+    method: 'GET',
+    path: '/v2.1',
+    policy: 'compute:versions',
+    summary: 'Show the range of microversions',
+    handler: async ({ ctx }) => ({
+      body: {
+        version: {
+          ...description(ctx.platform.publicUrl),
+          'media-types': [{ base: 'application/json', type: 'application/vnd.openstack.compute+json;version=2.1' }],
+        },
+      },
+    }),
+  }),
+  route({
+    method: 'GET',
+    path: '/v2.1/extensions',
+    policy: 'compute:extensions',
+    summary: 'List extensions',
+    handler: async () => ({ body: { extensions: extensions.map(extensionView) } }),
+  }),
+];

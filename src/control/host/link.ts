@@ -1,0 +1,152 @@
+// Control's end of the link to agents: registration, pulls by revision, and reports. In `up` the agent calls
+// it in the same process.
+import type { Readable } from 'node:stream';
+import { LRUCache } from 'lru-cache';
+import { nextCounter, type Tx } from '../../kernel/db/index.ts';
+import type { Platform } from '../../kernel/platform.ts';
+import type { Item, ItemKind } from '../../protocol/items.ts';
+import type { HostFacts, HostQueries, Link, Report } from '../../protocol/link.ts';
+import type { HostReport, ReportHandler } from './index.ts';
+
+type LinkParts = {
+  platform: Platform;
+  wakes: Map<string, Set<() => void>>;
+  queries: Map<string, HostQueries>;
+  reportHandlers: ReadonlyMap<ItemKind, ReportHandler>;
+  hostHandlers: readonly ((tx: Tx, hostId: string) => Promise<void>)[];
+  openImage(imageId: string): Promise<Readable>;
+};
+
+export function createLink(parts: LinkParts): Link {
+  const { platform, wakes, queries, reportHandlers, hostHandlers } = parts;
+  /** Parsed bodies by kind, id and generation: a body that a thousand hosts pull is parsed once. */
+  const bodies = new LRUCache<string, NonNullable<Item['body']>>({ max: 4096 });
+  /** Reports of one turn of the event loop share a transaction. */
+  let pending: { hostId: string; reports: Report[]; done(): void; failed(error: unknown): void }[] = [];
+
+  const recordAll = async (tx: Tx, all: HostReport[]): Promise<void> => {
+    const accepted: HostReport[] = [];
+    for (const report of all) {
+      const row = await tx
+        .selectFrom('host_items')
+        .select(['wanted', 'applied_generation', 'state', 'error'])
+        .where('host_id', '=', report.hostId)
+        .where('kind', '=', report.kind)
+        .where('id', '=', report.id)
+        .executeTakeFirst();
+      if (row === undefined) continue; // said twice, or of a host that lost the item long ago
+      const here = tx
+        .updateTable('host_items')
+        .set({ applied_generation: report.generation, state: report.state, error: report.error })
+        .where('host_id', '=', report.hostId)
+        .where('kind', '=', report.kind)
+        .where('id', '=', report.id);
+      if (report.state === 'gone') {
+        if (row.wanted === 1) continue; // wanted again meanwhile: the next pull brings it back
+        await tx
+          .deleteFrom('host_items')
+          .where('host_id', '=', report.hostId)
+          .where('kind', '=', report.kind)
+          .where('id', '=', report.id)
+          .execute();
+      } else if (row.applied_generation !== report.generation || row.state !== report.state || row.error !== report.error) await here.execute();
+      accepted.push(report);
+    }
+    for (const [kind, reports] of Map.groupBy(accepted, (report) => report.kind)) await reportHandlers.get(kind)?.(tx, reports);
+  };
+
+  const flush = async (): Promise<void> => {
+    const batch = pending;
+    pending = [];
+    const all = (entries: typeof batch): HostReport[] =>
+      entries.flatMap((entry) => entry.reports.map((report) => ({ ...report, hostId: entry.hostId })));
+    try {
+      await platform.db.tx((tx) => recordAll(tx, all(batch)), { locks: ['reports'] });
+      for (const entry of batch) entry.done();
+    } catch {
+      // One report that cannot be recorded never stops the others.
+      for (const entry of batch)
+        await platform.db.tx((tx) => recordAll(tx, all([entry])), { locks: ['reports'] }).then(entry.done, entry.failed);
+    }
+  };
+
+  return {
+    async register(facts: HostFacts, hostQueries: HostQueries) {
+      const hostId = await platform.db.tx(async (tx) => {
+        const now = platform.clock.now();
+        const inventory = { facts: JSON.stringify(facts), vcpus: facts.vcpus, memory_mib: facts.memoryMib, disk_gib: facts.diskGib, seen_at: now };
+        const revision = await nextCounter(tx, 'host-revision');
+        const before = await tx.selectFrom('hosts').select('id').where('hostname', '=', facts.hostname).executeTakeFirst();
+        const id = before?.id ?? platform.ids.uuid();
+        if (before !== undefined) await tx.updateTable('hosts').set({ ...inventory, revision }).where('id', '=', id).execute();
+        else
+          await tx
+            .insertInto('hosts')
+            .values({ id, hostname: facts.hostname, ...inventory, used_vcpus: 0, used_memory_mib: 0, used_disk_gib: 0, servers: 0, enabled: 1, disabled_reason: '', zone: 'nova', registered_at: now, revision })
+            .execute();
+        for (const handler of hostHandlers) await handler(tx, id);
+        return id;
+      });
+      queries.set(hostId, hostQueries);
+      return { hostId };
+    },
+
+    async pull(hostId, sinceRevision) {
+      const rows = await platform.db.read
+        .selectFrom('host_items as h')
+        .leftJoin('items as i', (join) => join.onRef('i.kind', '=', 'h.kind').onRef('i.id', '=', 'h.id'))
+        .select(['h.kind', 'h.id', 'h.wanted', 'h.revision as hostRevision', 'i.revision as itemRevision', 'i.generation'])
+        .where('h.host_id', '=', hostId)
+        .where((eb) => eb.or([eb('h.revision', '>', sinceRevision), eb('i.revision', '>', sinceRevision)]))
+        .execute();
+      let revision = sinceRevision;
+      const items: Item[] = [];
+      const missing: { kind: string; id: string; generation: number }[] = [];
+      for (const row of rows) {
+        revision = Math.max(revision, row.hostRevision, row.itemRevision ?? 0);
+        if (row.wanted !== 1) items.push({ kind: row.kind, id: row.id, generation: row.generation ?? 0, body: null } as Item);
+        else if (row.generation !== null) {
+          const body = bodies.get(`${row.kind}/${row.id}/${row.generation}`);
+          if (body === undefined) missing.push({ kind: row.kind, id: row.id, generation: row.generation });
+          else items.push({ kind: row.kind, id: row.id, generation: row.generation, body } as Item);
+        }
+        // wanted but not compiled yet: it comes with the revision of its body
+      }
+      for (const [kind, ofKind] of Map.groupBy(missing, (one) => one.kind)) {
+        const stored = await platform.db.read
+          .selectFrom('items')
+          .select(['id', 'generation', 'body'])
+          .where('kind', '=', kind)
+          .where('id', 'in', ofKind.map((one) => one.id))
+          .execute();
+        for (const { id, generation, body: text } of stored) {
+          const body = JSON.parse(text) as NonNullable<Item['body']>;
+          bodies.set(`${kind}/${id}/${generation}`, body);
+          items.push({ kind, id, generation, body } as Item);
+        }
+      }
+      return { revision, items, full: sinceRevision === 0 };
+    },
+
+    report(hostId, reports) {
+      if (reports.length === 0) return Promise.resolve();
+      return new Promise<void>((done, failed) => {
+        pending.push({ hostId, reports, done, failed });
+        if (pending.length === 1) setImmediate(() => void flush());
+      });
+    },
+
+    async heartbeat(hostId) {
+      await platform.db.tx((tx) => tx.updateTable('hosts').set({ seen_at: platform.clock.now() }).where('id', '=', hostId).execute());
+    },
+
+    image: (imageId) => parts.openImage(imageId),
+
+    onWake(hostId, wake) {
+      const set = wakes.get(hostId) ?? new Set();
+      wakes.set(hostId, set);
+      set.add(wake);
+      return () => void set.delete(wake);
+    },
+  };
+}

@@ -1,0 +1,99 @@
+// Who may do what: Keystone's secure-RBAC defaults with the domain manager of 2024.2. The operator is an
+// admin on any scope; a reader of the system or of a domain reads it; a domain's manager runs its users,
+// groups and projects and hands out the roles in `delegable`.
+import { forbidden, notFound } from '../../kernel/errors.ts';
+import { allows, isAdmin, rules, type Actor, type Policy, type Rule, type Target } from '../../kernel/policy.ts';
+import type { Ctx } from '../../kernel/platform.ts';
+
+const { admin, anyone, authenticated, domainManager, domainReader, owner, projectReader, service, systemReader } = rules;
+
+const policy = (description: string, ...anyOf: Rule[]): Policy => ({ description, anyOf });
+const readers = [admin, systemReader, domainReader];
+const operators = [admin, systemReader];
+const managers = [admin, domainManager];
+
+export const policies = {
+  'identity:discovery': policy('Show the versions', anyone),
+  'identity:authenticate': policy('Exchange credentials for a token', anyone),
+  'identity:validate_token': policy('Show a token', authenticated),
+  'identity:revoke_token': policy('Revoke a token', authenticated),
+  'identity:get_auth': policy('Show what the own token gives and could give', authenticated),
+
+  'identity:list_domains': policy('List domains', ...readers),
+  'identity:get_domain': policy('Show a domain', ...readers, projectReader),
+  'identity:create_domain': policy('Create a domain', admin),
+  'identity:update_domain': policy('Change a domain', admin),
+  'identity:delete_domain': policy('Delete a disabled domain and all in it', admin),
+
+  'identity:list_projects': policy('List projects', ...readers),
+  'identity:get_project': policy('Show a project', ...readers, projectReader),
+  'identity:create_project': policy('Create a project', ...managers),
+  'identity:update_project': policy('Change a project', ...managers),
+  'identity:delete_project': policy('Delete a project', ...managers),
+  'identity:list_user_projects': policy('List the projects that a user can work in', ...readers, owner),
+
+  'identity:list_users': policy('List users', ...readers),
+  'identity:get_user': policy('Show a user', ...readers, owner),
+  'identity:create_user': policy('Create a user', ...managers),
+  'identity:update_user': policy('Change a user', ...managers),
+  'identity:delete_user': policy('Delete a user', ...managers),
+  'identity:change_password': policy('Change the own password', owner),
+
+  'identity:list_groups': policy('List groups', ...readers),
+  'identity:get_group': policy('Show a group', ...readers),
+  'identity:create_group': policy('Create a group', ...managers),
+  'identity:update_group': policy('Change a group', ...managers),
+  'identity:delete_group': policy('Delete a group', ...managers),
+  'identity:list_groups_for_user': policy('List the groups of a user', ...readers, owner),
+  'identity:list_users_in_group': policy('List the members of a group', ...readers),
+  'identity:check_user_in_group': policy('Check whether a user is in a group', ...readers),
+  'identity:add_user_to_group': policy('Put a user into a group', ...managers),
+  'identity:remove_user_from_group': policy('Take a user out of a group', ...managers),
+
+  'identity:list_roles': policy('List roles', ...operators, domainManager),
+  'identity:get_role': policy('Show a role', ...operators, domainManager),
+  'identity:create_role': policy('Create a role', admin),
+  'identity:update_role': policy('Change a role', admin),
+  'identity:delete_role': policy('Delete a role', admin),
+  'identity:get_implied_role': policy('Show which roles a role implies', ...operators),
+  'identity:create_implied_role': policy('Make a role imply another', admin),
+  'identity:delete_implied_role': policy('Make a role no longer imply another', admin),
+
+  'identity:list_grants': policy('List the roles of a user or group on a project or domain', ...readers),
+  'identity:check_grant': policy('Check a role of a user or group on a project or domain', ...readers),
+  'identity:create_grant': policy('Give a role on a project or domain', ...managers),
+  'identity:revoke_grant': policy('Take a role on a project or domain', ...managers),
+  'identity:list_system_grants': policy('List the roles of a user or group on the system', ...operators),
+  'identity:check_system_grant': policy('Check a role of a user or group on the system', ...operators),
+  'identity:create_system_grant': policy('Give a role on the system', admin),
+  'identity:revoke_system_grant': policy('Take a role on the system', admin),
+  'identity:list_role_assignments': policy('List role assignments', ...readers),
+
+  'identity:get_region': policy('List and show regions', authenticated),
+  'identity:get_catalog': policy('List and show services and endpoints', ...operators),
+  'identity:validate_foreign_token': policy("Show or revoke somebody else's token", admin, service, systemReader),
+} as const satisfies Record<string, Policy>;
+
+export type PolicyName = keyof typeof policies;
+
+export const may = (actor: Actor, name: PolicyName, target: Target | null): boolean => allows(policies[name], actor, target);
+
+/** Refuses with 404 what the actor may not even read. */
+export function requireReadable(ctx: Ctx, name: PolicyName, target: Target, kind: string, id: string): void {
+  if (!may(ctx.actor, name, target)) throw notFound(kind, id);
+}
+
+/** Refuses with 403 what the actor may read but not do: the policy of the route, on the stored target. */
+export function permit(ctx: Ctx, target: Target): void {
+  if (!may(ctx.actor, ctx.action as PolicyName, target))
+    throw forbidden(`You are not authorized to perform the requested action: ${ctx.action}.`);
+}
+
+/** The domain that lists are limited to; null: none. A route's policy let the actor in before. */
+export function listedDomain(actor: Actor): string | null {
+  if (isAdmin(actor) || actor.scope.type === 'system') return null;
+  return actor.scope.type === 'domain' ? actor.scope.id : '';
+}
+
+/** The roles that the manager of a domain may give and take. */
+export const delegable: ReadonlySet<string> = new Set(['manager', 'member', 'reader']);

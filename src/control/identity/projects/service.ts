@@ -1,0 +1,163 @@
+// The verbs on projects, each one transaction. The owner of a project is its domain.
+import type { Static } from 'typebox';
+import { audit } from '../../../kernel/audit.ts';
+import { badRequest, forbidden, notFound } from '../../../kernel/errors.ts';
+import type { Tx } from '../../../kernel/db/index.ts';
+import type { Ctx, Platform } from '../../../kernel/platform.ts';
+import { domainFor, domainOfToken } from '../domains/routes.ts';
+import type { Identity, Rows } from '../identity.ts';
+import { permit, requireReadable } from '../policy.ts';
+import { revoking, subjects } from '../tokens/revocations.ts';
+import { keyOf, uniquely, urlOf } from '../wire.ts';
+import type { createProjectBody, updateProjectBody } from './schema.ts';
+import type { ProjectRow } from './table.ts';
+
+/** As Keystone's max_project_tree_depth: the domain is the first level. */
+const MAX_DEPTH = 5;
+
+export const projectTags = (row: ProjectRow): string[] => JSON.parse(row.tags) as string[];
+
+export const projectView = (platform: Platform, row: ProjectRow): object => ({
+  id: row.id,
+  name: row.name,
+  domain_id: row.domain_id,
+  parent_id: row.parent_id,
+  is_domain: false,
+  description: row.description,
+  enabled: row.enabled === 1,
+  tags: projectTags(row),
+  options: {},
+  links: { self: urlOf(platform, `/v3/projects/${row.id}`) },
+});
+
+/** The row, if the actor may read it: 404 otherwise. */
+export async function projectFor(rows: Rows, ctx: Ctx, id: string): Promise<ProjectRow> {
+  const row = await rows.selectFrom('projects').selectAll().where('id', '=', id).executeTakeFirst();
+  if (row === undefined) throw notFound('Project', id);
+  requireReadable(ctx, 'identity:get_project', { projectId: row.id, domainId: row.domain_id }, 'Project', id);
+  return row;
+}
+
+/** From the parent up to the root of the tree. */
+async function ancestors(rows: Rows, project: Pick<ProjectRow, 'parent_id'>): Promise<ProjectRow[]> {
+  const out: ProjectRow[] = [];
+  for (let id = project.parent_id; out.length <= MAX_DEPTH; ) {
+    const row = await rows.selectFrom('projects').selectAll().where('id', '=', id).executeTakeFirst();
+    if (row === undefined) break;
+    out.push(row);
+    id = row.parent_id;
+  }
+  return out;
+}
+
+/** From the children down, level by level. */
+async function descendants(rows: Rows, id: string): Promise<ProjectRow[]> {
+  const out: ProjectRow[] = [];
+  for (let level = [id]; level.length > 0; ) {
+    const next = await rows.selectFrom('projects').selectAll().where('parent_id', 'in', level.slice(0, 500)).execute();
+    out.push(...next);
+    level = [...level.slice(500), ...next.map((row) => row.id)];
+  }
+  return out;
+}
+
+/** Where a new project goes: its domain, and its parent in it. */
+async function placeOf(tx: Tx, ctx: Ctx, asked: { domain_id?: string | null; parent_id?: string | null }): Promise<{ domainId: string; parentId: string }> {
+  const parentId = asked.parent_id ?? null;
+  const parentIsDomain = parentId === null || parentId === asked.domain_id || (await tx.selectFrom('domains').select('id').where('id', '=', parentId).executeTakeFirst()) !== undefined;
+  if (parentIsDomain) {
+    const domainId = asked.domain_id ?? parentId ?? domainOfToken(ctx);
+    if (parentId !== null && parentId !== domainId) throw badRequest(`Invalid input for field parent_id. Value: ${parentId}. It must lie in domain ${domainId}.`);
+    await domainFor(tx, ctx, domainId);
+    return { domainId, parentId: domainId };
+  }
+  const parent = await projectFor(tx, ctx, parentId);
+  if (asked.domain_id !== undefined && asked.domain_id !== null && asked.domain_id !== parent.domain_id) {
+    await domainFor(tx, ctx, asked.domain_id);
+    throw badRequest(`Invalid input for field parent_id. Value: ${parentId}. It must lie in domain ${asked.domain_id}.`);
+  }
+  if (parent.enabled === 0) throw forbidden(`Project ${parent.id} is disabled: no project can be created below it.`);
+  const depth = (await ancestors(tx, parent)).length + 3;
+  if (depth > MAX_DEPTH) throw forbidden(`Project ${parent.id} is too deep in its tree: at most ${MAX_DEPTH} levels, of which the domain is the first.`);
+  return { domainId: parent.domain_id, parentId: parent.id };
+}
+
+export async function createProject(ctx: Ctx, { project: body }: Static<typeof createProjectBody>): Promise<ProjectRow> {
+  const id = ctx.platform.ids.hex();
+  const work = ctx.platform.db.tx(async (tx) => {
+    const { domainId, parentId } = await placeOf(tx, ctx, body);
+    permit(ctx, { domainId });
+    const row: ProjectRow = {
+      id,
+      domain_id: domainId,
+      parent_id: parentId,
+      name: body.name,
+      name_key: keyOf(body.name),
+      description: body.description ?? '',
+      enabled: Number(body.enabled ?? true),
+      tags: JSON.stringify(body.tags ?? []),
+    };
+    await tx.insertInto('projects').values(row).execute();
+    await audit(tx, ctx, 'project', id);
+    return row;
+  });
+  return uniquely('project', body.name, work);
+}
+
+export async function updateProject(identity: Identity, ctx: Ctx, id: string, { project: body }: Static<typeof updateProjectBody>): Promise<ProjectRow> {
+  const work = ctx.platform.db.tx(async (tx) => {
+    const row = await projectFor(tx, ctx, id);
+    permit(ctx, { domainId: row.domain_id });
+    if ((body.domain_id ?? row.domain_id) !== row.domain_id) throw badRequest('Invalid input for field domain_id. The domain of a project cannot be changed.');
+    if ((body.parent_id ?? row.parent_id) !== row.parent_id) throw forbidden('The parent of a project cannot be changed.');
+    const enabled = Number(body.enabled ?? row.enabled === 1);
+    if (row.enabled === 1 && enabled === 0) {
+      if ((await descendants(tx, id)).some((child) => child.enabled === 1)) throw forbidden(`Project ${id} cannot be disabled: there are enabled projects below it.`);
+      await identity.revocations.revoke(tx, [subjects.project(id)]);
+    }
+    if (row.enabled === 0 && enabled === 1 && (await ancestors(tx, row)).some((parent) => parent.enabled === 0))
+      throw forbidden(`Project ${id} cannot be enabled: a project above it is disabled.`);
+    const changed: ProjectRow = {
+      ...row,
+      name: body.name ?? row.name,
+      name_key: keyOf(body.name ?? row.name),
+      description: body.description === undefined ? row.description : (body.description ?? ''),
+      enabled,
+      tags: body.tags === undefined ? row.tags : JSON.stringify(body.tags),
+    };
+    await tx.updateTable('projects').set(changed).where('id', '=', id).execute();
+    await audit(tx, ctx, 'project', id);
+    return changed;
+  }, revoking);
+  return uniquely('project', body.name ?? '', work);
+}
+
+export async function deleteProject(identity: Identity, ctx: Ctx, id: string): Promise<void> {
+  await ctx.platform.db.tx(async (tx) => {
+    const row = await projectFor(tx, ctx, id);
+    permit(ctx, { domainId: row.domain_id });
+    const child = await tx.selectFrom('projects').select('id').where('parent_id', '=', id).executeTakeFirst();
+    if (child !== undefined) throw forbidden(`Project ${id} cannot be deleted: there are projects below it, for example ${child.id}.`);
+    await tx.deleteFrom('role_assignments').where('scope_kind', '=', 'project').where('scope_id', '=', id).execute();
+    await tx.updateTable('users').set({ default_project_id: null }).where('default_project_id', '=', id).execute();
+    await tx.deleteFrom('projects').where('id', '=', id).execute();
+    await identity.revocations.revoke(tx, [subjects.project(id)]);
+    await audit(tx, ctx, 'project', id);
+  }, revoking);
+}
+
+/** `change` gets the present tags and returns the new ones. */
+export async function changeTags(ctx: Ctx, id: string, change: (tags: string[]) => string[]): Promise<string[]> {
+  return ctx.platform.db.tx(async (tx) => {
+    const row = await projectFor(tx, ctx, id);
+    permit(ctx, { domainId: row.domain_id });
+    const tags = [...new Set(change(projectTags(row)))];
+    if (tags.length > 80) throw badRequest('Invalid input for tags. A project has at most 80 tags.');
+    await tx.updateTable('projects').set({ tags: JSON.stringify(tags) }).where('id', '=', id).execute();
+    await audit(tx, ctx, 'project', id);
+    return tags;
+  });
+}
+
+/** For `?parents_as_list` and `?subtree_as_list`: those of the tree that the actor may read. */
+export const projectTree = { ancestors, descendants };

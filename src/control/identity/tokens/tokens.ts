@@ -1,0 +1,74 @@
+// Issuing and validating tokens. A validated token is remembered by its string, so that the next request
+// with it costs a look-up, its expiry and its revocations, and no signature check.
+import { randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../../kernel/clock.ts';
+import { CloudError } from '../../../kernel/errors.ts';
+import type { Actor } from '../../../kernel/policy.ts';
+import { decodeToken, encodeToken, type Claims } from './codec.ts';
+import type { KeyRing } from './keys.ts';
+import { subjectsOf, type Revocations } from './revocations.ts';
+
+export type ValidToken = { claims: Claims; actor: Actor; subjects: readonly string[] };
+
+export type Tokens = {
+  /** A new chain, or the next link of `parent`'s: that keeps its expiry, whatever the lifetime is. */
+  issue(
+    claims: Pick<Claims, 'user' | 'scope' | 'roles' | 'methods' | 'sequence'>,
+    parent: Claims | null,
+  ): { token: string; claims: Claims };
+  /** null: malformed, not ours, expired or revoked. Needs loaded revocations. */
+  validate(token: string): ValidToken | null;
+};
+
+const REMEMBERED = 5_000;
+/** Servers and proxies take headers of 8 KiB. */
+const MAX_LENGTH = 6_000;
+
+const actorOf = (claims: Claims): Actor => ({
+  userId: claims.user.id,
+  userName: claims.user.name,
+  userDomainId: claims.user.domainId,
+  userDomainName: claims.user.domainName,
+  scope: claims.scope,
+  roles: new Set(claims.roles.map((role) => role.name)),
+  expiresAt: claims.expiresAt,
+  auditId: claims.auditId,
+});
+
+export function createTokens(keys: KeyRing, revocations: Revocations, clock: Clock, ttlMs: number): Tokens {
+  const remembered = new LRUCache<string, ValidToken>({ max: REMEMBERED });
+  return {
+    issue(input, parent) {
+      const auditId = randomBytes(16).toString('base64url');
+      const issuedAt = clock.now();
+      const claims: Claims = {
+        ...input,
+        auditId,
+        chainId: parent === null ? auditId : parent.chainId,
+        issuedAt,
+        // Whole seconds, as Keystone's expiry has them.
+        expiresAt: parent === null ? Math.floor((issuedAt + ttlMs) / 1000) * 1000 : parent.expiresAt,
+      };
+      const token = encodeToken(keys, claims);
+      if (token.length > MAX_LENGTH)
+        throw new CloudError(403, 'TokenTooLong', `A token with ${claims.roles.length} roles does not fit in a header; ask for fewer roles on this scope.`);
+      return { token, claims };
+    },
+    validate(token) {
+      let valid = remembered.get(token);
+      if (valid === undefined) {
+        if (token.length > MAX_LENGTH) return null;
+        const claims = decodeToken(keys, token);
+        if (claims === null) return null;
+        valid = { claims, actor: actorOf(claims), subjects: subjectsOf(claims) };
+        remembered.set(token, valid);
+      }
+      if (valid.claims.expiresAt <= clock.now() || revocations.isRevoked(valid.subjects, valid.claims.sequence)) {
+        remembered.delete(token);
+        return null;
+      }
+      return valid;
+    },
+  };
+}

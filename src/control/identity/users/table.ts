@@ -1,0 +1,43 @@
+// Users: who can log in.
+import type { Migration } from '../../../kernel/db/index.ts';
+
+export type UserRow = {
+  id: string;
+  domain_id: string;
+  name: string;
+  /** In lower case: unique in the domain. */
+  name_key: string;
+  /** As password-hash.ts writes it; null: no login by password. */
+  password_hash: string | null;
+  email: string | null;
+  description: string | null;
+  default_project_id: string | null;
+  enabled: number;
+};
+
+declare module '../../../kernel/db/index.ts' {
+  interface Tables {
+    users: UserRow;
+  }
+}
+
+export const userMigrations: Migration[] = [
+  {
+    id: 'identity-0003-users',
+    async up(db) {
+      await db.schema
+        .createTable('users')
+        .addColumn('id', 'text', (c) => c.primaryKey())
+        .addColumn('domain_id', 'text', (c) => c.notNull())
+        .addColumn('name', 'text', (c) => c.notNull())
+        .addColumn('name_key', 'text', (c) => c.notNull())
+        .addColumn('password_hash', 'text')
+        .addColumn('email', 'text')
+        .addColumn('description', 'text')
+        .addColumn('default_project_id', 'text')
+        .addColumn('enabled', 'bigint', (c) => c.notNull())
+        .addUniqueConstraint('users_name', ['domain_id', 'name_key'])
+        .execute();
+    },
+  },
+];

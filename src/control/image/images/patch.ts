@@ -1,0 +1,46 @@
+// JSON patch on an image (RFC 6902's add, replace and remove, one level deep, as Glance takes it): a pure
+// function from the attributes that are there to those that shall be.
+import { Type, type Static } from 'typebox';
+import { badRequest, conflict, forbidden } from '../../../kernel/errors.ts';
+import { MAX_PROPERTIES, propertyName, READ_ONLY, STANDARD } from './wire.ts';
+
+export const PatchBody = Type.Array(
+  Type.Object(
+    {
+      op: Type.Union([Type.Literal('add'), Type.Literal('replace'), Type.Literal('remove')]),
+      path: Type.String({ minLength: 2, maxLength: 300, pattern: '^/[^\\x00-\\x1f\\x7f]+$' }),
+      value: Type.Optional(Type.Unknown()),
+    },
+    { additionalProperties: false },
+  ),
+  { maxItems: 256 },
+);
+
+export type Attributes = Record<string, unknown>;
+
+/** Throws 403 for read-only attributes, 409 for what is not there, 400 for the rest. Values are checked by the create schema. */
+export function applyPatch(before: Attributes, patch: Static<typeof PatchBody>): Attributes {
+  const after: Attributes = { ...before };
+  for (const { op, path, value } of patch) {
+    const [name = '', ...deeper] = path.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+    if (READ_ONLY.has(name)) throw forbidden(`Attribute '${name}' is read-only.`);
+    if (!propertyName.test(name)) throw badRequest(`Invalid input for path. Value: ${path.slice(0, 100)}. A property is named with letters, digits, '_', ':', '.' and '-'.`);
+    if (deeper.length > 0) {
+      if (name !== 'tags' || op === 'remove') throw badRequest(`Invalid input for path. Value: ${path.slice(0, 100)}. It must be one level deep.`);
+      after['tags'] = [...new Set([...(after['tags'] as string[]), String(value)])];
+      continue;
+    }
+    const present = Object.hasOwn(after, name);
+    if (op !== 'add' && !present) throw conflict(`Property ${name} does not exist.`);
+    if (op === 'remove') {
+      if (STANDARD.has(name)) throw forbidden(`Attribute '${name}' may not be removed.`);
+      delete after[name];
+      continue;
+    }
+    if (value === undefined) throw badRequest(`Operation '${op}' on ${path.slice(0, 100)} needs a value.`);
+    after[name] = value;
+  }
+  const custom = Object.keys(after).filter((name) => !STANDARD.has(name));
+  if (custom.length > MAX_PROPERTIES) throw badRequest(`An image has at most ${MAX_PROPERTIES} properties; this one would have ${custom.length}.`);
+  return after;
+}

@@ -1,0 +1,134 @@
+// Images, as the other services see them.
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
+import type { Reader } from '../../kernel/db/index.ts';
+import { badRequest } from '../../kernel/errors.ts';
+import { glanceFault } from '../../kernel/http/faults.ts';
+import type { Service } from '../../kernel/http/route.ts';
+import type { Ctx, Platform } from '../../kernel/platform.ts';
+import { createContentStore } from './content/store.ts';
+import { createContents, needsConversion } from './images/content.ts';
+import { imagePolicies, imageRoutes } from './images/routes.ts';
+import { readImage, WORK_CONTENT } from './images/service.ts';
+import { imageMigrations } from './images/table.ts';
+
+/** An active image that may become a server. */
+export type BootImage = {
+  id: string;
+  name: string;
+  diskFormat: string;
+  containerFormat: string;
+  /** sha512 of the content, hex. */
+  hash: string;
+  /** Bytes of the content. */
+  size: number;
+  /** Bytes of the disk that a guest sees; null for containers. */
+  virtualSize: number | null;
+  /** GiB. */
+  minDisk: number;
+  /** MiB. */
+  minRam: number;
+  properties: Record<string, string>;
+};
+
+export type ImageApi = {
+  /** Throws 404 when the actor may not read it, 400 when it is not active. `db` may be a transaction. */
+  forBoot(db: Pick<Reader, 'selectFrom'>, ctx: Ctx, imageId: string): Promise<BootImage>;
+  /** The content, for agents. */
+  open(imageId: string): Promise<Readable>;
+};
+
+/** A file on this machine that is an image of the cloud from its first start on. */
+export type BuiltinImage = {
+  name: string;
+  path: string;
+  diskFormat: string;
+  containerFormat: string;
+  /** MiB, GiB. */
+  minRam: number;
+  minDisk: number;
+  properties: Record<string, string>;
+};
+
+export type ImageService = {
+  service: Service;
+  api: ImageApi;
+  /** Idempotent; what an upload that was cut off by a crash left is queued again. */
+  bootstrap(): Promise<void>;
+  /** Adds a public image owned by `projectId` unless it is there; the content passes the same checks as an upload. */
+  addBuiltin(image: BuiltinImage, projectId: string): Promise<void>;
+};
+
+export async function createImageService(platform: Platform, options: { dir: string }): Promise<ImageService> {
+  const { db, clock, ids } = platform;
+  const files = await createContentStore({ dir: options.dir, newId: ids.uuid });
+  const contents = createContents(platform, files);
+  return {
+    service: {
+      name: 'image',
+      type: 'image',
+      prefix: '/image',
+      fault: glanceFault,
+      policies: imagePolicies,
+      routes: imageRoutes(contents),
+      migrations: imageMigrations,
+      work: { [WORK_CONTENT]: { mode: 'effect', leaseMs: 900_000, concurrency: 1, run: contents.reconcile } },
+    },
+    api: {
+      async forBoot(reader, ctx, imageId) {
+        const row = await readImage(reader, ctx, imageId);
+        if (row.status !== 'active' || row.hash === null || row.size === null) throw badRequest(`Image ${imageId} is not active but ${row.status}.`);
+        const converts = needsConversion(row);
+        if (converts && row.boot_hash === null) throw badRequest(`Image ${imageId} is still being converted from ${row.disk_format}; try again in a moment.`);
+        if (!['bare', 'docker'].includes(row.container_format)) throw badRequest(`Image ${imageId} has container_format ${row.container_format}; servers boot from bare disks and docker archives.`);
+        return {
+          id: row.id,
+          name: row.name,
+          diskFormat: converts ? 'qcow2' : row.disk_format,
+          containerFormat: row.container_format,
+          hash: row.boot_hash ?? row.hash,
+          size: row.boot_size ?? row.size,
+          virtualSize: row.virtual_size,
+          minDisk: row.min_disk,
+          minRam: row.min_ram,
+          properties: JSON.parse(row.properties) as Record<string, string>,
+        };
+      },
+      open: contents.openForBoot,
+    },
+    async bootstrap() {
+      await db.tx((tx) => tx.updateTable('images').set({ status: 'queued' }).where('status', '=', 'saving').execute());
+    },
+    async addBuiltin(image, projectId) {
+      const present = await db.read.selectFrom('images').select('id').where('name', '=', image.name).where('owner', '=', projectId).executeTakeFirst();
+      if (present !== undefined) return;
+      const id = ids.uuid();
+      const content = await contents.store({ id, disk_format: image.diskFormat, container_format: image.containerFormat }, createReadStream(image.path));
+      const now = clock.now();
+      const row = {
+        id,
+        name: image.name,
+        status: 'active',
+        visibility: 'public',
+        owner: projectId,
+        disk_format: image.diskFormat,
+        container_format: image.containerFormat,
+        size: content.size,
+        virtual_size: content.virtualSize,
+        checksum: content.md5,
+        hash: content.sha512,
+        min_ram: image.minRam,
+        min_disk: image.minDisk,
+        is_protected: 0,
+        is_hidden: 0,
+        tags: '[]',
+        properties: JSON.stringify(image.properties),
+        created_at: now,
+        updated_at: now,
+        boot_hash: null,
+        boot_size: null,
+      } as const;
+      await db.tx((tx) => tx.insertInto('images').values(row).execute());
+    },
+  };
+}

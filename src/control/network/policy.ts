@@ -1,0 +1,28 @@
+// Neutron's secure-RBAC defaults: readers of the project read, its members write, operators do everything.
+// Ownership and fields for operators only are decided by the services, against what is stored.
+import { rules, type Policies, type Policy } from '../../kernel/policy.ts';
+
+const read = (what: string): Policy => ({ description: `Read ${what}`, anyOf: [rules.admin, rules.projectReader] });
+const write = (what: string): Policy => ({ description: `Write ${what}`, anyOf: [rules.admin, rules.projectMember] });
+const admin = (what: string): Policy => ({ description: what, anyOf: [rules.admin] });
+
+const resources = ['network', 'subnet', 'port', 'security_group', 'security_group_rule', 'router', 'floatingip'];
+
+export const policies: Policies = {
+  ...Object.fromEntries(
+    resources.flatMap((name) => [
+      [`get_${name}`, read(`${name}s`)],
+      ...['create', 'update', 'delete'].map((verb) => [`${verb}_${name}`, write(`${name}s`)] as const),
+    ]),
+  ),
+  add_router_interface: write('router interfaces'),
+  remove_router_interface: write('router interfaces'),
+  get_quota: read('quotas'),
+  list_quotas: admin('List the quotas of all projects that differ from the default'),
+  update_quota: admin('Set the quota of a project'),
+  delete_quota: admin('Return a project to the default quota'),
+  get_extension: { description: 'List extensions', anyOf: [rules.authenticated] },
+  get_agent: admin('List network agents'),
+  get_availability_zone: read('availability zones'),
+  discovery: { description: 'Read the versions', anyOf: [rules.anyone] },
+};

@@ -1,0 +1,68 @@
+// Claims: schedule on a snapshot kept current by revision, then a conditional update of the chosen host. The
+// loser of a race reads what changed and schedules again.
+import type { Tx } from '../../kernel/db/index.ts';
+import type { Platform } from '../../kernel/platform.ts';
+import { claimOnHost, hostsSince, releaseOnHost } from '../host/index.ts';
+import type { PlacementApi } from './index.ts';
+import { schedulerHost } from './inventory.ts';
+import { schedule, type SchedulerHost } from './scheduler.ts';
+
+/** The snapshot is read anew as a whole this often: it notices hosts that fell silent, and forgets what was rolled back. */
+const FULL_READ_MS = 10_000;
+const MAX_TRIES = 10;
+
+export function createClaims(platform: Platform): PlacementApi {
+  const { clock, rng } = platform;
+  let hosts = new Map<string, SchedulerHost>();
+  let snapshot: SchedulerHost[] = [];
+  let revision = 0;
+  let readAt = -Infinity;
+
+  async function refresh(tx: Tx): Promise<void> {
+    const now = clock.now();
+    if (now - readAt >= FULL_READ_MS) {
+      readAt = now;
+      revision = 0;
+      hosts = new Map();
+    }
+    const changed = await hostsSince(tx, revision);
+    if (changed.length === 0) return;
+    let grew = false;
+    for (const row of changed) {
+      revision = Math.max(revision, row.revision);
+      const before = hosts.get(row.id);
+      const host = schedulerHost(row, now);
+      if (before === undefined) {
+        hosts.set(row.id, host);
+        grew = true;
+      } else Object.assign(before, host);
+    }
+    if (grew) snapshot = [...hosts.values()];
+  }
+
+  return {
+    async claim(tx, want) {
+      await refresh(tx);
+      for (let tries = 1; ; tries++) {
+        const { host, explanation } = schedule(snapshot, want, rng);
+        if (host === null) return { placed: false, explanation };
+        if (await claimOnHost(tx, host.id, want, host)) {
+          await tx
+            .insertInto('allocations')
+            .values({ server_id: want.serverId, host_id: host.id, vcpus: want.vcpus, memory_mib: want.memoryMib, disk_gib: want.diskGib })
+            .execute();
+          return { placed: true, hostId: host.id, hostname: host.hostname, zone: host.zone, explanation };
+        }
+        if (tries >= MAX_TRIES) return { placed: false, explanation };
+        readAt = -Infinity;
+        await refresh(tx);
+      }
+    },
+    async release(tx, serverId) {
+      const row = await tx.deleteFrom('allocations').where('server_id', '=', serverId).returningAll().executeTakeFirst();
+      if (row === undefined) return;
+      await releaseOnHost(tx, row.host_id, { vcpus: row.vcpus, memoryMib: row.memory_mib, diskGib: row.disk_gib });
+    },
+  };
+}
+

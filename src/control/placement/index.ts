@@ -1,0 +1,69 @@
+// Placement: which host a server goes to, and the claim of its resources there. The scheduler is a pure
+// function of a snapshot; the claim is part of the caller's transaction.
+import type { Tx } from '../../kernel/db/index.ts';
+import { placementFault } from '../../kernel/http/faults.ts';
+import type { Service } from '../../kernel/http/route.ts';
+import type { Platform } from '../../kernel/platform.ts';
+import { createClaims } from './claims.ts';
+import { placementPolicies, placementRoutes } from './routes.ts';
+import { placementMigrations } from './table.ts';
+
+export type PlacementRequest = {
+  serverId: string;
+  type: 'vm' | 'container';
+  vcpus: number;
+  memoryMib: number;
+  /** GiB on the host's disk. */
+  diskGib: number;
+  /** null: any. */
+  zone: string | null;
+  /** Only this host (operators: zone:host or the `host` field); null: any. */
+  hostname: string | null;
+  /** e.g. 'x86_64', from the image; null: any. */
+  architecture: string | null;
+  /** Capabilities that the guest driver must have, e.g. ['suspend']. */
+  capabilities: readonly string[];
+  /** Server group policy: hosts that the other members are on. */
+  group: { policy: 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'; hostIds: readonly string[] } | null;
+};
+
+/** Why: how many hosts each filter refused, and the first few by name with value and rule; for the winner its scores. */
+export type PlacementExplanation = {
+  considered: number;
+  /** filter -> number of hosts that it refused, in the order in which filters run. */
+  refused: Record<string, number>;
+  /** At most 20 examples, e.g. { host: 'node-1', filter: 'memory', reason: 'memory 512 MiB requested, 128 of 2048 MiB free' }. */
+  examples: { host: string; filter: string; reason: string }[];
+  /** Of the chosen host: weigher -> score. */
+  scores: Record<string, number>;
+};
+
+export type Placed =
+  | { placed: true; hostId: string; hostname: string; zone: string; explanation: PlacementExplanation }
+  | { placed: false; explanation: PlacementExplanation };
+
+export type PlacementApi = {
+  /** Chooses and claims in `tx`; a lost race is rescheduled inside. */
+  claim(tx: Tx, request: PlacementRequest): Promise<Placed>;
+  /** Returns what the server had claimed. Idempotent. */
+  release(tx: Tx, serverId: string): Promise<void>;
+};
+
+export type PlacementService = { service: Service; api: PlacementApi };
+
+export function createPlacementService(platform: Platform): PlacementService {
+  return {
+    api: createClaims(platform),
+    service: {
+      name: 'placement',
+      type: 'placement',
+      prefix: '/placement',
+      fault: placementFault,
+      microversions: { type: 'placement', min: '1.0', max: '1.39', default: '1.0' },
+      policies: placementPolicies,
+      routes: placementRoutes(platform),
+      migrations: placementMigrations,
+      work: {},
+    },
+  };
+}

@@ -1,0 +1,53 @@
+// A Kysely dialect over one function that executes a compiled query: both engines hand theirs in, so that
+// connection handling, statement caching and transactions stay ours and are the same for both.
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type DialectAdapter,
+  type Driver,
+  Kysely,
+  PostgresAdapter,
+  PostgresQueryCompiler,
+  type QueryCompiler,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteQueryCompiler,
+} from 'kysely';
+import type { Tables } from './index.ts';
+
+export type Execute = (query: CompiledQuery) => Promise<QueryResult<unknown>>;
+
+const never = async (): Promise<void> => {
+  throw new Error('transactions are begun by Database.tx');
+};
+
+/** A query surface whose every query goes through `execute`. */
+export function queriesOver(engine: 'sqlite' | 'postgres', execute: Execute): Kysely<Tables> {
+  const connection: DatabaseConnection = {
+    executeQuery: <R>(query: CompiledQuery) => execute(query) as Promise<QueryResult<R>>,
+    // eslint-disable-next-line require-yield
+    async *streamQuery() {
+      throw new Error('streaming queries are not offered; page instead');
+    },
+  };
+  const driver: Driver = {
+    init: async () => {},
+    acquireConnection: async () => connection,
+    beginTransaction: never,
+    commitTransaction: never,
+    rollbackTransaction: never,
+    releaseConnection: async () => {},
+    destroy: async () => {},
+  };
+  const dialect: Dialect = {
+    createDriver: () => driver,
+    createQueryCompiler: (): QueryCompiler =>
+      engine === 'sqlite' ? new SqliteQueryCompiler() : new PostgresQueryCompiler(),
+    createAdapter: (): DialectAdapter => (engine === 'sqlite' ? new SqliteAdapter() : new PostgresAdapter()),
+    createIntrospector: () => {
+      throw new Error('introspection is not offered');
+    },
+  };
+  return new Kysely<Tables>({ dialect });
+}

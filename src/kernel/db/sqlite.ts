@@ -1,0 +1,142 @@
+// The embedded engine: SQLite in WAL mode with synchronous=FULL and group commit. One writer connection
+// runs the queued transactions one after the other, each in a savepoint, and commits the group with one
+// fsync; a second connection reads committed rows only.
+import SqliteConnection from 'better-sqlite3';
+import type { CompiledQuery, QueryResult } from 'kysely';
+import { LRUCache } from 'lru-cache';
+import { queriesOver, type Execute } from './connection.ts';
+import type { Database, Tx, TxOptions } from './index.ts';
+
+export type SqliteOptions = {
+  file: string;
+  /** 'OFF' only for the simulator, whose crashes are not power cuts. */
+  synchronous?: 'FULL' | 'OFF';
+  /** Transactions that may share one commit. */
+  maxGroup?: number;
+};
+
+type Job = {
+  run(): Promise<boolean>; // true: part of the group
+  committed(): void;
+  failed(error: unknown): void;
+};
+
+function executeOn(connection: SqliteConnection.Database): Execute {
+  const statements = new LRUCache<string, SqliteConnection.Statement>({ max: 2000 });
+  return async (query: CompiledQuery): Promise<QueryResult<unknown>> => {
+    let statement = statements.get(query.sql);
+    if (statement === undefined) {
+      statement = connection.prepare(query.sql);
+      statements.set(query.sql, statement);
+    }
+    const parameters = query.parameters as unknown[];
+    if (statement.reader) return { rows: statement.all(parameters) };
+    const { changes } = statement.run(parameters);
+    return { rows: [], numAffectedRows: BigInt(changes) };
+  };
+}
+
+export function openSqlite(options: SqliteOptions): Database {
+  const open = (readonly: boolean): SqliteConnection.Database => {
+    const connection = new SqliteConnection(options.file, { readonly });
+    if (!readonly) {
+      connection.pragma('journal_mode = WAL');
+      connection.pragma(`synchronous = ${options.synchronous ?? 'FULL'}`);
+    }
+    connection.pragma('busy_timeout = 5000');
+    connection.pragma('cache_size = -8000');
+    return connection;
+  };
+  const writer = open(false);
+  const reader = open(true);
+  const executeWrite = executeOn(writer);
+  const read = queriesOver('sqlite', executeOn(reader));
+  const queue: Job[] = [];
+  const maxGroup = options.maxGroup ?? 128;
+  let pumping = false;
+  let closed = false;
+
+  const pump = async (): Promise<void> => {
+    try {
+      while (queue.length > 0) {
+        const group: Job[] = [];
+        try {
+          writer.exec('BEGIN IMMEDIATE');
+        } catch (error) {
+          for (const job of queue.splice(0)) job.failed(error);
+          return;
+        }
+        for (let job = queue.shift(); job !== undefined; job = group.length < maxGroup ? queue.shift() : undefined) {
+          if (await job.run()) group.push(job);
+          if (!writer.inTransaction) break; // the engine rolled the whole group back (disk full, I/O error)
+        }
+        try {
+          writer.exec('COMMIT');
+        } catch (error) {
+          if (writer.inTransaction) writer.exec('ROLLBACK');
+          for (const job of group) job.failed(error);
+          continue;
+        }
+        for (const job of group) job.committed();
+      }
+    } finally {
+      pumping = false;
+    }
+  };
+
+  return {
+    engine: 'sqlite',
+    read,
+    tx<T>(work: (tx: Tx) => Promise<T>, _options?: TxOptions): Promise<T> {
+      if (closed) return Promise.reject(new Error('the database is closed'));
+      return new Promise<T>((resolve, reject) => {
+        let result: T;
+        const hooks: (() => void)[] = [];
+        queue.push({
+          async run() {
+            let ended = false;
+            const queries = queriesOver('sqlite', (query) => {
+              if (ended) return Promise.reject(new Error('this transaction has ended'));
+              return executeWrite(query);
+            });
+            const tx: Tx = Object.assign(queries, { afterCommit: (fn: () => void) => void hooks.push(fn) });
+            try {
+              writer.exec('SAVEPOINT job');
+              result = await work(tx);
+              ended = true;
+              writer.exec('RELEASE job');
+              return true;
+            } catch (error) {
+              ended = true;
+              if (writer.inTransaction) writer.exec('ROLLBACK TO job; RELEASE job');
+              reject(error as Error);
+              return false;
+            }
+          },
+          committed() {
+            resolve(result);
+            for (const hook of hooks) hook();
+          },
+          failed: reject,
+        });
+        if (!pumping) {
+          pumping = true;
+          // Not at once: every request of this turn of the event loop joins the group and shares its fsync.
+          setImmediate(() => void pump());
+        }
+      });
+    },
+    // The embedded database has no other process to wake.
+    onNotify: () => () => {},
+    notify() {},
+    async ping() {
+      reader.prepare('SELECT 1').get();
+    },
+    async close() {
+      closed = true;
+      while (pumping) await new Promise((resolve) => setImmediate(resolve));
+      reader.close();
+      writer.close();
+    },
+  };
+}

@@ -1,0 +1,129 @@
+// The quota ledger: limits and usage a project and resource. A claim is a conditional update in the same
+// transaction as what it pays for, so no interleaving over-allocates, and a failed create returns it by rolling back.
+import type { Migration, Tx } from './db/index.ts';
+import { CloudError } from './errors.ts';
+
+declare module './db/index.ts' {
+  interface Tables {
+    quota_limits: { project_id: string; resource: string; limit_value: number };
+    quota_usage: { project_id: string; resource: string; in_use: number };
+  }
+}
+
+export const quotaMigrations: Migration[] = [
+  {
+    id: 'kernel-0002-quota',
+    async up(db) {
+      await db.schema
+        .createTable('quota_limits')
+        .addColumn('project_id', 'text', (c) => c.notNull())
+        .addColumn('resource', 'text', (c) => c.notNull())
+        .addColumn('limit_value', 'bigint', (c) => c.notNull())
+        .addPrimaryKeyConstraint('quota_limits_pk', ['project_id', 'resource'])
+        .execute();
+      await db.schema
+        .createTable('quota_usage')
+        .addColumn('project_id', 'text', (c) => c.notNull())
+        .addColumn('resource', 'text', (c) => c.notNull())
+        .addColumn('in_use', 'bigint', (c) => c.notNull())
+        .addPrimaryKeyConstraint('quota_usage_pk', ['project_id', 'resource'])
+        .execute();
+    },
+  },
+];
+
+/** Resource name -> default limit; -1: unlimited. Names are unique in the cloud, e.g. 'instances', 'network'. */
+export type QuotaDefaults = Readonly<Record<string, number>>;
+export type QuotaAmounts = Readonly<Record<string, number>>;
+
+export type Quotas = {
+  readonly defaults: QuotaDefaults;
+  /** Throws 403 OverQuota (with resource, limit, in use, requested) and changes nothing when any amount does not fit. */
+  claim(tx: Tx, projectId: string, amounts: QuotaAmounts): Promise<void>;
+  release(tx: Tx, projectId: string, amounts: QuotaAmounts): Promise<void>;
+  limits(db: Pick<Tx, 'selectFrom'>, projectId: string): Promise<Record<string, number>>;
+  usage(db: Pick<Tx, 'selectFrom'>, projectId: string): Promise<Record<string, number>>;
+  setLimits(tx: Tx, projectId: string, limits: QuotaAmounts): Promise<void>;
+  /** Back to the defaults. */
+  resetLimits(tx: Tx, projectId: string, resources: readonly string[]): Promise<void>;
+};
+
+/** Conflict domain of a project's ledger: pass it as a transaction lock where many claims meet. */
+export const quotaLock = (projectId: string): string => `quota:${projectId}`;
+
+export function createQuotas(defaults: QuotaDefaults): Quotas {
+  const limits: Quotas['limits'] = async (db, projectId) => {
+    const rows = await db
+      .selectFrom('quota_limits')
+      .select(['resource', 'limit_value'])
+      .where('project_id', '=', projectId)
+      .execute();
+    return { ...defaults, ...Object.fromEntries(rows.map((row) => [row.resource, row.limit_value])) };
+  };
+
+  const add = async (tx: Tx, projectId: string, resource: string, amount: number): Promise<number> => {
+    const row = await tx
+      .insertInto('quota_usage')
+      .values({ project_id: projectId, resource, in_use: amount })
+      .onConflict((oc) =>
+        oc
+          .columns(['project_id', 'resource'])
+          .doUpdateSet((eb) => ({ in_use: eb('quota_usage.in_use', '+', eb.ref('excluded.in_use')) })),
+      )
+      .returning('in_use')
+      .executeTakeFirstOrThrow();
+    return row.in_use;
+  };
+
+  return {
+    defaults,
+    limits,
+    async claim(tx, projectId, amounts) {
+      const effective = await limits(tx, projectId);
+      for (const [resource, amount] of Object.entries(amounts)) {
+        if (amount === 0) continue;
+        const limit = effective[resource] ?? 0;
+        const inUse = await add(tx, projectId, resource, amount);
+        if (limit >= 0 && inUse > limit) {
+          throw new CloudError(
+            403,
+            'OverQuota',
+            `Quota exceeded for ${resource}: requested ${amount}, already used ${inUse - amount} of ${limit}. Delete something or ask an operator for a larger quota.`,
+          );
+        }
+      }
+    },
+    async release(tx, projectId, amounts) {
+      for (const [resource, amount] of Object.entries(amounts))
+        if (amount !== 0) await add(tx, projectId, resource, -amount);
+    },
+    async usage(db, projectId) {
+      const rows = await db
+        .selectFrom('quota_usage')
+        .select(['resource', 'in_use'])
+        .where('project_id', '=', projectId)
+        .execute();
+      return {
+        ...Object.fromEntries(Object.keys(defaults).map((name) => [name, 0])),
+        ...Object.fromEntries(rows.map((row) => [row.resource, row.in_use])),
+      };
+    },
+    async setLimits(tx, projectId, values) {
+      for (const [resource, limit] of Object.entries(values)) {
+        await tx
+          .insertInto('quota_limits')
+          .values({ project_id: projectId, resource, limit_value: limit })
+          .onConflict((oc) => oc.columns(['project_id', 'resource']).doUpdateSet({ limit_value: limit }))
+          .execute();
+      }
+    },
+    async resetLimits(tx, projectId, resources) {
+      if (resources.length === 0) return;
+      await tx
+        .deleteFrom('quota_limits')
+        .where('project_id', '=', projectId)
+        .where('resource', 'in', [...resources])
+        .execute();
+    },
+  };
+}

@@ -1,0 +1,178 @@
+// The desired state of a host: a set of items, each (kind, id, generation, body). Control compiles them
+// from its rows, the agent keeps them on disk and converges the host towards them. Schemas only: this
+// folder is the whole contract between control and agent.
+import { Type, type Static } from 'typebox';
+
+const id = Type.String({ minLength: 1, maxLength: 128, pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$' });
+const cidr = Type.String({ maxLength: 49 });
+const address = Type.String({ maxLength: 45 });
+const mac = Type.String({ pattern: '^([0-9a-f]{2}:){5}[0-9a-f]{2}$' });
+/** Text that reaches a config file or command line: never a control character. */
+const plain = Type.String({ maxLength: 1024, pattern: '^[^\\x00-\\x1f\\x7f]*$' });
+
+/** One subnet of a network, as DHCP and the routers need it. */
+export const SubnetBody = Type.Object({
+  id,
+  ipVersion: Type.Union([Type.Literal(4), Type.Literal(6)]),
+  cidr,
+  /** null: the subnet has no gateway. */
+  gatewayIp: Type.Union([address, Type.Null()]),
+  enableDhcp: Type.Boolean(),
+  /** Address and MAC under which DHCP and metadata answer; null while the subnet has no DHCP port. */
+  dhcpIp: Type.Union([address, Type.Null()]),
+  dhcpMac: Type.Union([mac, Type.Null()]),
+  dnsNameservers: Type.Array(address),
+  hostRoutes: Type.Array(Type.Object({ destination: cidr, nexthop: address })),
+});
+export type SubnetBody = Static<typeof SubnetBody>;
+
+/** A layer-2 segment: one bridge on each host that has a port of it. */
+export const NetworkBody = Type.Object({
+  /** Unique in the cloud, 1..16777215; the VNI once networks span hosts. */
+  segment: Type.Integer({ minimum: 1, maximum: 16_777_215 }),
+  /** Bytes. */
+  mtu: Type.Integer({ minimum: 576, maximum: 9216 }),
+  external: Type.Boolean(),
+  adminUp: Type.Boolean(),
+  /** Without port security the whole network forwards unfiltered. */
+  subnets: Type.Array(SubnetBody),
+});
+export type NetworkBody = Static<typeof NetworkBody>;
+
+/** A guest's network interface. Router and DHCP interfaces are part of the router and network items. */
+export const PortBody = Type.Object({
+  networkId: id,
+  mac,
+  fixedIps: Type.Array(Type.Object({ subnetId: id, ipAddress: address })),
+  /** Further source addresses the guest may use; `mac` defaults to the port's own. */
+  allowedAddressPairs: Type.Array(Type.Object({ ipAddress: cidr, mac: Type.Optional(mac) })),
+  /** false: no anti-spoofing and no security groups on this port. */
+  portSecurity: Type.Boolean(),
+  securityGroupIds: Type.Array(id),
+  adminUp: Type.Boolean(),
+  hostname: plain,
+  /** The guest that the port belongs to, and how it is plugged: a tap for QEMU, a veth into a namespace for a container. */
+  serverId: id,
+  plug: Type.Union([Type.Literal('tap'), Type.Literal('netns')]),
+  /** Bandwidth limits in kbit/s, seen from the guest; absent: none. */
+  egressKbps: Type.Optional(Type.Integer({ minimum: 1 })),
+  ingressKbps: Type.Optional(Type.Integer({ minimum: 1 })),
+});
+export type PortBody = Static<typeof PortBody>;
+
+/** One allow rule. Absent fields match anything, as in Neutron. */
+export const SecurityGroupRuleBody = Type.Object({
+  id,
+  direction: Type.Union([Type.Literal('ingress'), Type.Literal('egress')]),
+  ethertype: Type.Union([Type.Literal('IPv4'), Type.Literal('IPv6')]),
+  /** IP protocol number 0..255; null: any. */
+  protocol: Type.Union([Type.Integer({ minimum: 0, maximum: 255 }), Type.Null()]),
+  /** TCP/UDP/SCTP: port range. ICMP: type in portMin, code in portMax. */
+  portMin: Type.Union([Type.Integer({ minimum: 0, maximum: 65535 }), Type.Null()]),
+  portMax: Type.Union([Type.Integer({ minimum: 0, maximum: 65535 }), Type.Null()]),
+  remoteCidr: Type.Union([cidr, Type.Null()]),
+  /** Members of this security group: the `address-group` item of the same id. */
+  remoteGroupId: Type.Union([id, Type.Null()]),
+});
+export type SecurityGroupRuleBody = Static<typeof SecurityGroupRuleBody>;
+
+export const SecurityGroupBody = Type.Object({
+  stateful: Type.Boolean(),
+  rules: Type.Array(SecurityGroupRuleBody),
+});
+export type SecurityGroupBody = Static<typeof SecurityGroupBody>;
+
+/** The addresses of a security group's member ports, cloud-wide; id = the security group's id. */
+export const AddressGroupBody = Type.Object({ addresses: Type.Array(cidr) });
+export type AddressGroupBody = Static<typeof AddressGroupBody>;
+
+/** A router: one namespace. */
+export const RouterBody = Type.Object({
+  adminUp: Type.Boolean(),
+  interfaces: Type.Array(
+    Type.Object({ portId: id, networkId: id, mac, addresses: Type.Array(cidr) /* ip/prefixlen */ }),
+  ),
+  /** null: no external gateway. */
+  gateway: Type.Union([
+    Type.Null(),
+    Type.Object({
+      portId: id,
+      networkId: id,
+      mac,
+      addresses: Type.Array(cidr),
+      /** The external subnet's gateway: the default route's next hop. */
+      nexthop: Type.Union([address, Type.Null()]),
+      snat: Type.Boolean(),
+    }),
+  ]),
+  floatingIps: Type.Array(Type.Object({ id, floatingAddress: address, fixedAddress: address })),
+  routes: Type.Array(Type.Object({ destination: cidr, nexthop: address })),
+});
+export type RouterBody = Static<typeof RouterBody>;
+
+export const PowerState = Type.Union([
+  Type.Literal('running'),
+  Type.Literal('stopped'),
+  Type.Literal('paused'),
+  Type.Literal('suspended'),
+]);
+export type PowerState = Static<typeof PowerState>;
+
+/** A server: a QEMU guest (`vm`) or an OCI container (`container`). */
+export const ServerBody = Type.Object({
+  type: Type.Union([Type.Literal('vm'), Type.Literal('container')]),
+  name: plain,
+  hostname: plain,
+  projectId: id,
+  userId: id,
+  vcpus: Type.Integer({ minimum: 1, maximum: 4096 }),
+  memoryMib: Type.Integer({ minimum: 1 }),
+  /** Root disk in GiB; 0: the image's own size. */
+  rootGib: Type.Integer({ minimum: 0 }),
+  image: Type.Object({
+    id,
+    diskFormat: plain,
+    containerFormat: plain,
+    /** sha512 of the content, hex: the agent verifies its cached base against it. */
+    hash: Type.String({ pattern: '^[0-9a-f]{128}$' }),
+    /** Bytes of the content. */
+    size: Type.Integer({ minimum: 0 }),
+  }),
+  /** Port ids in the order of the guest's interfaces. */
+  ports: Type.Array(Type.Object({ portId: id, mac })),
+  power: PowerState,
+  /** Grows by one with each requested reboot; the agent reboots when it differs from what it last applied. */
+  rebootCount: Type.Integer({ minimum: 0 }),
+  rebootHard: Type.Boolean(),
+  /** Allow-listed image and flavor properties that shape the guest (hw_*, os_*, strata:*). */
+  properties: Type.Record(Type.String(), Type.String()),
+  /** What the metadata service answers; kept with the item so that it answers while control is away. */
+  metadata: Type.Object({
+    availabilityZone: plain,
+    meta: Type.Record(Type.String(), Type.String()),
+    keys: Type.Array(Type.Object({ name: plain, type: Type.String(), data: Type.String() })),
+    /** Base64, as the user sent it; null: none. */
+    userData: Type.Union([Type.String(), Type.Null()]),
+    /** Milliseconds since the epoch. */
+    createdAt: Type.Integer(),
+  }),
+});
+export type ServerBody = Static<typeof ServerBody>;
+
+/** Every kind, in the order in which the agent creates; it removes in the reverse order. */
+export const itemBodies = {
+  network: NetworkBody,
+  'address-group': AddressGroupBody,
+  'security-group': SecurityGroupBody,
+  router: RouterBody,
+  port: PortBody,
+  server: ServerBody,
+} as const;
+export type ItemKind = keyof typeof itemBodies;
+export type ItemBodies = { [K in ItemKind]: Static<(typeof itemBodies)[K]> };
+
+/** One item of a host's desired state. `body: null` means: must not exist here. */
+export type Item = {
+  [K in ItemKind]: { kind: K; id: string; generation: number; body: ItemBodies[K] | null };
+}[ItemKind];
+export type ItemOf<K extends ItemKind> = Extract<Item, { kind: K }>;

@@ -1,0 +1,88 @@
+// What passes between an agent and control besides items: registration, reports, image content and
+// queries. `Link` is the agent's side of the conversation; in `up` it is bound to control in the same
+// process, and every value that crosses it is plain data, so that a wire can carry it unchanged.
+import type { Readable } from 'node:stream';
+import { Type, type Static } from 'typebox';
+import type { Item, ItemKind } from './items.ts';
+
+/** What a host can do, probed at start; capability flags gate the API and the scheduler. */
+export const HostFacts = Type.Object({
+  hostname: Type.String({ minLength: 1, maxLength: 255 }),
+  architecture: Type.String(),
+  /** Physical resources, before allocation ratios. */
+  vcpus: Type.Integer({ minimum: 1 }),
+  memoryMib: Type.Integer({ minimum: 1 }),
+  diskGib: Type.Integer({ minimum: 0 }),
+  /** Address under which the host is reached by its peers. */
+  address: Type.String(),
+  cpuModel: Type.String(),
+  /** One entry a guest driver that works on this host. */
+  guests: Type.Array(
+    Type.Object({
+      type: Type.Union([Type.Literal('vm'), Type.Literal('container')]),
+      driver: Type.String(),
+      /** e.g. 'QEMU' and 7002022, or 'podman' and 4003001: as Nova shows hypervisor_version. */
+      hypervisorType: Type.String(),
+      hypervisorVersion: Type.Integer(),
+      /** e.g. ['pause', 'suspend', 'kvm']. */
+      capabilities: Type.Array(Type.String()),
+    }),
+  ),
+});
+export type HostFacts = Static<typeof HostFacts>;
+
+/** What the agent observed of one item, at the generation it had applied. */
+export const Report = Type.Object({
+  kind: Type.String(),
+  id: Type.String(),
+  generation: Type.Integer(),
+  /** applied: the world matches; failed: it does not, see error; gone: removed from the host. */
+  state: Type.Union([Type.Literal('applied'), Type.Literal('failed'), Type.Literal('gone')]),
+  /** Public message with object, value, rule and next step; null unless failed. */
+  error: Type.Union([Type.Null(), Type.String()]),
+  /** Servers only. */
+  power: Type.Optional(
+    Type.Union([
+      Type.Literal('running'),
+      Type.Literal('stopped'),
+      Type.Literal('paused'),
+      Type.Literal('suspended'),
+      Type.Literal('crashed'),
+    ]),
+  ),
+  rebootCount: Type.Optional(Type.Integer()),
+  /** How often the agent brought this guest back after it crashed, since the agent started. */
+  restarts: Type.Optional(Type.Integer()),
+});
+export type Report = Omit<Static<typeof Report>, 'kind'> & { kind: ItemKind };
+
+/** Questions that control asks a host; each answers with plain data. */
+export type HostQueries = {
+  /** The last `lines` lines of the guest's console (null: all that is kept, at most 1 MiB). */
+  consoleLog(serverId: string, lines: number | null): Promise<string>;
+};
+
+/** Milliseconds between two signs of life. */
+export const HEARTBEAT_MS = 20_000;
+
+export type Pull = {
+  /** Hand this back at the next pull. */
+  revision: number;
+  items: Item[];
+  /** true: `items` is the host's whole desired state; whatever it does not name must go. */
+  full: boolean;
+};
+
+export type Link = {
+  /** Idempotent; answers the host's id, the same for the same hostname. */
+  register(facts: HostFacts, queries: HostQueries): Promise<{ hostId: string }>;
+  /** Items newer than `since` (0: the full set). Returns at once. */
+  pull(hostId: string, since: number): Promise<Pull>;
+  report(hostId: string, reports: Report[]): Promise<void>;
+  /** A sign of life, every HEARTBEAT_MS; a host that stays silent counts as down. */
+  heartbeat(hostId: string): Promise<void>;
+  /** The content of an image, streamed. */
+  image(imageId: string): Promise<Readable>;
+  /** Called whenever there may be something to pull; returns the unsubscribe function. */
+  onWake(hostId: string, wake: () => void): () => void;
+};
