@@ -7,6 +7,7 @@ import { networkingControllers, type Plugged } from '../agent/controllers/networ
 import { serverController } from '../agent/controllers/server.ts';
 import { DriverError } from '../agent/drivers/errors.ts';
 import type { GuestCapabilities, GuestDriver, GuestType } from '../agent/drivers/guest/driver.ts';
+import { guestUid } from '../agent/drivers/guest/guest-user.ts';
 import { createPodmanDriver } from '../agent/drivers/guest/podman/driver.ts';
 import { createQemuDriver } from '../agent/drivers/guest/qemu/driver.ts';
 import { createLinuxNetworkDriver } from '../agent/drivers/network/linux/driver.ts';
@@ -30,7 +31,7 @@ export async function startHost(options: {
 }): Promise<Host> {
   const { dataDir, cloud, link, clock, log } = options;
   const parts = { dataDir, cloudId: cloud.cloudId, log, clock };
-  const network = createLinuxNetworkDriver({ ...parts, externalCidr: cloud.externalCidr });
+  const network = createLinuxNetworkDriver({ ...parts, externalCidr: cloud.externalCidr, guestUid });
   const drivers = new Map<GuestType, GuestDriver>();
   const guests: GuestCapabilities[] = [];
   await Promise.all(

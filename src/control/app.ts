@@ -125,6 +125,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     async stop() {
       await http.close();
       await platform.work.stop();
+      identity.close();
     },
   };
 }

@@ -15,6 +15,11 @@ export type SqliteOptions = {
   maxGroup?: number;
 };
 
+export type SqliteDatabase = Database & {
+  /** Lets go of the file as a kill would: what is not committed is rolled back, what is under way never ends. For the simulator. */
+  abandon(): void;
+};
+
 type Job = {
   run(): Promise<boolean>; // true: part of the group
   committed(): void;
@@ -36,7 +41,7 @@ function executeOn(connection: SqliteConnection.Database): Execute {
   };
 }
 
-export function openSqlite(options: SqliteOptions): Database {
+export function openSqlite(options: SqliteOptions): SqliteDatabase {
   const open = (readonly: boolean): SqliteConnection.Database => {
     const connection = new SqliteConnection(options.file, { readonly });
     if (!readonly) {
@@ -131,6 +136,11 @@ export function openSqlite(options: SqliteOptions): Database {
     notify() {},
     async ping() {
       reader.prepare('SELECT 1').get();
+    },
+    abandon() {
+      closed = true;
+      reader.close();
+      writer.close();
     },
     async close() {
       closed = true;

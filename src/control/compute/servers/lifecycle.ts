@@ -3,7 +3,7 @@ import { audit } from '../../../kernel/audit.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
 import { conflict, forbidden } from '../../../kernel/errors.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
-import { isAdmin } from '../../../kernel/policy.ts';
+import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { HOST_DOWN_MS, hostFacts, hostSigns } from '../../host/index.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { findServer, recordAction, saveServer } from './store.ts';
@@ -72,7 +72,7 @@ export async function setLock(ctx: Ctx, serverId: string, lock: { reason: string
     const admin = isAdmin(ctx.actor);
     if (lock === null && row.locked_by === 'admin' && !admin)
       throw forbidden('Policy does not allow os_compute_api:os-lock-server:unlock:unlock_override to be performed: an operator locked this server.');
-    const owner = row.user_id === ctx.actor.userId || !admin;
+    const owner = row.project_id === projectOf(ctx.actor);
     const changes: Partial<ServerRow> =
       lock === null
         ? { locked: 0, locked_by: null, locked_reason: null }

@@ -1,4 +1,5 @@
 // Effective roles: what a user holds directly, through groups, and through the roles that those imply.
+import type { DomainRow } from '../domains/table.ts';
 import type { Rows } from '../identity.ts';
 import type { ProjectRow } from '../projects/table.ts';
 import type { AssignmentRow, ScopeKind } from './table.ts';
@@ -53,8 +54,6 @@ export const workableProjects = (rows: Rows, userId: string): Promise<ProjectRow
     .orderBy('projects.id')
     .execute();
 
-/** The ids of the domains for which the user could get a token. */
-export async function workableDomains(rows: Rows, userId: string): Promise<string[]> {
-  const found = await rows.selectFrom('domains').select('id').where('id', 'in', scopeIds(rows, userId, 'domain')).where('enabled', '=', 1).orderBy('name_key').execute();
-  return found.map((row) => row.id);
-}
+/** The domains for which the user could get a token. */
+export const workableDomains = (rows: Rows, userId: string): Promise<DomainRow[]> =>
+  rows.selectFrom('domains').selectAll().where('id', 'in', scopeIds(rows, userId, 'domain')).where('enabled', '=', 1).orderBy('name_key').execute();

@@ -17,7 +17,7 @@ const createBody = strict({ domain: strict({ ...Type.Partial(strict(fields)).pro
 const updateBody = strict({ domain: strict({ ...Type.Partial(strict(fields)).properties, options: noOptions }) });
 const query = listQuery('domain', { name: Type.Optional(text()), enabled: Type.Optional(Type.Boolean()) });
 
-const view = (platform: Platform, row: DomainRow): object => ({
+export const domainView = (platform: Platform, row: DomainRow): object => ({
   id: row.id,
   name: row.name,
   description: row.description,
@@ -128,7 +128,7 @@ export const domainRoutes = (identity: Identity): Route[] => [
       if (asked.enabled !== undefined) rows = rows.where('enabled', '=', Number(asked.enabled));
       const marker = await markerRow(asked.marker, (id) => visible.where('id', '=', id).executeTakeFirst());
       const limit = asked.limit ?? null;
-      return collection(ctx, '/v3/domains', 'domains', await applyPage(rows, byName, marker, limit).execute(), view, { limit, rawQuery });
+      return collection(ctx, '/v3/domains', 'domains', await applyPage(rows, byName, marker, limit).execute(), domainView, { limit, rawQuery });
     },
   }),
   route({
@@ -138,7 +138,7 @@ export const domainRoutes = (identity: Identity): Route[] => [
     summary: 'Create a domain',
     body: createBody,
     status: 201,
-    handler: async ({ ctx, body }) => ({ body: { domain: view(ctx.platform, await create(ctx, body)) } }),
+    handler: async ({ ctx, body }) => ({ body: { domain: domainView(ctx.platform, await create(ctx, body)) } }),
   }),
   route({
     method: 'GET',
@@ -146,7 +146,7 @@ export const domainRoutes = (identity: Identity): Route[] => [
     policy: 'identity:get_domain',
     summary: 'Show a domain',
     ids: { domain_id: 'domain' },
-    handler: async ({ ctx, params }) => ({ body: { domain: view(ctx.platform, await domainFor(ctx.platform.db.read, ctx, params.domain_id)) } }),
+    handler: async ({ ctx, params }) => ({ body: { domain: domainView(ctx.platform, await domainFor(ctx.platform.db.read, ctx, params.domain_id)) } }),
   }),
   route({
     method: 'PATCH',
@@ -155,7 +155,7 @@ export const domainRoutes = (identity: Identity): Route[] => [
     summary: 'Change a domain',
     ids: { domain_id: 'domain' },
     body: updateBody,
-    handler: async ({ ctx, params, body }) => ({ body: { domain: view(ctx.platform, await update(identity, ctx, params.domain_id, body)) } }),
+    handler: async ({ ctx, params, body }) => ({ body: { domain: domainView(ctx.platform, await update(identity, ctx, params.domain_id, body)) } }),
   }),
   route({
     method: 'DELETE',

@@ -46,7 +46,7 @@ function writeKey(dir: string, now: number): string {
   const unfinished = join(dir, `${id}.new`);
   const file = openSync(unfinished, 'wx', 0o600);
   try {
-    writeSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    writeSync(file, String(privateKey.export({ type: 'pkcs8', format: 'pem' })));
     fsyncSync(file);
   } finally {
     closeSync(file);

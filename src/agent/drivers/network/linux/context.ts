@@ -18,8 +18,8 @@ export type LinuxNetworkOptions = {
   clock: Clock;
   /** Prefix of the external network, e.g. 172.24.4.0/24; the host takes the first address. */
   externalCidr: string;
-  /** Owner of the taps: the user as whom guests run. */
-  guestUid: number;
+  /** Owner of a server's taps: the user as whom its guest runs. */
+  guestUid: (serverId: string) => number;
 };
 
 export type LinuxContext = {

@@ -64,9 +64,11 @@ export function createDhcp(options: {
   clock: Clock;
   log: Log;
   exclusive<T>(key: string, work: () => Promise<T>): Promise<T>;
+  /** True while the port with this short has a device: lines of others are what a crash or a reboot left. */
+  plugged(portShort: string): boolean;
   restarted(networkId: string): void;
 }): Dhcp {
-  const { names, clock, log, exclusive, restarted } = options;
+  const { names, clock, log, exclusive, plugged, restarted } = options;
   const servers = new Map<string, Server>();
   const alone = <T>(networkId: string, work: () => Promise<T>): Promise<T> => exclusive(`dhcp:${networkId}`, work);
   let closed = false;
@@ -101,7 +103,7 @@ export function createDhcp(options: {
     const server: Server = known ?? {
       config: await read(files.config),
       options: await read(files.options),
-      hosts: parseHosts(await read(files.hosts)),
+      hosts: new Map([...parseHosts(await read(files.hosts))].filter(([key]) => plugged(key))),
       given: null,
       pid: 0,
     };

@@ -44,7 +44,14 @@ function answerMetadata(ctx: LinuxContext, seedOf: (serverId: string) => string,
 
 export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkDriver {
   const names = cloudNames(options.cloudId);
-  const exclusive = createExclusive();
+  let begun = 0;
+  let busy = 0;
+  const queue = createExclusive();
+  const exclusive: LinuxContext['exclusive'] = (key, work) => {
+    begun++;
+    busy++;
+    return queue(key, work).finally(() => busy--);
+  };
   const watchers = new Set<Parameters<NetworkDriver['watch']>[0]>();
   const notify: LinuxContext['notify'] = (kind, id) => {
     for (const changed of watchers) changed(kind, id);
@@ -65,7 +72,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     securityGroups: new Map(),
     routers: new Map(),
     metadata: noMetadata,
-    dhcp: createDhcp({ names, clock: options.clock, log: options.log, exclusive, restarted: (networkId) => notify('network', networkId) }),
+    dhcp: createDhcp({ names, clock: options.clock, log: options.log, exclusive, plugged: (key) => kernel.devices.has(`t${key}`) || kernel.devices.has(`v${key}`), restarted: (networkId) => notify('network', networkId) }),
     listeners: createMetadataListeners({
       namespaceOf: names.networkNs,
       answer: (networkId, sourceIp, path) => answerMetadata(ctx, seedOf, networkId, sourceIp, path),
@@ -86,7 +93,13 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
       await pruneSwitch(ctx);
       return { capabilities: ['dhcp', 'metadata', 'security-groups', 'routers', 'floating-ips', 'bandwidth-limits', 'plug-tap', 'plug-netns'] };
     },
-    observe: async () => objectsOf(await readKernelState(names)),
+    async observe() {
+      const before = begun;
+      const read = await readKernelState(names);
+      // What was taken away from outside is made again by the next ensure, unless work under way knows better than this reading.
+      if (busy === 0 && begun === before) Object.assign(kernel, read);
+      return objectsOf(read);
+    },
     ensureNetwork: (id, body) => ensureNetwork(ctx, id, body),
     removeNetwork: (id) => removeNetwork(ctx, id),
     ensureAddressGroup: (id, body) => ensureAddressGroup(ctx, id, body),

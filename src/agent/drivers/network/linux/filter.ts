@@ -7,7 +7,7 @@
 // Every map's value for a port is constant; what changes is the content of the port's own chains.
 import type { AddressGroupBody, PortBody, SecurityGroupBody, SecurityGroupRuleBody } from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
-import { address, hexOf, linkLocalOf, prefix, smallest, type Prefix } from './addresses.ts';
+import { address, hexOf, linkLocalOf, mac as macAddress, prefix, smallest, type Prefix } from './addresses.ts';
 import { short } from './names.ts';
 
 /** The mark of devices that belong to the cloud itself: routers, DHCP, the host. */
@@ -105,10 +105,10 @@ export const addressSet = (groupId: string, family: 4 | 6): string => `ag${famil
 /** What a guest may claim as its own: per source MAC, the addresses it may send from. */
 function identities(portId: string, body: PortBody): Map<string, Prefix[]> {
   const own = body.fixedIps.map(({ ipAddress }) => prefix(`Port ${portId}: fixed IP`, address(`Port ${portId}: fixed IP`, ipAddress)));
-  const result = new Map([[body.mac, own]]);
+  const result = new Map([[macAddress(`Port ${portId}: MAC`, body.mac), own]]);
   for (const pair of body.allowedAddressPairs) {
     const entry = prefix(`Port ${portId}: allowed address pair`, pair.ipAddress);
-    const mac = pair.mac ?? body.mac;
+    const mac = macAddress(`Port ${portId}: MAC of an allowed address pair`, pair.mac ?? body.mac);
     result.set(mac, [...(result.get(mac) ?? []), entry]);
   }
   for (const [mac, entries] of result) result.set(mac, smallest([...entries, prefix('link-local address', linkLocalOf(mac))]));

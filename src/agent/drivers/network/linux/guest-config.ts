@@ -2,7 +2,7 @@
 // DHCP tells it to virtual machines; containers get it configured.
 import type { NetworkBody, PortBody, SubnetBody } from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
-import { address, contains, prefix } from './addresses.ts';
+import { address, contains, mac, prefix } from './addresses.ts';
 import { metadataAddress } from './filter.ts';
 
 export type Route = { destination: string; via: string };
@@ -21,6 +21,7 @@ export function subnetConfig(subnet: SubnetBody): SubnetConfig {
   const family = subnet.ipVersion;
   const network = prefix(`${field}: cidr`, subnet.cidr, family);
   const routes: Route[] = [];
+  if (subnet.dhcpMac !== null) mac(`${field}: DHCP MAC`, subnet.dhcpMac);
   if (subnet.dhcpIp !== null) {
     const dhcpIp = address(`${field}: DHCP address`, subnet.dhcpIp, family);
     if (!contains(network, prefix(field, dhcpIp)))
@@ -44,6 +45,7 @@ export type GuestConfig = { addresses: string[]; routes: Route[]; dns: string[];
 /** Throws 'refused' when the port names a subnet that its network does not have, or an address outside it. */
 export function guestConfig(portId: string, port: PortBody, network: NetworkBody): GuestConfig {
   const addresses: string[] = [];
+  mac(`Port ${portId}: MAC`, port.mac);
   const routes = new Map<string, Route>();
   const dns = new Set<string>();
   for (const { subnetId, ipAddress } of port.fixedIps) {

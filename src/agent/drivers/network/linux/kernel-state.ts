@@ -1,8 +1,7 @@
 // What the kernel holds of one cloud, read in two commands: the truth for adoption, for `observe()` and for
 // the numbers (marks, zones) that must stay as they are while guests run.
-import { readdir } from 'node:fs/promises';
 import type { NetworkObjects } from '../driver.ts';
-import { inNamespace, ipJson } from './commands.ts';
+import { inNamespace, ipJson, namespaceExists } from './commands.ts';
 import type { CloudNames } from './names.ts';
 
 export type DeviceKind = 'network' | 'port' | 'router';

@@ -30,7 +30,7 @@ const options = (id: string, prefix: string): Parameters<typeof createLinuxNetwo
   log: silentLog,
   clock: systemClock,
   externalCidr: `${prefix}.0/24`,
-  guestUid: 65534,
+  guestUid: () => 65534,
 });
 
 /** Runs a program in a namespace; null: it failed. */

@@ -1,8 +1,7 @@
 // A network: its bridge in the switch namespace, and a namespace of its own where DHCP and metadata answer.
-import { readdir } from 'node:fs/promises';
 import type { NetworkBody } from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
-import { ip, ipJson, setSysctl } from './commands.ts';
+import { ip, ipJson, namespaceExists, setSysctl } from './commands.ts';
 import type { LinuxContext } from './context.ts';
 import { hasHost } from './external.ts';
 import { dhcpServerRules, metadataAddress, removeTrustedDeviceRules, removeZoneRules, trustedDeviceRules, zoneRules } from './filter.ts';

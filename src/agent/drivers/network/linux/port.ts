@@ -1,12 +1,12 @@
 // A guest's port: rules first, then the device, then its bridge, then up. A tap for QEMU; for a container a
 // veth whose other end is configured in the container's prepared namespace.
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import type { NetworkBody, PortBody } from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
 import type { PluggedPort } from '../../guest/driver.ts';
 import { prefix } from './addresses.ts';
 import { shaping } from './bandwidth.ts';
-import { cutFlows, driverError, ip, ipJson, tc, type Flow } from './commands.ts';
+import { cutFlows, driverError, ip, ipJson, namespaceExists, tc, type Flow } from './commands.ts';
 import type { LinuxContext } from './context.ts';
 import { dhcpHost } from './dhcp-text.ts';
 import { firstPortMark, portRules, removePortRules } from './filter.ts';
@@ -21,12 +21,13 @@ function freeMark(marks: ReadonlyMap<string, number>): number {
   for (let mark = firstPortMark; ; mark++) if (!used.has(mark)) return mark;
 }
 
-/** Every flow from and to the addresses that the port may use. */
-export function flowsOf(ctx: LinuxContext, body: PortBody): Flow[] {
+/** Every flow from and to the addresses that the port may use; `only` narrows it. */
+export function flowsOf(ctx: LinuxContext, body: PortBody, only: Partial<Flow> = {}): Flow[] {
   const zone = ctx.kernel.zones.get(bridgeOf(body.networkId));
   if (zone === undefined) return [];
   const addresses = [...body.fixedIps.map(({ ipAddress }) => ipAddress), ...body.allowedAddressPairs.map(({ ipAddress }) => ipAddress)];
-  return addresses.flatMap((text) => (['--orig-src', '--orig-dst'] as const).map((match) => ({ zone, match, address: prefix('address', text).text })));
+  const directions = only.match === undefined ? (['--orig-src', '--orig-dst'] as const) : [only.match];
+  return addresses.flatMap((text) => directions.map((match) => ({ ...only, zone, match, address: prefix('address', text).text })));
 }
 
 const strings = (value: unknown): Record<string, unknown>[] =>
@@ -152,7 +153,7 @@ export async function applyPort(ctx: LinuxContext, id: string, body: PortBody): 
     const cut = present === undefined || mayHaveLost(ctx.ports.get(id), body) ? cutFlows(names, names.switchNs, flowsOf(ctx, body), what) : null;
     await Promise.all([cut, body.plug === 'netns' ? plugIntoNamespace(ctx, id, body, config, present !== undefined) : null]);
     const lines = [
-      ...(body.plug === 'tap' && present === undefined ? [`tuntap add dev ${device} mode tap user ${ctx.options.guestUid}`] : []),
+      ...(body.plug === 'tap' && present === undefined ? [`tuntap add dev ${device} mode tap user ${ctx.options.guestUid(body.serverId)}`] : []),
       `link set ${device} alias ${aliasOf({ ...final, hash: '' })}`,
       `link set ${device} mtu ${config.mtu}`,
     ];

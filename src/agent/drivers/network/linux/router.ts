@@ -1,10 +1,9 @@
 // A router: a namespace with one veth for each interface. Every change is the difference between the body and
 // what the namespace holds, so it is repeatable from any state and leaves other flows alone.
-import { readdir } from 'node:fs/promises';
 import type { RouterBody } from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
-import { address, familyOf, interfaceAddress, prefix } from './addresses.ts';
-import { cutFlows, ip, ipJson, nftInNamespace, setSysctl } from './commands.ts';
+import { address, familyOf, interfaceAddress, mac as macAddress, prefix } from './addresses.ts';
+import { cutFlows, ip, ipJson, namespaceExists, nftInNamespace, setSysctl } from './commands.ts';
 import type { LinuxContext } from './context.ts';
 import { removeTrustedDeviceRules, trustedDeviceRules } from './filter.ts';
 import { aliasOf, type Device } from './kernel-state.ts';
@@ -39,7 +38,7 @@ function planRouter(ctx: LinuxContext, id: string, desired: RouterBody): Plan {
     return {
       portId,
       networkId,
-      mac,
+      mac: macAddress(`${field}: MAC`, mac),
       mtu: mtuOf(networkId),
       device,
       peer: routerPortOf(portId),

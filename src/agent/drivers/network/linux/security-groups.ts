@@ -1,6 +1,6 @@
 // Security groups and address groups in the kernel: one chain pair and one set pair each, shared by all ports.
 // What a group no longer allows is cut from the connection table, so that the rules judge it again.
-import type { AddressGroupBody, PortBody, SecurityGroupBody } from '../../../../protocol/items.ts';
+import type { AddressGroupBody, PortBody, SecurityGroupBody, SecurityGroupRuleBody } from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
 import { cutFlows, type Flow } from './commands.ts';
 import type { LinuxContext } from './context.ts';
@@ -11,11 +11,26 @@ import { flowsOf } from './port.ts';
 const members = (ctx: LinuxContext, groupId: string): PortBody[] =>
   [...ctx.ports.values()].filter((port) => port.portSecurity && port.securityGroupIds.includes(groupId));
 
-/** True when `after` may forbid what `before` allowed. */
-function narrowed(before: SecurityGroupBody | undefined, after: SecurityGroupBody): boolean {
-  if (before === undefined) return true;
+const protocolNames = new Map([[1, 'icmp'], [6, 'tcp'], [17, 'udp'], [33, 'dccp'], [58, 'icmpv6'], [132, 'sctp']]);
+
+/** The flows that a rule allowed, as narrowly as conntrack can name them: those of other rules should not have to be judged again. */
+function flowsUnder(rule: SecurityGroupRuleBody): Partial<Flow> {
+  const number = rule.protocol === 1 && rule.ethertype === 'IPv6' ? 58 : rule.protocol;
+  const protocol = number === null ? undefined : protocolNames.get(number);
+  const single = (protocol === 'tcp' || protocol === 'udp') && rule.portMin !== null && rule.portMin === rule.portMax;
+  return {
+    match: rule.direction === 'ingress' ? '--orig-dst' : '--orig-src',
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(single ? { port: rule.portMin ?? 0 } : {}),
+  };
+}
+
+/** Flows that `after` may forbid while `before` allowed them. */
+function lostFlows(ctx: LinuxContext, ports: PortBody[], before: SecurityGroupBody, after: SecurityGroupBody): Flow[] {
+  if (before.stateful !== after.stateful) return ports.flatMap((port) => flowsOf(ctx, port));
   const allowed = new Set(after.rules.map((rule) => rule.direction + ruleText(rule)));
-  return before.stateful !== after.stateful || before.rules.some((rule) => !allowed.has(rule.direction + ruleText(rule)));
+  const lost = before.rules.filter((rule) => !allowed.has(rule.direction + ruleText(rule)));
+  return lost.flatMap((rule) => ports.flatMap((port) => flowsOf(ctx, port, flowsUnder(rule)))).filter(({ address, protocol }) => address.includes(':') ? protocol !== 'icmp' : protocol !== 'icmpv6');
 }
 
 export function ensureSecurityGroup(ctx: LinuxContext, id: string, body: SecurityGroupBody): Promise<void> {
@@ -31,13 +46,12 @@ export function ensureSecurityGroup(ctx: LinuxContext, id: string, body: Securit
     const known = ctx.kernel.securityGroups.get(id);
     if (known !== hash) {
       await ctx.nft(groupRules(id, body, hash), `Security group ${id}`);
+      ctx.kernel.securityGroups.set(id, ''); // until the flows are cut too
+      const before = ctx.securityGroups.get(id);
+      const what = `Security group ${id}: cutting flows that are no longer allowed`;
+      // Changed while this process was away: neither its old rules nor its ports are known, so whatever is tracked is judged again.
+      if (known !== undefined) await cutFlows(ctx.names, ctx.names.switchNs, before === undefined ? everything : lostFlows(ctx, members(ctx, id), before, body), what);
       ctx.kernel.securityGroups.set(id, hash);
-      if (known !== undefined && narrowed(ctx.securityGroups.get(id), body)) {
-        const what = `Security group ${id}: cutting flows that are no longer allowed`;
-        // After a restart its ports are not known yet: whatever was tracked in this cloud is judged again.
-        if (ctx.securityGroups.has(id)) await cutFlows(ctx.names, ctx.names.switchNs, members(ctx, id).flatMap((port) => flowsOf(ctx, port)), what);
-        else await cutFlows(ctx.names, ctx.names.switchNs, everything, what);
-      }
     }
     ctx.securityGroups.set(id, body);
   });

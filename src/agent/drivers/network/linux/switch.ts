@@ -1,7 +1,7 @@
 // The switch namespace: made at start, or adopted with whatever a crash left half-done taken out of it.
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { DriverError } from '../../errors.ts';
-import { inNamespace, ip, setSysctl } from './commands.ts';
+import { inNamespace, ip, namespaceExists, setSysctl } from './commands.ts';
 import type { LinuxContext } from './context.ts';
 import { baseRules, removePortRules, removeTrustedDeviceRules, trustedMark } from './filter.ts';
 import { hostPort, type CloudNames } from './names.ts';

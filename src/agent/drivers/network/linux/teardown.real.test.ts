@@ -21,7 +21,7 @@ const options = (id: string, prefix: string): Parameters<typeof createLinuxNetwo
   log: silentLog,
   clock: systemClock,
   externalCidr: `${prefix}.0/24`,
-  guestUid: 65534,
+  guestUid: () => 65534,
 });
 
 networkDriverConformance('the Linux network driver', async () => {

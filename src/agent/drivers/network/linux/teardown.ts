@@ -3,7 +3,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { run } from '../../../../kernel/run.ts';
 import { signal } from './dhcp.ts';
-import { driverError } from './commands.ts';
+import { driverError, namespaceExists } from './commands.ts';
 import { cloudNames } from './names.ts';
 
 async function processesIn(ns: string): Promise<number[]> {
@@ -36,7 +36,8 @@ export async function teardownLinuxNetwork({ cloudId }: { dataDir: string; cloud
   const names = cloudNames(cloudId);
   const removed: string[] = [];
   const own = (name: string): boolean => name === names.switchNs || ['r', 'n', 's'].some((kind) => name.startsWith(`${names.switchNs}-${kind}-`));
-  const namespaces = (await readdir('/run/netns').catch(() => [])).filter(own).sort();
+  const namespaces: string[] = [];
+  for (const ns of (await readdir('/run/netns').catch(() => [])).filter(own).sort()) if (await namespaceExists(ns)) namespaces.push(ns);
   for (const ns of namespaces) await stopProcesses(ns, removed);
   const links = await readdir('/sys/class/net');
   if (links.includes(names.hostDevice)) await attempt(removed, `device ${names.hostDevice}`, ['ip', 'link', 'del', names.hostDevice]);

@@ -1,0 +1,137 @@
+// For tests of compute: the other services in memory, and a host that does at once what it is told.
+import { Readable } from 'node:stream';
+import { badRequest, notFound } from '../../kernel/errors.ts';
+import type { Platform } from '../../kernel/platform.ts';
+import type { ServerBody } from '../../protocol/items.ts';
+import type { HostFacts, Link, Report } from '../../protocol/link.ts';
+import { createHostService, type HostService } from '../host/index.ts';
+import type { BootImage, ImageApi } from '../image/index.ts';
+import type { NetworkApi, ServerPort } from '../network/index.ts';
+import type { PlacementApi } from '../placement/index.ts';
+
+export const testImage = (id: string, more: Partial<BootImage> = {}): BootImage => ({
+  id, name: id, diskFormat: 'qcow2', containerFormat: 'bare', hash: 'ab'.repeat(64), size: 1_000_000, virtualSize: 1024 ** 3, minDisk: 0, minRam: 0, properties: {}, ...more,
+});
+
+export type FakeCloud = {
+  hosts: HostService;
+  images: ImageApi & { known: Map<string, BootImage> };
+  network: NetworkApi & { ports: Map<string, ServerPort[]>; changed(platform: Platform, serverId: string, ports: ServerPort[]): Promise<void> };
+  /** `hosts`: hostname -> id; empty: no valid host. */
+  placement: PlacementApi & { hosts: Map<string, string>; claimed: Set<string> };
+};
+
+export function fakeCloud(platform: Platform): FakeCloud {
+  const known = new Map([testImage('tiny'), testImage('box', { containerFormat: 'docker', diskFormat: 'raw', virtualSize: null })].map((one) => [one.id, one]));
+  const ports = new Map<string, ServerPort[]>();
+  let handler: Parameters<NetworkApi['onServerPortsChanged']>[0] = async () => {};
+  let lastPort = 0;
+  const hosts = new Map<string, string>();
+  const claimed = new Set<string>();
+  return {
+    hosts: createHostService(platform, { openImage: async () => Readable.from([]) }),
+    images: {
+      known,
+      async forBoot(_db, _ctx, id) {
+        const image = known.get(id);
+        if (image === undefined) throw notFound('Image', id);
+        return image;
+      },
+      open: async () => Readable.from([]),
+    },
+    network: {
+      ports,
+      async claimPorts(_tx, _ctx, server, requests, groups) {
+        if (requests === 'none') return [];
+        const networks = requests === 'auto' ? ['net'] : requests.map((one) => ('portId' in one ? 'net' : one.networkId));
+        if (networks.includes('nowhere')) throw badRequest('Network nowhere could not be found.');
+        const made = networks.map((network): ServerPort => {
+          lastPort += 1;
+          const hex = lastPort.toString(16).padStart(6, '0');
+          return {
+            portId: `port-${lastPort}`, mac: `fa:16:3e:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4)}`, networkId: network, networkName: network,
+            fixedIps: [{ subnetId: 'subnet', ipAddress: `10.0.${lastPort >> 8}.${lastPort & 255}`, version: 4, floatingIp: null }],
+            securityGroups: (groups ?? ['default']).map((name) => ({ id: `sg-${name}`, name })),
+          };
+        });
+        ports.set(server.id, made);
+        return made;
+      },
+      bindPorts: async () => {},
+      releasePorts: async (_tx, id) => void ports.delete(id),
+      portsOf: async (_db, ids) => new Map(ids.map((id) => [id, ports.get(id) ?? []])),
+      onServerPortsChanged: (one) => void (handler = one),
+      async changed(platform, id, now) {
+        ports.set(id, now);
+        await platform.db.tx((tx) => handler(tx, [id]));
+      },
+    },
+    placement: {
+      hosts,
+      claimed,
+      async claim(_tx, request) {
+        const names = [...hosts.keys()].filter((name) => request.hostname === null || name === request.hostname);
+        const [hostname] = names;
+        const explanation = { considered: hosts.size, refused: { memory: hosts.size - names.length }, examples: [], scores: {} };
+        if (hostname === undefined) return { placed: false, explanation: { ...explanation, considered: 1, refused: { memory: 1 }, examples: [{ host: 'node-9', filter: 'memory', reason: 'memory 512 MiB requested, 128 of 2048 MiB free' }] } };
+        claimed.add(request.serverId);
+        return { placed: true, hostId: hosts.get(hostname) ?? '', hostname, zone: 'nova', explanation };
+      },
+      release: async (_tx, id) => void claimed.delete(id),
+    },
+  };
+}
+
+export const testFacts = (hostname: string): HostFacts => ({
+  hostname, architecture: 'x86_64', vcpus: 8, memoryMib: 16_384, diskGib: 100, address: '127.0.0.1', cpuModel: 'test',
+  guests: [
+    { type: 'vm', driver: 'sim', hypervisorType: 'QEMU', hypervisorVersion: 7_002_022, capabilities: ['pause', 'suspend'] },
+    { type: 'container', driver: 'sim', hypervisorType: 'podman', hypervisorVersion: 4_003_001, capabilities: ['pause'] },
+  ],
+});
+
+export type FakeHost = {
+  id: string;
+  bodies: Map<string, { generation: number; body: ServerBody }>;
+  /** What it says of a server it was handed; null: nothing. */
+  answer(id: string, body: ServerBody): Pick<Report, 'state' | 'error' | 'power'> | null;
+  report(id: string, more: Partial<Report>): Promise<void>;
+  /** Pulls and reports once; nothing is left to do when it answers 0. */
+  work(): Promise<number>;
+};
+
+/** A host that pulls when `work` is called, and on its own once `follow` is true. */
+export async function fakeHost(link: Link, hostname: string, follow = true): Promise<FakeHost> {
+  const { hostId } = await link.register(testFacts(hostname), { consoleLog: async (id, lines) => `console of ${id}, lines ${lines ?? 'all'}\n` });
+  let revision = 0;
+  let running: Promise<unknown> = Promise.resolve();
+  const host: FakeHost = {
+    id: hostId,
+    bodies: new Map(),
+    answer: (_id, body) => ({ state: 'applied', error: null, power: body.power }),
+    report: (id, more) => {
+      const known = host.bodies.get(id);
+      return link.report(hostId, [{ kind: 'server', id, generation: known?.generation ?? 0, state: 'applied', error: null, rebootCount: known?.body.rebootCount ?? 0, ...more }]);
+    },
+    async work() {
+      const pull = await link.pull(hostId, revision);
+      revision = pull.revision;
+      const reports: Report[] = [];
+      for (const item of pull.items) {
+        if (item.kind !== 'server') continue;
+        if (item.body === null) {
+          host.bodies.delete(item.id);
+          reports.push({ kind: 'server', id: item.id, generation: item.generation, state: 'gone', error: null });
+        } else {
+          host.bodies.set(item.id, { generation: item.generation, body: item.body });
+          const said = host.answer(item.id, item.body);
+          if (said !== null) reports.push({ kind: 'server', id: item.id, generation: item.generation, rebootCount: item.body.rebootCount, ...said });
+        }
+      }
+      await link.report(hostId, reports);
+      return pull.items.length;
+    },
+  };
+  if (follow) link.onWake(hostId, () => void (running = running.then(() => host.work()).catch(() => {})));
+  return host;
+}

@@ -1,0 +1,63 @@
+// Compute: servers and what they are made of. The table of contents of the service.
+import type { Migration } from '../../kernel/db/index.ts';
+import { novaFault } from '../../kernel/http/faults.ts';
+import type { Service } from '../../kernel/http/route.ts';
+import type { Platform } from '../../kernel/platform.ts';
+import type { ComputeDeps } from './deps.ts';
+import { bootstrapFlavors } from './flavors/service.ts';
+import { flavorRoutes } from './flavors/routes.ts';
+import { flavorMigrations } from './flavors/table.ts';
+import { keypairRoutes } from './keypairs/routes.ts';
+import { keypairMigrations } from './keypairs/table.ts';
+import { COMPUTE_PREFIX } from './links.ts';
+import { computePolicies } from './policy.ts';
+import { groupMigrations } from './server-groups/service.ts';
+import { serverPartRoutes } from './servers/parts-routes.ts';
+import { portsChanged, serverReports, serverWork } from './servers/reconcile.ts';
+import { serverRoutes } from './servers/routes.ts';
+import { serverMigrations } from './servers/table.ts';
+import { createServerEncoder } from './servers/wire.ts';
+import { MAX_VERSION, MIN_VERSION, versionRoutes } from './versions.ts';
+
+export type { ComputeDeps } from './deps.ts';
+
+export type ComputeService = {
+  service: Service;
+  /** Makes the public flavors of a new cloud. Repeatable. */
+  bootstrap(): Promise<void>;
+};
+
+const migrations: readonly Migration[] = [...flavorMigrations, ...keypairMigrations, ...serverMigrations, ...groupMigrations];
+
+/** Nova's defaults; -1 where another service counts. Injected files are not supported, hence 0. */
+export const computeQuotas = {
+  instances: 10,
+  cores: 20,
+  /** MiB. */
+  ram: 51_200,
+  key_pairs: 100,
+  metadata_items: 128,
+  server_groups: 10,
+  server_group_members: 10,
+} as const;
+
+export function createComputeService(platform: Platform, deps: ComputeDeps): ComputeService {
+  const encoder = createServerEncoder();
+  deps.hosts.onReports('server', serverReports(platform, deps));
+  deps.network.onServerPortsChanged(portsChanged(platform, deps));
+  return {
+    service: {
+      name: 'compute',
+      type: 'compute',
+      prefix: COMPUTE_PREFIX,
+      fault: novaFault,
+      microversions: { type: 'compute', min: MIN_VERSION, max: MAX_VERSION, legacyHeader: 'x-openstack-nova-api-version', default: MIN_VERSION },
+      policies: computePolicies,
+      routes: [...versionRoutes, ...serverRoutes(deps, encoder), ...serverPartRoutes, ...flavorRoutes, ...keypairRoutes],
+      migrations,
+      work: { server: serverWork(platform, deps) },
+      quotas: computeQuotas,
+    },
+    bootstrap: () => bootstrapFlavors(platform),
+  };
+}

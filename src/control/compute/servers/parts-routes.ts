@@ -1,0 +1,221 @@
+// The parts of a server over HTTP: metadata, tags, addresses, interfaces, security groups, history.
+import { Type } from 'typebox';
+import { badRequest, notFound } from '../../../kernel/errors.ts';
+import { route, type Route } from '../../../kernel/http/route.ts';
+import type { Ctx } from '../../../kernel/platform.ts';
+import { isAdmin } from '../../../kernel/policy.ts';
+import { strict, text } from '../../../kernel/schema.ts';
+import type { ServerPort } from '../../network/index.ts';
+import { COMPUTE_PREFIX, pageQuery, pageSize } from '../links.ts';
+import { changeTags, deleteMetadata, mergeMetadata, metadataOf, replaceMetadata, tagsOf } from './describe.ts';
+import { metadata, tagList } from './schema.ts';
+import { findServer } from './store.ts';
+import type { ServerActionRow } from './table.ts';
+import { addressesOf, hostIdOf, portsOf } from './wire.ts';
+
+const ids = { server_id: 'server' } as const;
+const show = 'compute:servers:show';
+const read = (ctx: Ctx, id: string) => findServer(ctx.platform.db.read, ctx, id);
+const METADATA = '/v2.1/servers/:server_id/metadata';
+const TAGS = '/v2.1/servers/:server_id/tags';
+
+const metadataRoutes: Route[] = [
+  route({
+    method: 'GET', path: METADATA, ids, policy: show, summary: 'List the metadata of a server',
+    handler: async ({ ctx, params }) => ({ body: { metadata: metadataOf(await read(ctx, params.server_id)) } }),
+  }),
+  route({
+    method: 'POST', path: METADATA, ids, policy: 'compute:servers:metadata', summary: 'Add metadata to a server', body: strict({ metadata }),
+    handler: async ({ ctx, params, body }) => ({ body: { metadata: await mergeMetadata(ctx, params.server_id, body.metadata) } }),
+  }),
+  route({
+    method: 'PUT', path: METADATA, ids, policy: 'compute:servers:metadata', summary: 'Replace the metadata of a server', body: strict({ metadata }),
+    handler: async ({ ctx, params, body }) => ({ body: { metadata: await replaceMetadata(ctx, params.server_id, body.metadata) } }),
+  }),
+  route({
+    method: 'GET', path: `${METADATA}/:key`, ids: { ...ids, key: 'none' }, policy: show, summary: 'Show a metadata item',
+    async handler({ ctx, params }) {
+      const value = metadataOf(await read(ctx, params.server_id))[params.key];
+      if (value === undefined) throw notFound('Metadata item', params.key);
+      return { body: { meta: { [params.key]: value } } };
+    },
+  }),
+  route({
+    method: 'PUT', path: `${METADATA}/:key`, ids: { ...ids, key: 'none' }, policy: 'compute:servers:metadata', summary: 'Set a metadata item', body: strict({ meta: metadata }),
+    async handler({ ctx, params, body }) {
+      const value = body.meta[params.key];
+      if (value === undefined || Object.keys(body.meta).length !== 1)
+        throw badRequest(`Request body and URI mismatch: meta must have exactly the key '${params.key.slice(0, 100)}' of the address.`);
+      await mergeMetadata(ctx, params.server_id, { [params.key]: value });
+      return { body: { meta: { [params.key]: value } } };
+    },
+  }),
+  route({
+    method: 'DELETE', path: `${METADATA}/:key`, ids: { ...ids, key: 'none' }, policy: 'compute:servers:metadata', summary: 'Delete a metadata item', status: 204,
+    async handler({ ctx, params }) {
+      await deleteMetadata(ctx, params.server_id, params.key);
+      return {};
+    },
+  }),
+];
+
+const tagName = (tag: string): string => {
+  if (tag === '' || tag.length > 60 || tag.includes(',')) throw badRequest(`Invalid tag '${tag.slice(0, 80)}': it must have 1 to 60 characters without , and /.`);
+  return tag;
+};
+
+const tagRoutes: Route[] = [
+  route({
+    method: 'GET', path: TAGS, ids, policy: show, summary: 'List the tags of a server', since: '2.26',
+    handler: async ({ ctx, params }) => ({ body: { tags: tagsOf(await read(ctx, params.server_id)) } }),
+  }),
+  route({
+    method: 'PUT', path: TAGS, ids, policy: 'compute:servers:tags', summary: 'Replace the tags of a server', since: '2.26', body: strict({ tags: tagList }),
+    handler: async ({ ctx, params, body }) => ({ body: { tags: await changeTags(ctx, params.server_id, () => body.tags) } }),
+  }),
+  route({
+    method: 'DELETE', path: TAGS, ids, policy: 'compute:servers:tags', summary: 'Delete the tags of a server', since: '2.26', status: 204,
+    async handler({ ctx, params }) {
+      await changeTags(ctx, params.server_id, () => []);
+      return {};
+    },
+  }),
+  route({
+    method: 'GET', path: `${TAGS}/:tag`, ids: { ...ids, tag: 'none' }, policy: show, summary: 'Check whether a server has a tag', since: '2.26', status: 204,
+    async handler({ ctx, params }) {
+      if (!tagsOf(await read(ctx, params.server_id)).includes(params.tag)) throw notFound('Tag', params.tag);
+      return {};
+    },
+  }),
+  route({
+    method: 'PUT', path: `${TAGS}/:tag`, ids: { ...ids, tag: 'none' }, policy: 'compute:servers:tags', summary: 'Add a tag to a server', since: '2.26', status: 201,
+    async handler({ ctx, params }) {
+      const tag = tagName(params.tag);
+      let had = false;
+      await changeTags(ctx, params.server_id, (before) => {
+        had = before.includes(tag);
+        return [...before, tag];
+      });
+      if (had) return { status: 204 };
+      const location = `${ctx.platform.publicUrl}${COMPUTE_PREFIX}/v2.1/servers/${params.server_id}/tags/${encodeURIComponent(tag)}`;
+      return { status: 201, headers: { location } };
+    },
+  }),
+  route({
+    method: 'DELETE', path: `${TAGS}/:tag`, ids: { ...ids, tag: 'none' }, policy: 'compute:servers:tags', summary: 'Delete a tag of a server', since: '2.26', status: 204,
+    async handler({ ctx, params }) {
+      await changeTags(ctx, params.server_id, (before) => {
+        if (!before.includes(params.tag)) throw notFound('Tag', params.tag);
+        return before.filter((tag) => tag !== params.tag);
+      });
+      return {};
+    },
+  }),
+];
+
+type BriefAddresses = Record<string, { version: 4 | 6; addr: string }[]>;
+const briefAddresses = (ports: readonly ServerPort[]): BriefAddresses =>
+  Object.fromEntries(Object.entries(addressesOf(ports)).map(([network, list]) => [network, list.map(({ version, addr }) => ({ version, addr }))]));
+
+const interfaceView = (port: ServerPort, minor: number) => ({
+  port_id: port.portId,
+  net_id: port.networkId,
+  mac_addr: port.mac,
+  port_state: 'ACTIVE',
+  fixed_ips: port.fixedIps.map((ip) => ({ subnet_id: ip.subnetId, ip_address: ip.ipAddress })),
+  ...(minor >= 70 ? { tag: null } : {}),
+});
+
+const networkRoutes: Route[] = [
+  route({
+    method: 'GET', path: '/v2.1/servers/:server_id/ips', ids, policy: show, summary: 'List the addresses of a server',
+    handler: async ({ ctx, params }) => ({ body: { addresses: briefAddresses(portsOf(await read(ctx, params.server_id))) } }),
+  }),
+  route({
+    method: 'GET', path: '/v2.1/servers/:server_id/ips/:network_label', ids: { ...ids, network_label: 'none' }, policy: show, summary: 'List the addresses of a server on a network',
+    async handler({ ctx, params }) {
+      const addresses = briefAddresses(portsOf(await read(ctx, params.server_id)))[params.network_label];
+      if (addresses === undefined) throw notFound('Network', params.network_label);
+      return { body: { [params.network_label]: addresses } };
+    },
+  }),
+  route({
+    method: 'GET', path: '/v2.1/servers/:server_id/os-interface', ids, policy: show, summary: 'List the ports of a server',
+    handler: async ({ ctx, params }) => ({
+      body: { interfaceAttachments: portsOf(await read(ctx, params.server_id)).map((port) => interfaceView(port, ctx.microversion)) },
+    }),
+  }),
+  route({
+    method: 'GET', path: '/v2.1/servers/:server_id/os-interface/:port_id', ids: { ...ids, port_id: 'port' }, policy: show, summary: 'Show a port of a server',
+    async handler({ ctx, params }) {
+      const port = portsOf(await read(ctx, params.server_id)).find((one) => one.portId === params.port_id);
+      if (port === undefined) throw notFound('Port', params.port_id);
+      return { body: { interfaceAttachment: interfaceView(port, ctx.microversion) } };
+    },
+  }),
+  route({
+    method: 'GET', path: '/v2.1/servers/:server_id/os-security-groups', ids, policy: show, summary: 'List the security groups of a server',
+    async handler({ ctx, params }) {
+      const row = await read(ctx, params.server_id);
+      const groups = new Map(portsOf(row).flatMap((port) => port.securityGroups.map((group) => [group.id, group.name] as const)));
+      return { body: { security_groups: [...groups].map(([id, name]) => ({ id, name, description: '', tenant_id: row.project_id, rules: [] })) } };
+    },
+  }),
+  route({
+    method: 'GET', path: '/v2.1/servers/:server_id/os-volume_attachments', ids, policy: show, summary: 'List the volumes of a server: none yet',
+    async handler({ ctx, params }) {
+      await read(ctx, params.server_id);
+      return { body: { volumeAttachments: [] } };
+    },
+  }),
+];
+
+const microseconds = (ms: number): string => new Date(ms).toISOString().replace(/Z$/, '000');
+
+function actionView(row: ServerActionRow, ctx: Ctx) {
+  return {
+    instance_uuid: row.server_id,
+    action: row.action,
+    request_id: row.request_id,
+    user_id: row.user_id === '' ? null : row.user_id,
+    project_id: row.project_id,
+    start_time: microseconds(row.started_at),
+    message: row.message,
+    ...(ctx.microversion >= 58 ? { updated_at: microseconds(row.finished_at ?? row.started_at) } : {}),
+  };
+}
+
+const historyRoutes: Route[] = [
+  route({
+    method: 'GET', path: '/v2.1/servers/:server_id/os-instance-actions', ids, policy: 'compute:servers:actions', summary: 'List what was done to a server',
+    query: Type.Object({ ...pageQuery, 'changes-since': Type.Optional(text(64)), 'changes-before': Type.Optional(text(64)) }),
+    async handler({ ctx, params, query }) {
+      await read(ctx, params.server_id);
+      const rows = await ctx.platform.db.read
+        .selectFrom('server_actions').selectAll().where('server_id', '=', params.server_id).orderBy('started_at', 'desc').orderBy('version', 'desc').limit(pageSize(query.limit)).execute();
+      return { body: { instanceActions: rows.map((row) => actionView(row, ctx)) } };
+    },
+  }),
+  route({
+    method: 'GET', path: '/v2.1/servers/:server_id/os-instance-actions/:request_id', ids: { ...ids, request_id: 'none' }, policy: 'compute:servers:actions', summary: 'Show one thing that was done to a server',
+    async handler({ ctx, params }) {
+      const server = await read(ctx, params.server_id);
+      const row = await ctx.platform.db.read
+        .selectFrom('server_actions').selectAll().where('server_id', '=', server.id).where('request_id', '=', params.request_id).executeTakeFirst();
+      if (row === undefined) throw notFound('Action for request_id', params.request_id);
+      const admin = isAdmin(ctx.actor);
+      const event = {
+        event: `compute_${row.action}_instance`,
+        start_time: microseconds(row.started_at),
+        finish_time: row.finished_at === null ? null : microseconds(row.finished_at),
+        result: row.result,
+        ...(admin ? { traceback: null } : {}),
+        ...(ctx.microversion >= 62 ? { hostId: hostIdOf(server), ...(admin ? { host: server.host_name } : {}) } : {}),
+        ...(ctx.microversion >= 84 ? { details: row.message } : {}),
+      };
+      return { body: { instanceAction: { ...actionView(row, ctx), ...(admin || ctx.microversion >= 51 ? { events: [event] } : {}) } } };
+    },
+  }),
+];
+
+export const serverPartRoutes: Route[] = [...metadataRoutes, ...tagRoutes, ...networkRoutes, ...historyRoutes];

@@ -1,0 +1,118 @@
+// Tokens over HTTP: /v3/auth.
+import { Type } from 'typebox';
+import { audit } from '../../../kernel/audit.ts';
+import { forbidden, notFound } from '../../../kernel/errors.ts';
+import { route, type Call, type Route } from '../../../kernel/http/route.ts';
+import type { Ctx } from '../../../kernel/platform.ts';
+import { text } from '../../../kernel/schema.ts';
+import { effectiveRoles, workableDomains, workableProjects } from '../assignments/effective.ts';
+import { catalogFor } from '../catalog/catalog.ts';
+import { domainView } from '../domains/routes.ts';
+import type { Identity } from '../identity.ts';
+import { may } from '../policy.ts';
+import { projectView } from '../projects/service.ts';
+import { collection, flag, urlOf } from '../wire.ts';
+import { login } from './login.ts';
+import { revoking, subjects } from './revocations.ts';
+import { authBody } from './schema.ts';
+import type { ValidToken } from './tokens.ts';
+import { tokenView } from './wire.ts';
+
+const query = Type.Object({ nocatalog: Type.Optional(text()), allow_expired: Type.Optional(text()) });
+
+/** The token that the request is about: the actor's own user's, or any for those who may. Else there is none. */
+function subjectOf(identity: Identity, ctx: Ctx, headers: Call<never, never, never>['headers']): { token: string; valid: ValidToken } {
+  const token = headers['x-subject-token'];
+  const valid = typeof token === 'string' ? identity.tokens.validate(token) : null;
+  if (valid === null || typeof token !== 'string') throw notFound('Token', 'in X-Subject-Token');
+  if (valid.claims.user.id !== ctx.actor.userId && !may(ctx.actor, 'identity:validate_foreign_token', null)) throw notFound('Token', 'in X-Subject-Token');
+  return { token, valid };
+}
+
+/** The deletion of the first token of a chain ends all that were derived from it; of another one, only itself. */
+async function revoke(identity: Identity, ctx: Ctx, { claims }: ValidToken): Promise<void> {
+  const subject = claims.auditId === claims.chainId ? subjects.chain(claims.chainId) : subjects.token(claims.auditId);
+  await ctx.platform.db.tx(async (tx) => {
+    await identity.revocations.revoke(tx, [subject]);
+    await audit(tx, ctx, 'token', claims.auditId);
+  }, revoking);
+}
+
+export const tokenRoutes = (identity: Identity): Route[] => [
+  route({
+    method: 'POST',
+    path: '/v3/auth/tokens',
+    policy: 'identity:authenticate',
+    summary: 'Exchange credentials for a token',
+    query,
+    body: authBody,
+    async handler({ ctx, body, query: asked }) {
+      const { token, claims } = await login(identity, ctx.platform, body.auth);
+      return {
+        status: 201,
+        headers: { 'x-subject-token': token, vary: 'X-Auth-Token', 'cache-control': 'no-store' },
+        body: tokenView(ctx.platform, claims, flag(asked.nocatalog) ? null : identity.catalog),
+      };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v3/auth/tokens',
+    policy: 'identity:validate_token',
+    summary: 'Show a token',
+    query,
+    async handler({ ctx, headers, query: asked }) {
+      const { token, valid } = subjectOf(identity, ctx, headers);
+      return {
+        headers: { 'x-subject-token': token, vary: 'X-Auth-Token', 'cache-control': 'no-store' },
+        body: tokenView(ctx.platform, valid.claims, flag(asked.nocatalog) ? null : identity.catalog),
+      };
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/v3/auth/tokens',
+    policy: 'identity:revoke_token',
+    summary: 'Revoke a token',
+    status: 204,
+    async handler({ ctx, headers }) {
+      const { valid } = subjectOf(identity, ctx, headers);
+      await revoke(identity, ctx, valid);
+      return {};
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v3/auth/catalog',
+    policy: 'identity:get_auth',
+    summary: 'Show the catalog of the own token',
+    async handler({ ctx }) {
+      if (ctx.actor.scope.type === 'unscoped') throw forbidden('No catalog is associated with an unscoped token: ask for a token with a project, a domain or the system as its scope.');
+      return { body: { catalog: catalogFor(ctx.platform, identity.catalog, ctx.actor.scope), links: { self: urlOf(ctx.platform, '/v3/auth/catalog'), previous: null, next: null } } };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v3/auth/projects',
+    policy: 'identity:get_auth',
+    summary: 'List the projects for which one can get a token',
+    handler: async ({ ctx }) => collection(ctx, '/v3/auth/projects', 'projects', await workableProjects(ctx.platform.db.read, ctx.actor.userId), projectView),
+  }),
+  route({
+    method: 'GET',
+    path: '/v3/auth/domains',
+    policy: 'identity:get_auth',
+    summary: 'List the domains for which one can get a token',
+    handler: async ({ ctx }) => collection(ctx, '/v3/auth/domains', 'domains', await workableDomains(ctx.platform.db.read, ctx.actor.userId), domainView),
+  }),
+  route({
+    method: 'GET',
+    path: '/v3/auth/system',
+    policy: 'identity:get_auth',
+    summary: 'Show whether one can get a token for the system',
+    async handler({ ctx }) {
+      const roles = await effectiveRoles(ctx.platform.db.read, ctx.actor.userId, 'system', '');
+      return { body: { system: roles.length === 0 ? [] : [{ all: true }], links: { self: urlOf(ctx.platform, '/v3/auth/system') } } };
+    },
+  }),
+];

@@ -1,0 +1,41 @@
+// The body of POST /v3/auth/tokens.
+import { Type, type Static } from 'typebox';
+import { idOf, strict, text } from '../../../kernel/schema.ts';
+
+const domain = strict({ id: Type.Optional(idOf('none')), name: Type.Optional(text(64, 1)) });
+
+/** By id, or by name in a domain. Ids are not marked as objects: with them one proves who one is, or asks for a scope. */
+const user = strict({
+  id: Type.Optional(idOf('none')),
+  name: Type.Optional(text(255, 1)),
+  domain: Type.Optional(domain),
+  password: Type.String({ maxLength: 4096 }),
+});
+const project = strict({ id: Type.Optional(idOf('none')), name: Type.Optional(text(64, 1)), domain: Type.Optional(domain) });
+
+export const authBody = strict({
+  auth: strict({
+    identity: strict({
+      methods: Type.Array(text(64, 1), { minItems: 1, maxItems: 4, uniqueItems: true }),
+      password: Type.Optional(strict({ user })),
+      token: Type.Optional(strict({ id: Type.String({ minLength: 1, maxLength: 16_384 }) })),
+    }),
+    scope: Type.Optional(
+      Type.Union([
+        Type.Literal('unscoped'),
+        strict({
+          project: Type.Optional(project),
+          domain: Type.Optional(domain),
+          system: Type.Optional(strict({ all: Type.Literal(true) })),
+          unscoped: Type.Optional(strict({})),
+        }),
+      ]),
+    ),
+  }),
+});
+
+export type AuthBody = Static<typeof authBody>['auth'];
+export type DomainRef = Static<typeof domain>;
+export type ProjectRef = Static<typeof project>;
+export type PasswordRef = Static<typeof user>;
+export type ScopeRef = AuthBody['scope'];
