@@ -76,7 +76,7 @@ export function createRevocations(db: Database, clock: Clock, log: Log, tokenTtl
   const read = async (): Promise<void> => {
     const rows = await db.read.selectFrom('revocations').selectAll().where('sequence', '>', seen).orderBy('sequence').execute();
     for (const row of rows) apply(row.subject, row.sequence, row.expires_at);
-    seen = rows.at(-1)?.sequence ?? seen;
+    seen = rows.at(-1)?.sequence ?? seen; console.log("READ", seen, rows.length);
     isLoaded = true;
   };
   /** One read at a time; wake-ups during it share the one after it. */
