@@ -15,13 +15,13 @@ export type Boundary = {
   readonly name: string;
   readonly clock: Clock;
   alive(): boolean;
-  /** Operations of this process that are under way outside of it. */
-  busy(): number;
   /** Resolves when the process may go on; never when it is dead. */
   cross(label: string): Promise<void>;
   /** A crossing before, and one after with what came of it. */
   around<T>(label: string, work: () => Promise<T>): Promise<T>;
   kill(): void;
+  /** Resolves when it is killed. */
+  readonly killed: Promise<void>;
   /** Called when it is killed. */
   onKill(fn: () => void): void;
 };
@@ -31,14 +31,13 @@ const never = <T>(): Promise<T> => new Promise<T>(() => {});
 export function createBoundary(name: string, world: VirtualClock, crossing: Crossing): Boundary {
   const clock = world.ofProcess();
   const hooks: (() => void)[] = [];
+  const killed = Promise.withResolvers<void>();
   let dead = false;
-  let under = 0;
 
   const boundary: Boundary = {
     name,
     clock,
     alive: () => !dead,
-    busy: () => (dead ? 0 : under),
     async cross(label) {
       if (!dead) {
         const pause = crossing(boundary, label);
@@ -48,9 +47,7 @@ export function createBoundary(name: string, world: VirtualClock, crossing: Cros
     },
     async around(label, work) {
       await boundary.cross(`${label} >`);
-      under += 1;
       const [outcome] = await Promise.allSettled([work()]);
-      under -= 1;
       await boundary.cross(outcome.status === 'fulfilled' ? `${label} <` : `${label} !`);
       if (outcome.status === 'rejected') throw outcome.reason;
       return outcome.value;
@@ -60,7 +57,9 @@ export function createBoundary(name: string, world: VirtualClock, crossing: Cros
       dead = true;
       clock.kill();
       for (const hook of hooks) hook();
+      killed.resolve();
     },
+    killed: killed.promise,
     onKill: (fn) => void hooks.push(fn),
   };
   return boundary;
@@ -88,6 +87,7 @@ export function boundDatabase(real: SqliteDatabase, boundary: Boundary): Databas
     },
     onNotify: (wake) => real.onNotify(wake),
     notify: () => real.notify(),
+    ping: () => real.ping(),
     close: () => real.close(),
   };
 }

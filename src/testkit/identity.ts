@@ -2,7 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createIdentityService, type IdentityOptions, type IdentityService } from '../control/identity/index.ts';
+import {
+  createIdentityService,
+  type IdentityOptions,
+  type IdentityService,
+} from '../control/identity/index.ts';
 import { auditMigrations } from '../kernel/audit.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { migrate } from '../kernel/db/index.ts';
@@ -19,7 +23,13 @@ export type TestIdentity = {
   identity: IdentityService;
   /** A second process on the same database and keys. */
   replica(): Promise<TestIdentity>;
-  call(token: string | null, method: string, url: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  call(
+    token: string | null,
+    method: string,
+    url: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
   /** POST /v3/auth/tokens by password; `user` is an id, or a name in the default domain. */
   login(user: string, password: string, scope?: Scope): Promise<Answer>;
   /** The token of a login that must succeed. */
@@ -34,11 +44,20 @@ export const CATALOG = [
 ];
 export const PASSWORDS = { admin: 'admin-secret', demo: 'demo-secret' };
 
-async function serve(platform: Platform, options: IdentityOptions, remove: () => Promise<void>): Promise<TestIdentity> {
+async function serve(
+  platform: Platform,
+  options: IdentityOptions,
+  remove: () => Promise<void>,
+): Promise<TestIdentity> {
   const identity = await createIdentityService(platform, options);
   await migrate(platform.db, platform.clock.now(), [...auditMigrations, ...identity.service.migrations]);
   await identity.bootstrap(PASSWORDS);
-  const app = createHttpServer({ platform, services: [identity.service], telemetry: createTelemetry(), authenticate: identity.authenticate });
+  const app = createHttpServer({
+    platform,
+    services: [identity.service],
+    telemetry: createTelemetry(),
+    authenticate: identity.authenticate,
+  });
   await app.ready();
   const call: TestIdentity['call'] = async (token, method, url, body, headers = {}) => {
     const answer = await app.inject({
@@ -62,7 +81,10 @@ async function serve(platform: Platform, options: IdentityOptions, remove: () =>
   };
   const login: TestIdentity['login'] = (user, password, scope) => {
     const who = /^[0-9a-f]{32}$/.test(user) ? { id: user } : { name: user, domain: { id: 'default' } };
-    const auth = { identity: { methods: ['password'], password: { user: { ...who, password } } }, ...(scope === undefined ? {} : { scope }) };
+    const auth = {
+      identity: { methods: ['password'], password: { user: { ...who, password } } },
+      ...(scope === undefined ? {} : { scope }),
+    };
     return call(null, 'POST', '/v3/auth/tokens', { auth });
   };
   return {

@@ -4,4 +4,9 @@ import type { ImageApi } from '../image/index.ts';
 import type { NetworkApi } from '../network/index.ts';
 import type { PlacementApi } from '../placement/index.ts';
 
-export type ComputeDeps = { hosts: HostService; images: ImageApi; network: NetworkApi; placement: PlacementApi };
+export type ComputeDeps = {
+  hosts: HostService;
+  images: ImageApi;
+  network: NetworkApi;
+  placement: PlacementApi;
+};

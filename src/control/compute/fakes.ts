@@ -10,19 +10,37 @@ import type { NetworkApi, ServerPort } from '../network/index.ts';
 import type { PlacementApi } from '../placement/index.ts';
 
 export const testImage = (id: string, more: Partial<BootImage> = {}): BootImage => ({
-  id, name: id, diskFormat: 'qcow2', containerFormat: 'bare', hash: 'ab'.repeat(64), size: 1_000_000, virtualSize: 1024 ** 3, minDisk: 0, minRam: 0, properties: {}, ...more,
+  id,
+  name: id,
+  diskFormat: 'qcow2',
+  containerFormat: 'bare',
+  hash: 'ab'.repeat(64),
+  size: 1_000_000,
+  virtualSize: 1024 ** 3,
+  minDisk: 0,
+  minRam: 0,
+  properties: {},
+  ...more,
 });
 
 export type FakeCloud = {
   hosts: HostService;
   images: ImageApi & { known: Map<string, BootImage> };
-  network: NetworkApi & { ports: Map<string, ServerPort[]>; changed(platform: Platform, serverId: string, ports: ServerPort[]): Promise<void> };
+  network: NetworkApi & {
+    ports: Map<string, ServerPort[]>;
+    changed(platform: Platform, serverId: string, ports: ServerPort[]): Promise<void>;
+  };
   /** `hosts`: hostname -> id; empty: no valid host. */
   placement: PlacementApi & { hosts: Map<string, string>; claimed: Set<string> };
 };
 
 export function fakeCloud(platform: Platform): FakeCloud {
-  const known = new Map([testImage('tiny'), testImage('box', { containerFormat: 'docker', diskFormat: 'raw', virtualSize: null })].map((one) => [one.id, one]));
+  const known = new Map(
+    [
+      testImage('tiny'),
+      testImage('box', { containerFormat: 'docker', diskFormat: 'raw', virtualSize: null }),
+    ].map((one) => [one.id, one]),
+  );
   const ports = new Map<string, ServerPort[]>();
   let handler: Parameters<NetworkApi['onServerPortsChanged']>[0] = async () => {};
   let lastPort = 0;
@@ -43,14 +61,25 @@ export function fakeCloud(platform: Platform): FakeCloud {
       ports,
       async claimPorts(_tx, _ctx, server, requests, groups) {
         if (requests === 'none') return [];
-        const networks = requests === 'auto' ? ['net'] : requests.map((one) => ('portId' in one ? 'net' : one.networkId));
+        const networks =
+          requests === 'auto' ? ['net'] : requests.map((one) => ('portId' in one ? 'net' : one.networkId));
         if (networks.includes('nowhere')) throw badRequest('Network nowhere could not be found.');
         const made = networks.map((network): ServerPort => {
           lastPort += 1;
           const hex = lastPort.toString(16).padStart(6, '0');
           return {
-            portId: `port-${lastPort}`, mac: `fa:16:3e:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4)}`, networkId: network, networkName: network,
-            fixedIps: [{ subnetId: 'subnet', ipAddress: `10.0.${lastPort >> 8}.${lastPort & 255}`, version: 4, floatingIp: null }],
+            portId: `port-${lastPort}`,
+            mac: `fa:16:3e:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4)}`,
+            networkId: network,
+            networkName: network,
+            fixedIps: [
+              {
+                subnetId: 'subnet',
+                ipAddress: `10.0.${lastPort >> 8}.${lastPort & 255}`,
+                version: 4,
+                floatingIp: null,
+              },
+            ],
             securityGroups: (groups ?? ['default']).map((name) => ({ id: `sg-${name}`, name })),
           };
         });
@@ -70,10 +99,32 @@ export function fakeCloud(platform: Platform): FakeCloud {
       hosts,
       claimed,
       async claim(_tx, request) {
-        const names = [...hosts.keys()].filter((name) => request.hostname === null || name === request.hostname);
+        const names = [...hosts.keys()].filter(
+          (name) => request.hostname === null || name === request.hostname,
+        );
         const [hostname] = names;
-        const explanation = { considered: hosts.size, refused: { memory: hosts.size - names.length }, examples: [], scores: {} };
-        if (hostname === undefined) return { placed: false, explanation: { ...explanation, considered: 1, refused: { memory: 1 }, examples: [{ host: 'node-9', filter: 'memory', reason: 'memory 512 MiB requested, 128 of 2048 MiB free' }] } };
+        const explanation = {
+          considered: hosts.size,
+          refused: { memory: hosts.size - names.length },
+          examples: [],
+          scores: {},
+        };
+        if (hostname === undefined)
+          return {
+            placed: false,
+            explanation: {
+              ...explanation,
+              considered: 1,
+              refused: { memory: 1 },
+              examples: [
+                {
+                  host: 'node-9',
+                  filter: 'memory',
+                  reason: 'memory 512 MiB requested, 128 of 2048 MiB free',
+                },
+              ],
+            },
+          };
         claimed.add(request.serverId);
         return { placed: true, hostId: hosts.get(hostname) ?? '', hostname, zone: 'nova', explanation };
       },
@@ -83,10 +134,28 @@ export function fakeCloud(platform: Platform): FakeCloud {
 }
 
 export const testFacts = (hostname: string): HostFacts => ({
-  hostname, architecture: 'x86_64', vcpus: 8, memoryMib: 16_384, diskGib: 100, address: '127.0.0.1', cpuModel: 'test',
+  hostname,
+  architecture: 'x86_64',
+  vcpus: 8,
+  memoryMib: 16_384,
+  diskGib: 100,
+  address: '127.0.0.1',
+  cpuModel: 'test',
   guests: [
-    { type: 'vm', driver: 'sim', hypervisorType: 'QEMU', hypervisorVersion: 7_002_022, capabilities: ['pause', 'suspend'] },
-    { type: 'container', driver: 'sim', hypervisorType: 'podman', hypervisorVersion: 4_003_001, capabilities: ['pause'] },
+    {
+      type: 'vm',
+      driver: 'sim',
+      hypervisorType: 'QEMU',
+      hypervisorVersion: 7_002_022,
+      capabilities: ['pause', 'suspend'],
+    },
+    {
+      type: 'container',
+      driver: 'sim',
+      hypervisorType: 'podman',
+      hypervisorVersion: 4_003_001,
+      capabilities: ['pause'],
+    },
   ],
 });
 
@@ -102,7 +171,9 @@ export type FakeHost = {
 
 /** A host that pulls when `work` is called, and on its own once `follow` is true. */
 export async function fakeHost(link: Link, hostname: string, follow = true): Promise<FakeHost> {
-  const { hostId } = await link.register(testFacts(hostname), { consoleLog: async (id, lines) => `console of ${id}, lines ${lines ?? 'all'}\n` });
+  const { hostId } = await link.register(testFacts(hostname), {
+    consoleLog: async (id, lines) => `console of ${id}, lines ${lines ?? 'all'}\n`,
+  });
   let revision = 0;
   let running: Promise<unknown> = Promise.resolve();
   const host: FakeHost = {
@@ -111,7 +182,17 @@ export async function fakeHost(link: Link, hostname: string, follow = true): Pro
     answer: (_id, body) => ({ state: 'applied', error: null, power: body.power }),
     report: (id, more) => {
       const known = host.bodies.get(id);
-      return link.report(hostId, [{ kind: 'server', id, generation: known?.generation ?? 0, state: 'applied', error: null, rebootCount: known?.body.rebootCount ?? 0, ...more }]);
+      return link.report(hostId, [
+        {
+          kind: 'server',
+          id,
+          generation: known?.generation ?? 0,
+          state: 'applied',
+          error: null,
+          rebootCount: known?.body.rebootCount ?? 0,
+          ...more,
+        },
+      ]);
     },
     async work() {
       const pull = await link.pull(hostId, revision);
@@ -121,11 +202,24 @@ export async function fakeHost(link: Link, hostname: string, follow = true): Pro
         if (item.kind !== 'server') continue;
         if (item.body === null) {
           host.bodies.delete(item.id);
-          reports.push({ kind: 'server', id: item.id, generation: item.generation, state: 'gone', error: null });
+          reports.push({
+            kind: 'server',
+            id: item.id,
+            generation: item.generation,
+            state: 'gone',
+            error: null,
+          });
         } else {
           host.bodies.set(item.id, { generation: item.generation, body: item.body });
           const said = host.answer(item.id, item.body);
-          if (said !== null) reports.push({ kind: 'server', id: item.id, generation: item.generation, rebootCount: item.body.rebootCount, ...said });
+          if (said !== null)
+            reports.push({
+              kind: 'server',
+              id: item.id,
+              generation: item.generation,
+              rebootCount: item.body.rebootCount,
+              ...said,
+            });
         }
       }
       await link.report(hostId, reports);
@@ -134,4 +228,14 @@ export async function fakeHost(link: Link, hostname: string, follow = true): Pro
   };
   if (follow) link.onWake(hostId, () => void (running = running.then(() => host.work()).catch(() => {})));
   return host;
+}
+
+/** Asks again until the answer is good, for at most five seconds; returns the last answer. */
+export async function eventually<T>(ask: () => Promise<T>, good: (value: T) => boolean): Promise<T> {
+  const end = Date.now() + 5000;
+  for (;;) {
+    const value = await ask();
+    if (good(value) || Date.now() > end) return value;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }

@@ -3,20 +3,26 @@ import type { Migration } from '../../kernel/db/index.ts';
 import { novaFault } from '../../kernel/http/faults.ts';
 import type { Service } from '../../kernel/http/route.ts';
 import type { Platform } from '../../kernel/platform.ts';
+import { aggregateMigrations, aggregateRoutes } from './aggregates/routes.ts';
+import { availabilityZoneRoutes } from './availability-zones/routes.ts';
 import type { ComputeDeps } from './deps.ts';
 import { bootstrapFlavors } from './flavors/service.ts';
 import { flavorRoutes } from './flavors/routes.ts';
 import { flavorMigrations } from './flavors/table.ts';
+import { hypervisorRoutes } from './hypervisors/routes.ts';
 import { keypairRoutes } from './keypairs/routes.ts';
 import { keypairMigrations } from './keypairs/table.ts';
 import { COMPUTE_PREFIX } from './links.ts';
 import { computePolicies } from './policy.ts';
+import { quotaRoutes } from './quotas/routes.ts';
+import { serverGroupRoutes } from './server-groups/routes.ts';
 import { groupMigrations } from './server-groups/service.ts';
 import { serverPartRoutes } from './servers/parts-routes.ts';
 import { portsChanged, serverReports, serverWork } from './servers/reconcile.ts';
 import { serverRoutes } from './servers/routes.ts';
 import { serverMigrations } from './servers/table.ts';
 import { createServerEncoder } from './servers/wire.ts';
+import { serviceRoutes } from './services/routes.ts';
 import { MAX_VERSION, MIN_VERSION, versionRoutes } from './versions.ts';
 
 export type { ComputeDeps } from './deps.ts';
@@ -27,7 +33,13 @@ export type ComputeService = {
   bootstrap(): Promise<void>;
 };
 
-const migrations: readonly Migration[] = [...flavorMigrations, ...keypairMigrations, ...serverMigrations, ...groupMigrations];
+const migrations: readonly Migration[] = [
+  ...flavorMigrations,
+  ...keypairMigrations,
+  ...serverMigrations,
+  ...groupMigrations,
+  ...aggregateMigrations,
+];
 
 /** Nova's defaults; -1 where another service counts. Injected files are not supported, hence 0. */
 export const computeQuotas = {
@@ -51,9 +63,27 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
       type: 'compute',
       prefix: COMPUTE_PREFIX,
       fault: novaFault,
-      microversions: { type: 'compute', min: MIN_VERSION, max: MAX_VERSION, legacyHeader: 'x-openstack-nova-api-version', default: MIN_VERSION },
+      microversions: {
+        type: 'compute',
+        min: MIN_VERSION,
+        max: MAX_VERSION,
+        legacyHeader: 'x-openstack-nova-api-version',
+        default: MIN_VERSION,
+      },
       policies: computePolicies,
-      routes: [...versionRoutes, ...serverRoutes(deps, encoder), ...serverPartRoutes, ...flavorRoutes, ...keypairRoutes],
+      routes: [
+        ...versionRoutes,
+        ...serverRoutes(deps, encoder),
+        ...serverPartRoutes,
+        ...flavorRoutes,
+        ...keypairRoutes,
+        ...serverGroupRoutes,
+        ...aggregateRoutes,
+        ...hypervisorRoutes,
+        ...serviceRoutes,
+        ...availabilityZoneRoutes,
+        ...quotaRoutes,
+      ],
       migrations,
       work: { server: serverWork(platform, deps) },
       quotas: computeQuotas,

@@ -19,7 +19,8 @@ export const bookmarkOf = (publicUrl: string, collection: string, id: string): L
 ];
 
 /** Nova takes booleans also as the strings that its old clients send. */
-export const flag = () => Type.Union([Type.Boolean(), Type.String({ pattern: '^(?:[Tt]rue|TRUE|1|[Ff]alse|FALSE|0)$' })]);
+export const flag = () =>
+  Type.Union([Type.Boolean(), Type.String({ pattern: '^(?:[Tt]rue|TRUE|1|[Ff]alse|FALSE|0)$' })]);
 export const isSet = (value: boolean | string | undefined): boolean =>
   value === true || (typeof value === 'string' && /^(?:true|1)$/i.test(value));
 
@@ -30,7 +31,9 @@ export const count = (minimum: number, maximum: number) =>
 export function countOf(value: number | string, field: string, minimum: number, maximum: number): number {
   const parsed = Number(value);
   if (parsed < minimum || parsed > maximum)
-    throw badRequest(`Invalid input for field/attribute ${field}. Value: ${parsed}. It must be between ${minimum} and ${maximum}.`);
+    throw badRequest(
+      `Invalid input for field/attribute ${field}. Value: ${parsed}. It must be between ${minimum} and ${maximum}.`,
+    );
   return parsed;
 }
 

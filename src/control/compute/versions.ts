@@ -66,7 +66,9 @@ export const versionRoutes: Route[] = [
       body: {
         version: {
           ...description(ctx.platform.publicUrl),
-          'media-types': [{ base: 'application/json', type: 'application/vnd.openstack.compute+json;version=2.1' }],
+          'media-types': [
+            { base: 'application/json', type: 'application/vnd.openstack.compute+json;version=2.1' },
+          ],
         },
       },
     }),

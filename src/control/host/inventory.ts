@@ -40,9 +40,16 @@ export async function listHosts(db: Db): Promise<HostRecord[]> {
 }
 
 /** When each of these hosts was last heard of, and whether it takes new servers. */
-export async function hostSigns(db: Db, hostIds: readonly string[]): Promise<Map<string, { seenAt: number; enabled: boolean }>> {
+export async function hostSigns(
+  db: Db,
+  hostIds: readonly string[],
+): Promise<Map<string, { seenAt: number; enabled: boolean }>> {
   if (hostIds.length === 0) return new Map();
-  const rows = await db.selectFrom('hosts').select(['id', 'seen_at', 'enabled']).where('id', 'in', [...hostIds]).execute();
+  const rows = await db
+    .selectFrom('hosts')
+    .select(['id', 'seen_at', 'enabled'])
+    .where('id', 'in', [...hostIds])
+    .execute();
   return new Map(rows.map((row) => [row.id, { seenAt: row.seen_at, enabled: row.enabled === 1 }]));
 }
 
@@ -53,10 +60,18 @@ export async function hostFacts(db: Db, hostId: string): Promise<HostFacts | nul
 }
 
 export async function zoneExists(db: Db, zone: string): Promise<boolean> {
-  return (await db.selectFrom('hosts').select('id').where('zone', '=', zone).limit(1).executeTakeFirst()) !== undefined;
+  return (
+    (await db.selectFrom('hosts').select('id').where('zone', '=', zone).limit(1).executeTakeFirst()) !==
+    undefined
+  );
 }
 
-export async function setHostEnabled(tx: Tx, hostId: string, enabled: boolean, reason: string): Promise<void> {
+export async function setHostEnabled(
+  tx: Tx,
+  hostId: string,
+  enabled: boolean,
+  reason: string,
+): Promise<void> {
   const revision = await nextCounter(tx, 'host-revision');
   await tx
     .updateTable('hosts')
@@ -68,5 +83,9 @@ export async function setHostEnabled(tx: Tx, hostId: string, enabled: boolean, r
 export async function setHostZone(tx: Tx, hostIds: readonly string[], zone: string): Promise<void> {
   if (hostIds.length === 0) return;
   const revision = await nextCounter(tx, 'host-revision');
-  await tx.updateTable('hosts').set({ zone, revision }).where('id', 'in', [...hostIds]).execute();
+  await tx
+    .updateTable('hosts')
+    .set({ zone, revision })
+    .where('id', 'in', [...hostIds])
+    .execute();
 }

@@ -18,7 +18,10 @@ export const discoveryRoutes: Route[] = [
     policy: 'identity:discovery',
     summary: 'List the versions',
     status: 300,
-    handler: async ({ ctx }) => ({ headers: { vary: 'X-Auth-Token', location: urlOf(ctx.platform, '/v3/') }, body: { versions: { values: [v3(ctx.platform)] } } }),
+    handler: async ({ ctx }) => ({
+      headers: { vary: 'X-Auth-Token', location: urlOf(ctx.platform, '/v3/') },
+      body: { versions: { values: [v3(ctx.platform)] } },
+    }),
   }),
   route({
     method: 'GET',

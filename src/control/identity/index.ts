@@ -9,7 +9,7 @@ import type { Platform } from '../../kernel/platform.ts';
 import { grantRoutes } from './assignments/grants.ts';
 import { assignmentListRoutes } from './assignments/listing.ts';
 import { assignmentMigrations } from './assignments/table.ts';
-import { bootstrap } from './bootstrap.ts';
+import { bootstrap, type Bootstrapped } from './bootstrap.ts';
 import type { CatalogEntry } from './catalog/catalog.ts';
 import { catalogRoutes } from './catalog/routes.ts';
 import { discoveryRoutes } from './discovery.ts';
@@ -33,6 +33,7 @@ import { userRoutes } from './users/routes.ts';
 import { userMigrations } from './users/table.ts';
 import { PREFIX } from './wire.ts';
 
+export type { Bootstrapped } from './bootstrap.ts';
 export type { CatalogEntry } from './catalog/catalog.ts';
 
 export type IdentityOptions = {
@@ -61,10 +62,18 @@ export type IdentityService = {
   close(): void;
 };
 
-export async function createIdentityService(platform: Platform, options: IdentityOptions): Promise<IdentityService> {
+export async function createIdentityService(
+  platform: Platform,
+  options: IdentityOptions,
+): Promise<IdentityService> {
   const ttlMs = (options.tokenTtlSeconds ?? 3600) * 1000;
   const keys = openKeyRing(options.keyDir, platform.clock, ttlMs);
-  const revocations = createRevocations(platform.db, platform.clock, platform.log.child({ part: 'identity' }), ttlMs);
+  const revocations = createRevocations(
+    platform.db,
+    platform.clock,
+    platform.log.child({ part: 'identity' }),
+    ttlMs,
+  );
   const tokens = createTokens(keys, revocations, platform.clock, ttlMs);
   const passwords = createPasswords(options.passwordCost);
   const identity: Identity = { tokens, revocations, passwords, catalog: options.catalog };
@@ -112,8 +121,12 @@ export async function createIdentityService(platform: Platform, options: Identit
     },
     async bootstrap(plain) {
       await revocations.load();
-      await bootstrap(platform, passwords, plain);
-      const project = await platform.db.read.selectFrom('projects').select('id').where('name', '=', 'admin').executeTakeFirstOrThrow();
+      return bootstrap(platform, passwords, plain);
+      const project = await platform.db.read
+        .selectFrom('projects')
+        .select('id')
+        .where('name', '=', 'admin')
+        .executeTakeFirstOrThrow();
       return { adminProjectId: project.id };
     },
     rotateKeys: () => keys.rotate(),

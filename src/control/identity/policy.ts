@@ -2,10 +2,28 @@
 // admin on any scope; a reader of the system or of a domain reads it; a domain's manager runs its users,
 // groups and projects and hands out the roles in `delegable`.
 import { forbidden, notFound } from '../../kernel/errors.ts';
-import { allows, isAdmin, rules, type Actor, type Policy, type Rule, type Target } from '../../kernel/policy.ts';
+import {
+  allows,
+  isAdmin,
+  rules,
+  type Actor,
+  type Policy,
+  type Rule,
+  type Target,
+} from '../../kernel/policy.ts';
 import type { Ctx } from '../../kernel/platform.ts';
 
-const { admin, anyone, authenticated, domainManager, domainReader, owner, projectReader, service, systemReader } = rules;
+const {
+  admin,
+  anyone,
+  authenticated,
+  domainManager,
+  domainReader,
+  owner,
+  projectReader,
+  service,
+  systemReader,
+} = rules;
 
 const policy = (description: string, ...anyOf: Rule[]): Policy => ({ description, anyOf });
 const readers = [admin, systemReader, domainReader];
@@ -71,12 +89,18 @@ export const policies = {
 
   'identity:get_region': policy('List and show regions', authenticated),
   'identity:get_catalog': policy('List and show services and endpoints', ...operators),
-  'identity:validate_foreign_token': policy("Show or revoke somebody else's token", admin, service, systemReader),
+  'identity:validate_foreign_token': policy(
+    "Show or revoke somebody else's token",
+    admin,
+    service,
+    systemReader,
+  ),
 } as const satisfies Record<string, Policy>;
 
 export type PolicyName = keyof typeof policies;
 
-export const may = (actor: Actor, name: PolicyName, target: Target | null): boolean => allows(policies[name], actor, target);
+export const may = (actor: Actor, name: PolicyName, target: Target | null): boolean =>
+  allows(policies[name], actor, target);
 
 /** Refuses with 404 what the actor may not even read. */
 export function requireReadable(ctx: Ctx, name: PolicyName, target: Target, kind: string, id: string): void {

@@ -11,7 +11,11 @@ export const urlOf = (platform: Platform, path: string): string => `${platform.p
 
 /** A name: not empty, not only blanks, no control characters. */
 export const nameOf = (maxLength: number): ReturnType<typeof Type.String> =>
-  Type.String({ minLength: 1, maxLength, pattern: '^[^\\x00-\\x1f\\x7f]*[^\\s\\x00-\\x1f\\x7f][^\\x00-\\x1f\\x7f]*$' });
+  Type.String({
+    minLength: 1,
+    maxLength,
+    pattern: '^[^\\x00-\\x1f\\x7f]*[^\\s\\x00-\\x1f\\x7f][^\\x00-\\x1f\\x7f]*$',
+  });
 /** By which names are unique. */
 export const keyOf = (name: string): string => name.toLowerCase();
 /** Options are Keystone's switches for single objects; none is offered, so only the empty set is taken. */
@@ -29,10 +33,16 @@ export const byName: readonly SortKey[] = [
 ];
 
 /** The row a page begins after; 400 when there is none, or none that the actor sees. */
-export async function markerRow<R>(marker: string | undefined, find: (id: string) => Promise<R | undefined>): Promise<R | null> {
+export async function markerRow<R>(
+  marker: string | undefined,
+  find: (id: string) => Promise<R | undefined>,
+): Promise<R | null> {
   if (marker === undefined) return null;
   const row = await find(marker);
-  if (row === undefined) throw badRequest(`Invalid input for marker. Value: ${marker.slice(0, 100)}. It must be the id of an object in this list.`);
+  if (row === undefined)
+    throw badRequest(
+      `Invalid input for marker. Value: ${marker.slice(0, 100)}. It must be the id of an object in this list.`,
+    );
   return row;
 }
 
@@ -51,20 +61,28 @@ export function collection<R extends { id: string }>(
   return {
     body: {
       [key]: cut.rows.map((row) => view(ctx.platform, row)),
-      links: { self, previous: null, next: cut.more && last !== undefined ? nextLink(self, page.rawQuery, last.id) : null },
+      links: {
+        self,
+        previous: null,
+        next: cut.more && last !== undefined ? nextLink(self, page.rawQuery, last.id) : null,
+      },
     },
   };
 }
 
 /** Keystone's flags are on by their mere presence: `?effective`, `?effective=True`, but not `?effective=0`. */
-export const flag = (value: string | undefined): boolean => value !== undefined && !/^(0|false|no|off)$/i.test(value);
+export const flag = (value: string | undefined): boolean =>
+  value !== undefined && !/^(0|false|no|off)$/i.test(value);
 
 /** A transaction whose unique violation means that the name is taken. */
 export async function uniquely<T>(kind: string, name: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    if (isUniqueViolation(error)) throw conflict(`Conflict occurred attempting to store ${kind} - it is not permitted to have two with the name ${name}: names are compared without regard to case.`);
+    if (isUniqueViolation(error))
+      throw conflict(
+        `Conflict occurred attempting to store ${kind} - it is not permitted to have two with the name ${name}: names are compared without regard to case.`,
+      );
     throw error;
   }
 }

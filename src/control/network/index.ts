@@ -1,6 +1,40 @@
-// Networking, as the other services see it: claiming, binding and releasing the ports of a server.
+// Networking: the Neutron API, and what the other services see of it: claiming, binding and releasing the
+// ports of a server.
 import type { Reader, Tx } from '../../kernel/db/index.ts';
-import type { Ctx } from '../../kernel/platform.ts';
+import { neutronFault } from '../../kernel/http/faults.ts';
+import type { Service } from '../../kernel/http/route.ts';
+import type { Ctx, Platform } from '../../kernel/platform.ts';
+import { anonymous, withImpliedRoles, type Actor } from '../../kernel/policy.ts';
+import type { HostService } from '../host/index.ts';
+import { collectionRoutes } from './collection.ts';
+import { compileNetworks } from './compile/networks.ts';
+import { compilePorts } from './compile/ports.ts';
+import { onNetworkReports, onPortReports, onRouterReports } from './compile/reports.ts';
+import { compileRouters } from './compile/routers.ts';
+import { compileAddressGroups, compileSecurityGroups } from './compile/security-groups.ts';
+import { discoveryRoutes } from './discovery/discovery.ts';
+import { claimQuota } from './faults.ts';
+import { floatingIps } from './floating-ips/floating-ips.ts';
+import { floatingIpMigration } from './floating-ips/table.ts';
+import { ensurePublicNetwork, networks } from './networks/networks.ts';
+import { networkMigration } from './networks/table.ts';
+import { policies } from './policy.ts';
+import { addressMigration } from './ports/addresses.ts';
+import { portsCollection, type ServersChanged } from './ports/ports.ts';
+import { portMigration } from './ports/table.ts';
+import { quotaDefaults, quotaRoutes } from './quotas/quotas.ts';
+import { interfaceRoutes } from './routers/interfaces.ts';
+import { routers } from './routers/routers.ts';
+import { routerMigration } from './routers/table.ts';
+import { tagMigration } from './rows.ts';
+import { securityGroupRules } from './security-groups/group-rules.ts';
+import { securityGroups } from './security-groups/groups.ts';
+import { securityGroupMigration } from './security-groups/table.ts';
+import { bindPorts, releasePorts } from './server-ports/bind.ts';
+import { claimPorts } from './server-ports/claim.ts';
+import { portsOf } from './server-ports/read.ts';
+import { insertSubnet, subnets } from './subnets/subnets.ts';
+import { subnetMigration } from './subnets/table.ts';
 
 /** What a server asks for, one entry an interface. */
 export type PortRequest =
@@ -38,3 +72,93 @@ export type NetworkApi = {
   /** Called in the transaction that changed what portsOf says of these servers (floating IP, groups, addresses). */
   onServerPortsChanged(handler: (tx: Tx, serverIds: string[]) => Promise<void>): void;
 };
+
+export type NetworkService = {
+  service: Service;
+  api: NetworkApi;
+  /** The external network `public` and its subnet (without DHCP), owned by the operators' project. Makes what is missing. */
+  bootstrap(options: { projectId: string; externalCidr: string; externalGateway: string }): Promise<void>;
+};
+
+const BATCH = 200;
+
+export function createNetworkService(platform: Platform, deps: { hosts: HostService }): NetworkService {
+  const { hosts } = deps;
+  const listeners: ServersChanged[] = [];
+  const serversChanged: ServersChanged = async (tx, serverIds) => {
+    for (const listener of listeners) await listener(tx, serverIds);
+  };
+  hosts.onReports('port', onPortReports);
+  hosts.onReports('router', onRouterReports);
+  hosts.onReports('network', onNetworkReports);
+  hosts.onHost(async (tx) => {
+    const waiting = await tx.selectFrom('routers').select('id').where('host_id', '=', '').execute();
+    await platform.work.enqueue(tx, 'router', waiting.map((row) => row.id));
+  });
+  const rows = (run: (tx: Tx, ids: string[]) => Promise<void>) => ({ mode: 'rows', batch: BATCH, run }) as const;
+
+  return {
+    service: {
+      name: 'network',
+      type: 'network',
+      prefix: '/network',
+      aliases: ['/networking'],
+      fault: neutronFault,
+      policies,
+      routes: [
+        ...discoveryRoutes,
+        ...collectionRoutes(networks),
+        ...collectionRoutes(subnets),
+        ...collectionRoutes(portsCollection(serversChanged)),
+        ...collectionRoutes(securityGroups),
+        ...collectionRoutes(securityGroupRules),
+        ...collectionRoutes(routers),
+        ...interfaceRoutes,
+        ...collectionRoutes(floatingIps(serversChanged)),
+        ...quotaRoutes,
+      ],
+      migrations: [tagMigration, networkMigration, subnetMigration, addressMigration, portMigration, securityGroupMigration, routerMigration, floatingIpMigration],
+      work: {
+        network: rows(compileNetworks(hosts.items)),
+        port: rows(compilePorts(hosts.items)),
+        'security-group': rows(compileSecurityGroups(hosts.items)),
+        'address-group': rows(compileAddressGroups(hosts.items)),
+        router: rows(compileRouters(hosts.items)),
+      },
+      quotas: quotaDefaults,
+    },
+    api: {
+      claimPorts,
+      bindPorts: (tx, serverId, hostId) => bindPorts(tx, platform, serverId, hostId),
+      releasePorts: (tx, serverId) => releasePorts(tx, platform, serverId),
+      portsOf,
+      onServerPortsChanged: (handler) => void listeners.push(handler),
+    },
+    bootstrap(options) {
+      const ctx: Ctx = { platform, actor: operatorOf(options.projectId), requestId: 'bootstrap', microversion: 0, action: 'bootstrap' };
+      return platform.db.tx(async (tx) => {
+        const networkId = await ensurePublicNetwork(tx, ctx, options.projectId);
+        const subnet = await tx.selectFrom('subnets').select('id').where('network_id', '=', networkId).limit(1).executeTakeFirst();
+        if (subnet !== undefined) return;
+        await claimQuota(tx, ctx, options.projectId, { subnet: 1 });
+        await insertSubnet(tx, ctx, options.projectId, {
+          network_id: networkId,
+          name: 'public-subnet',
+          ip_version: 4,
+          cidr: options.externalCidr,
+          gateway_ip: options.externalGateway,
+          enable_dhcp: false,
+        });
+      });
+    },
+  };
+}
+
+/** Who the audit trail names for what the cloud makes at its first start. */
+const operatorOf = (projectId: string): Actor => ({
+  ...anonymous,
+  userId: 'strata',
+  userName: 'strata',
+  scope: { type: 'project', id: projectId, name: 'admin', domainId: 'default', domainName: 'Default' },
+  roles: withImpliedRoles(['admin']),
+});

@@ -78,6 +78,6 @@ export async function tagsOf(db: Queries, ids: readonly string[]): Promise<Map<s
   return out;
 }
 
-export async function deleteTags(tx: Tx, id: string): Promise<void> {
-  await tx.deleteFrom('network_tags').where('object_id', '=', id).execute();
+export async function deleteTags(tx: Tx, ...ids: string[]): Promise<void> {
+  await tx.deleteFrom('network_tags').where('object_id', 'in', ids).execute();
 }

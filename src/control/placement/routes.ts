@@ -5,7 +5,7 @@ import { notFound } from '../../kernel/errors.ts';
 import { route, type Route } from '../../kernel/http/route.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import { rules, type Policies } from '../../kernel/policy.ts';
-import { text } from '../../kernel/schema.ts';
+import { idOf, text } from '../../kernel/schema.ts';
 import { hostById, hostsSince } from '../host/index.ts';
 import { allocationRatios, RESERVED_MEMORY_MIB } from './inventory.ts';
 
@@ -63,7 +63,7 @@ export function placementRoutes(platform: Platform): readonly Route[] {
       path: '/resource_providers',
       policy: 'placement:resource_providers:list',
       summary: 'List resource providers',
-      query: Type.Object({ name: Type.Optional(text()), uuid: Type.Optional(text()) }),
+      query: Type.Object({ name: Type.Optional(text()), uuid: Type.Optional(idOf('host')) }),
       async handler({ query }) {
         const hosts = (await hostsSince(read, 0))
           .filter((host) => (query.name === undefined || host.hostname === query.name) && (query.uuid === undefined || host.id === query.uuid))

@@ -23,23 +23,31 @@ export type SchedulerHost = {
 
 export type Snapshot = readonly SchedulerHost[];
 
-type Filter = { name: string; passes(host: SchedulerHost, want: PlacementRequest): boolean; reason(host: SchedulerHost, want: PlacementRequest): string };
+type Filter = {
+  name: string;
+  /** False: the request asks nothing of it, so that it is not run for any host. Absent: it always runs. */
+  concerns?(want: PlacementRequest): boolean;
+  passes(host: SchedulerHost, want: PlacementRequest): boolean;
+  reason(host: SchedulerHost, want: PlacementRequest): string;
+};
 
 const fits = (name: string, unit: string, need: (w: PlacementRequest) => number, used: (h: SchedulerHost) => number, total: (h: SchedulerHost) => number): Filter => ({
   name,
-  passes: (host, want) => need(want) === 0 || used(host) + need(want) <= total(host),
+  concerns: (want) => need(want) > 0,
+  passes: (host, want) => used(host) + need(want) <= total(host),
   reason: (host, want) => `${name} ${need(want)} ${unit} requested, ${Math.max(total(host) - used(host), 0)} of ${total(host)} ${unit} free`,
 });
 
 /** In the order in which they run; each says, for one host, the value and the rule. */
 export const filters: readonly Filter[] = [
   { name: 'state', passes: (h) => h.up && h.enabled, reason: (h) => (h.enabled ? 'the host is down' : 'the host is disabled for scheduling') },
-  { name: 'host', passes: (h, w) => w.hostname === null || h.hostname === w.hostname, reason: (_h, w) => `host ${w.hostname} was requested` },
-  { name: 'zone', passes: (h, w) => w.zone === null || h.zone === w.zone, reason: (h, w) => `zone ${w.zone} requested, the host is in ${h.zone}` },
-  { name: 'type', passes: (h, w) => Object.hasOwn(h.guests, w.type), reason: (_h, w) => `the host runs no servers of type ${w.type}` },
-  { name: 'architecture', passes: (h, w) => w.architecture === null || w.type === 'container' || h.architecture === w.architecture, reason: (h, w) => `architecture ${w.architecture} requested, the host is ${h.architecture}` },
+  { name: 'host', concerns: (w) => w.hostname !== null, passes: (h, w) => h.hostname === w.hostname, reason: (_h, w) => `host ${w.hostname} was requested` },
+  { name: 'zone', concerns: (w) => w.zone !== null, passes: (h, w) => h.zone === w.zone, reason: (h, w) => `zone ${w.zone} requested, the host is in ${h.zone}` },
+  { name: 'type', passes: (h, w) => h.guests[w.type] !== undefined, reason: (_h, w) => `the host runs no servers of type ${w.type}` },
+  { name: 'architecture', concerns: (w) => w.architecture !== null && w.type !== 'container', passes: (h, w) => h.architecture === w.architecture, reason: (h, w) => `architecture ${w.architecture} requested, the host is ${h.architecture}` },
   {
     name: 'capability',
+    concerns: (w) => w.capabilities.length > 0,
     passes: (h, w) => w.capabilities.every((one) => h.guests[w.type]?.includes(one) === true),
     reason: (h, w) => `lacks ${w.capabilities.filter((one) => h.guests[w.type]?.includes(one) !== true).join(', ')}`,
   },
@@ -48,6 +56,7 @@ export const filters: readonly Filter[] = [
   fits('disk', 'GiB', (w) => w.diskGib, (h) => h.usedDiskGib, (h) => h.diskGib),
   {
     name: 'group',
+    concerns: (w) => w.group !== null,
     passes: (h, w) =>
       w.group === null ||
       (w.group.policy === 'anti-affinity' ? !w.group.hostIds.includes(h.id) : w.group.policy !== 'affinity' || w.group.hostIds.length === 0 || w.group.hostIds.includes(h.id)),
@@ -77,9 +86,9 @@ export function schedule(snapshot: Snapshot, want: PlacementRequest, rng: Rng): 
   let best: SchedulerHost | null = null;
   let bestScore = -Infinity;
   let ties = 0;
+  const active = filters.flatMap((filter, at) => (filter.concerns?.(want) === false ? [] : [{ filter, at }]));
   hosts: for (const host of snapshot) {
-    for (let at = 0; at < filters.length; at++) {
-      const filter = filters[at] as Filter;
+    for (const { filter, at } of active) {
       if (filter.passes(host, want)) continue;
       counts[at] = (counts[at] ?? 0) + 1;
       if (refusedFirst.length < MAX_EXAMPLES) refusedFirst.push({ host, filter });

@@ -35,18 +35,35 @@ export type FlavorFilter = {
 };
 
 const sortColumns = {
-  created_at: 'created_at', description: 'name', ephemeral_gb: 'ephemeral_gib', flavorid: 'id', id: 'id', is_public: 'is_public',
-  memory_mb: 'memory_mib', name: 'name', root_gb: 'disk_gib', rxtx_factor: 'rxtx_factor', swap: 'swap_mib', vcpus: 'vcpus',
+  created_at: 'created_at',
+  description: 'name',
+  ephemeral_gb: 'ephemeral_gib',
+  flavorid: 'id',
+  id: 'id',
+  is_public: 'is_public',
+  memory_mb: 'memory_mib',
+  name: 'name',
+  root_gb: 'disk_gib',
+  rxtx_factor: 'rxtx_factor',
+  swap: 'swap_mib',
+  vcpus: 'vcpus',
 } as const;
 
-export async function listFlavors(ctx: Ctx, filter: FlavorFilter): Promise<{ rows: FlavorRow[]; more: boolean }> {
+export async function listFlavors(
+  ctx: Ctx,
+  filter: FlavorFilter,
+): Promise<{ rows: FlavorRow[]; more: boolean }> {
   const db = ctx.platform.db.read;
   let query = db.selectFrom('flavors').selectAll();
   if (!isAdmin(ctx.actor)) {
     query = query.where((eb) =>
       eb.or([
         eb('is_public', '=', 1),
-        eb('id', 'in', eb.selectFrom('flavor_projects').select('flavor_id').where('project_id', '=', projectOf(ctx.actor))),
+        eb(
+          'id',
+          'in',
+          eb.selectFrom('flavor_projects').select('flavor_id').where('project_id', '=', projectOf(ctx.actor)),
+        ),
       ]),
     );
   } else if (filter.isPublic !== null) query = query.where('is_public', '=', filter.isPublic ? 1 : 0);
@@ -54,15 +71,23 @@ export async function listFlavors(ctx: Ctx, filter: FlavorFilter): Promise<{ row
   if (filter.minDisk > 0) query = query.where('disk_gib', '>=', filter.minDisk);
   let marker: FlavorRow | null = null;
   if (filter.marker !== null) {
-    marker = (await db.selectFrom('flavors').selectAll().where('id', '=', filter.marker).executeTakeFirst()) ?? null;
+    marker =
+      (await db.selectFrom('flavors').selectAll().where('id', '=', filter.marker).executeTakeFirst()) ?? null;
     if (marker === null) throw badRequest(`Marker ${filter.marker} could not be found.`);
   }
   const sort = parseSort(sortColumns, filter.sortKeys, filter.sortDirs, [{ column: 'id', direction: 'asc' }]);
   return cutPage(await applyPage(query, sort, marker, filter.limit).execute(), filter.limit);
 }
 
-export async function createFlavor(ctx: Ctx, flavor: Omit<FlavorRow, 'id' | 'created_at'> & { id: string | null }): Promise<FlavorRow> {
-  const row: FlavorRow = { ...flavor, id: flavor.id ?? ctx.platform.ids.uuid(), created_at: ctx.platform.clock.now() };
+export async function createFlavor(
+  ctx: Ctx,
+  flavor: Omit<FlavorRow, 'id' | 'created_at'> & { id: string | null },
+): Promise<FlavorRow> {
+  const row: FlavorRow = {
+    ...flavor,
+    id: flavor.id ?? ctx.platform.ids.uuid(),
+    created_at: ctx.platform.clock.now(),
+  };
   return ctx.platform.db.tx(
     async (tx) => {
       const same = await tx
@@ -72,7 +97,9 @@ export async function createFlavor(ctx: Ctx, flavor: Omit<FlavorRow, 'id' | 'cre
         .executeTakeFirst();
       if (same !== undefined)
         throw conflict(
-          same.id === row.id ? `Flavor with ID ${row.id} already exists.` : `Flavor with name ${row.name} already exists.`,
+          same.id === row.id
+            ? `Flavor with ID ${row.id} already exists.`
+            : `Flavor with name ${row.name} already exists.`,
         );
       await tx.insertInto('flavors').values(row).execute();
       await audit(tx, ctx, 'flavor', row.id);
@@ -83,7 +110,11 @@ export async function createFlavor(ctx: Ctx, flavor: Omit<FlavorRow, 'id' | 'cre
 }
 
 /** One change of a stored flavor, in a transaction with its audit record. */
-async function changeFlavor<T>(ctx: Ctx, id: string, change: (tx: Tx, row: FlavorRow) => Promise<T>): Promise<T> {
+async function changeFlavor<T>(
+  ctx: Ctx,
+  id: string,
+  change: (tx: Tx, row: FlavorRow) => Promise<T>,
+): Promise<T> {
   return ctx.platform.db.tx(async (tx) => {
     const row = await findFlavor(tx, ctx, id);
     const result = await change(tx, row);
@@ -105,16 +136,27 @@ export const describeFlavor = (ctx: Ctx, id: string, description: string | null)
   });
 
 export type ExtraSpecs = Record<string, string>;
-export const extraSpecsOf = (row: Pick<FlavorRow, 'extra_specs'>): ExtraSpecs => JSON.parse(row.extra_specs) as ExtraSpecs;
+export const extraSpecsOf = (row: Pick<FlavorRow, 'extra_specs'>): ExtraSpecs =>
+  JSON.parse(row.extra_specs) as ExtraSpecs;
 
 const MAX_EXTRA_SPECS = 128;
 /** Changes the extra specs and returns them. */
-export const changeExtraSpecs = (ctx: Ctx, id: string, change: (specs: ExtraSpecs) => ExtraSpecs): Promise<ExtraSpecs> =>
+export const changeExtraSpecs = (
+  ctx: Ctx,
+  id: string,
+  change: (specs: ExtraSpecs) => ExtraSpecs,
+): Promise<ExtraSpecs> =>
   changeFlavor(ctx, id, async (tx, row) => {
     const specs = change(extraSpecsOf(row));
     if (Object.keys(specs).length > MAX_EXTRA_SPECS)
-      throw badRequest(`Invalid input for extra_specs. A flavor has at most ${MAX_EXTRA_SPECS} extra specs; this makes ${Object.keys(specs).length}.`);
-    await tx.updateTable('flavors').set({ extra_specs: JSON.stringify(specs) }).where('id', '=', id).execute();
+      throw badRequest(
+        `Invalid input for extra_specs. A flavor has at most ${MAX_EXTRA_SPECS} extra specs; this makes ${Object.keys(specs).length}.`,
+      );
+    await tx
+      .updateTable('flavors')
+      .set({ extra_specs: JSON.stringify(specs) })
+      .where('id', '=', id)
+      .execute();
     return specs;
   });
 
@@ -122,7 +164,12 @@ export const changeExtraSpecs = (ctx: Ctx, id: string, change: (specs: ExtraSpec
 export async function flavorAccess(db: Db, ctx: Ctx, id: string): Promise<string[]> {
   const row = await findFlavor(db, ctx, id);
   if (row.is_public === 1) throw notFound('Flavor access list', id);
-  const rows = await db.selectFrom('flavor_projects').select('project_id').where('flavor_id', '=', id).orderBy('project_id').execute();
+  const rows = await db
+    .selectFrom('flavor_projects')
+    .select('project_id')
+    .where('flavor_id', '=', id)
+    .orderBy('project_id')
+    .execute();
   return rows.map((one) => one.project_id);
 }
 
@@ -130,7 +177,8 @@ export const grantFlavor = (ctx: Ctx, id: string, projectId: string): Promise<st
   changeFlavor(ctx, id, async (tx, row) => {
     if (row.is_public === 1) throw conflict('Can not add access to a public flavor.');
     const before = await flavorAccess(tx, ctx, id);
-    if (before.includes(projectId)) throw conflict(`Flavor access already exists for flavor ${id} and project ${projectId} combination.`);
+    if (before.includes(projectId))
+      throw conflict(`Flavor access already exists for flavor ${id} and project ${projectId} combination.`);
     await tx.insertInto('flavor_projects').values({ flavor_id: id, project_id: projectId }).execute();
     return [...before, projectId];
   });
@@ -140,7 +188,11 @@ export const revokeFlavor = (ctx: Ctx, id: string, projectId: string): Promise<s
     if (row.is_public === 1) throw conflict('Can not remove access from a public flavor.');
     const before = await flavorAccess(tx, ctx, id);
     if (!before.includes(projectId)) throw notFound('Flavor access', `${id} / ${projectId}`);
-    await tx.deleteFrom('flavor_projects').where('flavor_id', '=', id).where('project_id', '=', projectId).execute();
+    await tx
+      .deleteFrom('flavor_projects')
+      .where('flavor_id', '=', id)
+      .where('project_id', '=', projectId)
+      .execute();
     return before.filter((one) => one !== projectId);
   });
 
@@ -163,7 +215,18 @@ export async function bootstrapFlavors(platform: Platform): Promise<void> {
       .insertInto('flavors')
       .values(
         standard.map(([id, name, vcpus, memory_mib, disk_gib]) => ({
-          id, name, vcpus, memory_mib, disk_gib, ephemeral_gib: 0, swap_mib: 0, rxtx_factor: 1, is_public: 1, description: null, extra_specs: '{}', created_at,
+          id,
+          name,
+          vcpus,
+          memory_mib,
+          disk_gib,
+          ephemeral_gib: 0,
+          swap_mib: 0,
+          rxtx_factor: 1,
+          is_public: 1,
+          description: null,
+          extra_specs: '{}',
+          created_at,
         })),
       )
       .execute();

@@ -30,11 +30,13 @@ function stringsOf(blob: Buffer): Buffer[] | null {
 }
 
 /** MD5 with colons, as Nova shows it. */
-const fingerprintOf = (blob: Buffer): string => (createHash('md5').update(blob).digest('hex').match(/../g) ?? []).join(':');
+const fingerprintOf = (blob: Buffer): string =>
+  (createHash('md5').update(blob).digest('hex').match(/../g) ?? []).join(':');
 
 /** Checks an OpenSSH public key line and returns it trimmed, with its fingerprint; 400 says what is wrong. */
 export function parsePublicKey(text: string): { publicKey: string; fingerprint: string } {
-  const refuse = (why: string) => badRequest(`Keypair data is invalid: failed to generate fingerprint: public_key ${why}`);
+  const refuse = (why: string) =>
+    badRequest(`Keypair data is invalid: failed to generate fingerprint: public_key ${why}`);
   const publicKey = text.trim();
   const [type = '', encoded = ''] = publicKey.split(/[ \t]+/);
   const fields = Object.hasOwn(fieldsOf, type) ? fieldsOf[type] : undefined;
@@ -53,7 +55,8 @@ const sshString = (bytes: Buffer): Buffer => {
   return Buffer.concat([length, bytes]);
 };
 /** A positive number: a leading zero byte keeps the sign bit clear. */
-const sshNumber = (bytes: Buffer): Buffer => sshString((bytes[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.from([0]), bytes]) : bytes);
+const sshNumber = (bytes: Buffer): Buffer =>
+  sshString((bytes[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.from([0]), bytes]) : bytes);
 
 const generate = promisify(generateKeyPair);
 

@@ -20,7 +20,12 @@ function ownerOf(ctx: Ctx, asked: string | undefined): string {
 }
 
 export async function findKeypair(db: Db, userId: string, name: string): Promise<KeypairRow> {
-  const row = await db.selectFrom('keypairs').selectAll().where('user_id', '=', userId).where('name', '=', name).executeTakeFirst();
+  const row = await db
+    .selectFrom('keypairs')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .where('name', '=', name)
+    .executeTakeFirst();
   if (row === undefined) throw notFound('Keypair', name);
   return row;
 }
@@ -55,13 +60,27 @@ export const keypairRoutes: Route[] = [
           throw badRequest(`Marker ${query.marker} could not be found.`);
         });
       const all = db.selectFrom('keypairs').selectAll().where('user_id', '=', userId);
-      const { rows, more } = cutPage(await applyPage(all, [{ column: 'name', direction: 'asc' }], marker, limit).execute(), limit);
+      const { rows, more } = cutPage(
+        await applyPage(all, [{ column: 'name', direction: 'asc' }], marker, limit).execute(),
+        limit,
+      );
       const last = rows.at(-1);
       return {
         body: {
           keypairs: rows.map((row) => ({ keypair: briefView(row, ctx.microversion) })),
           ...(paged && more && last !== undefined
-            ? { keypairs_links: [{ rel: 'next', href: nextLink(`${ctx.platform.publicUrl}${COMPUTE_PREFIX}/v2.1/os-keypairs`, rawQuery, last.name) }] }
+            ? {
+                keypairs_links: [
+                  {
+                    rel: 'next',
+                    href: nextLink(
+                      `${ctx.platform.publicUrl}${COMPUTE_PREFIX}/v2.1/os-keypairs`,
+                      rawQuery,
+                      last.name,
+                    ),
+                  },
+                ],
+              }
             : {}),
         },
       };
@@ -84,21 +103,47 @@ export const keypairRoutes: Route[] = [
       const minor = ctx.microversion;
       const allowed = minor >= 92 ? /^[a-zA-Z0-9 _@.-]+$/ : /^[a-zA-Z0-9 _-]+$/;
       if (!allowed.test(keypair.name))
-        throw badRequest(`Keypair data is invalid: Keypair name contains unsafe characters. Value: ${keypair.name}. It may hold letters, digits, spaces, _ and -${minor >= 92 ? ', @ and .' : ''}.`);
+        throw badRequest(
+          `Keypair data is invalid: Keypair name contains unsafe characters. Value: ${keypair.name}. It may hold letters, digits, spaces, _ and -${minor >= 92 ? ', @ and .' : ''}.`,
+        );
       const userId = ownerOf(ctx, keypair.user_id);
       if (keypair.public_key === undefined && minor >= 92)
-        throw badRequest("Invalid input for field/attribute keypair. 'public_key' is a required property: from 2.92 on the pair is made by the client, e.g. with ssh-keygen.");
-      const made = keypair.public_key === undefined ? await newKeyPair() : { ...parsePublicKey(keypair.public_key), privateKey: null };
+        throw badRequest(
+          "Invalid input for field/attribute keypair. 'public_key' is a required property: from 2.92 on the pair is made by the client, e.g. with ssh-keygen.",
+        );
+      const made =
+        keypair.public_key === undefined
+          ? await newKeyPair()
+          : { ...parsePublicKey(keypair.public_key), privateKey: null };
       const now = ctx.platform.clock.now();
       const row = await ctx.platform.db.tx(
         async (tx) => {
-          const same = await tx.selectFrom('keypairs').select('name').where('user_id', '=', userId).where('name', '=', keypair.name).executeTakeFirst();
+          const same = await tx
+            .selectFrom('keypairs')
+            .select('name')
+            .where('user_id', '=', userId)
+            .where('name', '=', keypair.name)
+            .executeTakeFirst();
           if (same !== undefined) throw conflict(`Key pair '${keypair.name}' already exists.`);
           const limit = (await ctx.platform.quotas.limits(tx, projectOf(ctx.actor)))['key_pairs'] ?? -1;
-          const { used } = await tx.selectFrom('keypairs').select((eb) => eb.fn.countAll<number>().as('used')).where('user_id', '=', userId).executeTakeFirstOrThrow();
+          const { used } = await tx
+            .selectFrom('keypairs')
+            .select((eb) => eb.fn.countAll<number>().as('used'))
+            .where('user_id', '=', userId)
+            .executeTakeFirstOrThrow();
           if (limit >= 0 && Number(used) >= limit)
-            throw forbidden(`Quota exceeded, too many key pairs: ${used} of ${limit} are in use. Delete one, or ask an operator for a larger quota.`, 'OverQuota');
-          const stored: KeypairRow = { user_id: userId, name: keypair.name, number: await nextCounter(tx, 'keypair-number'), public_key: made.publicKey, fingerprint: made.fingerprint, created_at: now };
+            throw forbidden(
+              `Quota exceeded, too many key pairs: ${used} of ${limit} are in use. Delete one, or ask an operator for a larger quota.`,
+              'OverQuota',
+            );
+          const stored: KeypairRow = {
+            user_id: userId,
+            name: keypair.name,
+            number: await nextCounter(tx, 'keypair-number'),
+            public_key: made.publicKey,
+            fingerprint: made.fingerprint,
+            created_at: now,
+          };
           await tx.insertInto('keypairs').values(stored).execute();
           await audit(tx, ctx, 'keypair', keypair.name);
           return stored;
@@ -107,7 +152,13 @@ export const keypairRoutes: Route[] = [
       );
       return {
         status: minor >= 2 ? 201 : 200,
-        body: { keypair: { ...briefView(row, minor), user_id: userId, ...(made.privateKey === null ? {} : { private_key: made.privateKey }) } },
+        body: {
+          keypair: {
+            ...briefView(row, minor),
+            user_id: userId,
+            ...(made.privateKey === null ? {} : { private_key: made.privateKey }),
+          },
+        },
       };
     },
   }),
@@ -146,7 +197,11 @@ export const keypairRoutes: Route[] = [
       const userId = ownerOf(ctx, query.user_id);
       await ctx.platform.db.tx(async (tx) => {
         await findKeypair(tx, userId, params.keypair_name);
-        await tx.deleteFrom('keypairs').where('user_id', '=', userId).where('name', '=', params.keypair_name).execute();
+        await tx
+          .deleteFrom('keypairs')
+          .where('user_id', '=', userId)
+          .where('name', '=', params.keypair_name)
+          .execute();
         await audit(tx, ctx, 'keypair', params.keypair_name);
       });
       return { status: ctx.microversion >= 2 ? 204 : 202 };

@@ -31,9 +31,14 @@ export const groupMigrations: Migration[] = [
     id: 'compute-0004-server-groups',
     async up(db) {
       let groups = db.schema.createTable('server_groups').addColumn('id', 'text', (c) => c.primaryKey());
-      for (const column of ['project_id', 'user_id', 'name', 'policy', 'rules']) groups = groups.addColumn(column, 'text', (c) => c.notNull());
+      for (const column of ['project_id', 'user_id', 'name', 'policy', 'rules'])
+        groups = groups.addColumn(column, 'text', (c) => c.notNull());
       await groups.addColumn('created_at', 'bigint', (c) => c.notNull()).execute();
-      await db.schema.createIndex('server_groups_project').on('server_groups').columns(['project_id', 'created_at']).execute();
+      await db.schema
+        .createIndex('server_groups_project')
+        .on('server_groups')
+        .columns(['project_id', 'created_at'])
+        .execute();
     },
   },
 ];
@@ -61,21 +66,47 @@ export async function membersOf(db: Db, groupIds: readonly string[]): Promise<Ma
 }
 
 /** The group that `added` new servers are to join: its policy and where its members are. 400 when it is not the project's. */
-export async function groupForBoot(tx: Tx, ctx: Ctx, id: string, added: number): Promise<{ policy: GroupPolicy; hostIds: string[] }> {
-  const group = await tx.selectFrom('server_groups').selectAll().where('id', '=', id).where('project_id', '=', projectOf(ctx.actor)).executeTakeFirst();
-  if (group === undefined) throw badRequest(`Invalid input for field/attribute group. Instance group ${id} could not be found.`);
-  const members = await tx.selectFrom('servers').select('host_id').where('group_id', '=', id).where('deleting', '=', 0).execute();
+export async function groupForBoot(
+  tx: Tx,
+  ctx: Ctx,
+  id: string,
+  added: number,
+): Promise<{ policy: GroupPolicy; hostIds: string[] }> {
+  const group = await tx
+    .selectFrom('server_groups')
+    .selectAll()
+    .where('id', '=', id)
+    .where('project_id', '=', projectOf(ctx.actor))
+    .executeTakeFirst();
+  if (group === undefined)
+    throw badRequest(`Invalid input for field/attribute group. Instance group ${id} could not be found.`);
+  const members = await tx
+    .selectFrom('servers')
+    .select('host_id')
+    .where('group_id', '=', id)
+    .where('deleting', '=', 0)
+    .execute();
   const limit = (await ctx.platform.quotas.limits(tx, group.project_id))['server_group_members'] ?? -1;
   if (limit >= 0 && members.length + added > limit)
-    throw forbidden(`Quota exceeded, too many servers in group: ${members.length} of ${limit} are in use, ${added} requested.`, 'OverQuota');
+    throw forbidden(
+      `Quota exceeded, too many servers in group: ${members.length} of ${limit} are in use, ${added} requested.`,
+      'OverQuota',
+    );
   return { policy: group.policy, hostIds: members.flatMap((one) => one.host_id ?? []) };
 }
 
 export async function createGroup(ctx: Ctx, name: string, policy: GroupPolicy): Promise<GroupRow> {
   const projectId = projectOf(ctx.actor);
-  if (projectId === '') throw badRequest('A server group belongs to a project: send a token that is scoped to one.');
+  if (projectId === '')
+    throw badRequest('A server group belongs to a project: send a token that is scoped to one.');
   const row: GroupRow = {
-    id: ctx.platform.ids.uuid(), project_id: projectId, user_id: ctx.actor.userId, name, policy, rules: '{}', created_at: ctx.platform.clock.now(),
+    id: ctx.platform.ids.uuid(),
+    project_id: projectId,
+    user_id: ctx.actor.userId,
+    name,
+    policy,
+    rules: '{}',
+    created_at: ctx.platform.clock.now(),
   };
   await ctx.platform.db.tx(
     async (tx) => {
@@ -93,9 +124,17 @@ export async function deleteGroup(ctx: Ctx, id: string): Promise<void> {
     const row = await findGroup(tx, ctx, id);
     await tx.deleteFrom('server_groups').where('id', '=', id).execute();
     await ctx.platform.quotas.release(tx, row.project_id, { server_groups: 1 });
-    const members = await tx.selectFrom('servers').select(['id', 'revision']).where('group_id', '=', id).execute();
+    const members = await tx
+      .selectFrom('servers')
+      .select(['id', 'revision'])
+      .where('group_id', '=', id)
+      .execute();
     if (members.length > 0)
-      await tx.updateTable('servers').set((eb) => ({ group_id: null, revision: eb('revision', '+', 1) })).where('group_id', '=', id).execute();
+      await tx
+        .updateTable('servers')
+        .set((eb) => ({ group_id: null, revision: eb('revision', '+', 1) }))
+        .where('group_id', '=', id)
+        .execute();
     await audit(tx, ctx, 'server-group', id);
   });
 }

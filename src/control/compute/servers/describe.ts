@@ -4,13 +4,17 @@ import { audit } from '../../../kernel/audit.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
 import { badRequest, forbidden, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { checkHostname } from './create.ts';
+import { checkHostname } from './boot-request.ts';
 import { refuseLocked } from './lifecycle.ts';
 import { MAX_TAGS, type UpdateBody } from './schema.ts';
 import { findServer, saveServer } from './store.ts';
 import type { ServerRow } from './table.ts';
 
-async function change<T>(ctx: Ctx, serverId: string, apply: (tx: Tx, row: ServerRow) => Promise<T>): Promise<T> {
+async function change<T>(
+  ctx: Ctx,
+  serverId: string,
+  apply: (tx: Tx, row: ServerRow) => Promise<T>,
+): Promise<T> {
   return ctx.platform.db.tx(async (tx) => {
     const row = await findServer(tx, ctx, serverId);
     const result = await apply(tx, row);
@@ -34,9 +38,14 @@ export const updateServer = (ctx: Ctx, serverId: string, asked: UpdateBody['serv
   });
 
 export type Metadata = Record<string, string>;
-export const metadataOf = (row: Pick<ServerRow, 'metadata'>): Metadata => JSON.parse(row.metadata) as Metadata;
+export const metadataOf = (row: Pick<ServerRow, 'metadata'>): Metadata =>
+  JSON.parse(row.metadata) as Metadata;
 
-const changeMetadata = (ctx: Ctx, serverId: string, apply: (before: Metadata) => Metadata): Promise<Metadata> =>
+const changeMetadata = (
+  ctx: Ctx,
+  serverId: string,
+  apply: (before: Metadata) => Metadata,
+): Promise<Metadata> =>
   change(ctx, serverId, async (tx, row) => {
     refuseLocked(ctx, row);
     const after = apply(metadataOf(row));
@@ -62,15 +71,28 @@ export const deleteMetadata = (ctx: Ctx, serverId: string, key: string): Promise
 
 export const tagsOf = (row: Pick<ServerRow, 'tags'>): string[] => JSON.parse(row.tags) as string[];
 
-export const changeTags = (ctx: Ctx, serverId: string, apply: (before: string[]) => string[]): Promise<string[]> =>
+export const changeTags = (
+  ctx: Ctx,
+  serverId: string,
+  apply: (before: string[]) => string[],
+): Promise<string[]> =>
   change(ctx, serverId, async (tx, row) => {
     const before = tagsOf(row);
     const after = [...new Set(apply(before))].sort();
-    if (after.length > MAX_TAGS) throw badRequest(`The number of tags exceeded the per-server limit ${MAX_TAGS}: this makes ${after.length}.`);
+    if (after.length > MAX_TAGS)
+      throw badRequest(
+        `The number of tags exceeded the per-server limit ${MAX_TAGS}: this makes ${after.length}.`,
+      );
     const gone = before.filter((tag) => !after.includes(tag));
     const added = after.filter((tag) => !before.includes(tag));
-    if (gone.length > 0) await tx.deleteFrom('server_tags').where('server_id', '=', row.id).where('tag', 'in', gone).execute();
-    if (added.length > 0) await tx.insertInto('server_tags').values(added.map((tag) => ({ server_id: row.id, tag }))).execute();
-    if (gone.length > 0 || added.length > 0) await saveServer(tx, row, { tags: JSON.stringify(after) }, ctx.platform.clock.now());
+    if (gone.length > 0)
+      await tx.deleteFrom('server_tags').where('server_id', '=', row.id).where('tag', 'in', gone).execute();
+    if (added.length > 0)
+      await tx
+        .insertInto('server_tags')
+        .values(added.map((tag) => ({ server_id: row.id, tag })))
+        .execute();
+    if (gone.length > 0 || added.length > 0)
+      await saveServer(tx, row, { tags: JSON.stringify(after) }, ctx.platform.clock.now());
     return after;
   });

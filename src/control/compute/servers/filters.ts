@@ -35,25 +35,72 @@ export function likeOf(regex: string, field: string, anchored = false): string {
       at += 1;
     } else if (char === '.') out += '_';
     else if (/[\\*+?()[\]{}|^$]/.test(char))
-      throw badRequest(`Invalid filter ${field}=${regex.slice(0, 100)}: '${char}' is not supported; literal text, '.', '.*', '.+', '^' at the start and '$' at the end are.`);
+      throw badRequest(
+        `Invalid filter ${field}=${regex.slice(0, 100)}: '${char}' is not supported; literal text, '.', '.*', '.+', '^' at the start and '$' at the end are.`,
+      );
     else out += /[%_!]/.test(char) ? `!${char}` : char;
   }
   return (out + close).toLowerCase();
 }
 
+/** The addresses lie in the JSON of the ports; like Nova's, the pattern holds from the start of an address. */
+function addressLike(regex: string, field: string): string {
+  const pattern = likeOf(regex, field, true);
+  return `%"ipaddress":"${pattern}${pattern.endsWith('%') ? '' : '"%'}`;
+}
+
 /** Nova's times: ISO 8601 with or without zone, or a date. */
 function timeOf(value: string, field: string): number {
   const stamp = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?(Z|[+-]\d{2}:?\d{2})?$/.test(value)
-    ? Date.parse(/(Z|[+-]\d{2}:?\d{2})$/.test(value.slice(10)) || value.length === 10 ? value.replace(' ', 'T') : `${value.replace(' ', 'T')}Z`)
+    ? Date.parse(
+        /(Z|[+-]\d{2}:?\d{2})$/.test(value.slice(10)) || value.length === 10
+          ? value.replace(' ', 'T')
+          : `${value.replace(' ', 'T')}Z`,
+      )
     : Number.NaN;
-  if (Number.isNaN(stamp)) throw badRequest(`Invalid input for query parameters ${field}. Value: ${value}. It must be an ISO 8601 time, e.g. 2026-01-31T12:00:00Z.`);
+  if (Number.isNaN(stamp))
+    throw badRequest(
+      `Invalid input for query parameters ${field}. Value: ${value}. It must be an ISO 8601 time, e.g. 2026-01-31T12:00:00Z.`,
+    );
   return stamp;
 }
 
-const statuses = new Set(['ACTIVE', 'BUILD', 'DELETED', 'ERROR', 'HARD_REBOOT', 'MIGRATING', 'PASSWORD', 'PAUSED', 'REBOOT', 'REBUILD', 'RESCUE', 'RESIZE', 'REVERT_RESIZE', 'SHELVED', 'SHELVED_OFFLOADED', 'SHUTOFF', 'SOFT_DELETED', 'SUSPENDED', 'UNKNOWN', 'VERIFY_RESIZE']);
-const powerStates: Readonly<Record<string, string>> = { '1': 'running', '3': 'paused', '4': 'stopped', '6': 'crashed', '7': 'suspended' };
+const statuses = new Set([
+  'ACTIVE',
+  'BUILD',
+  'DELETED',
+  'ERROR',
+  'HARD_REBOOT',
+  'MIGRATING',
+  'PASSWORD',
+  'PAUSED',
+  'REBOOT',
+  'REBUILD',
+  'RESCUE',
+  'RESIZE',
+  'REVERT_RESIZE',
+  'SHELVED',
+  'SHELVED_OFFLOADED',
+  'SHUTOFF',
+  'SOFT_DELETED',
+  'SUSPENDED',
+  'UNKNOWN',
+  'VERIFY_RESIZE',
+]);
+const powerStates: Readonly<Record<string, string>> = {
+  '1': 'running',
+  '3': 'paused',
+  '4': 'stopped',
+  '6': 'crashed',
+  '7': 'suspended',
+};
 
-function byTags<O>(query: ServerQuery<O>, list: string | undefined, wanted: boolean, all: boolean): ServerQuery<O> {
+function byTags<O>(
+  query: ServerQuery<O>,
+  list: string | undefined,
+  wanted: boolean,
+  all: boolean,
+): ServerQuery<O> {
   if (list === undefined) return query;
   const tags = [...new Set(list.split(','))].slice(0, 50);
   return query.where((eb) => {
@@ -69,10 +116,14 @@ function byTags<O>(query: ServerQuery<O>, list: string | undefined, wanted: bool
 
 /** Whose servers are listed: an operator's all_tenants, else the token's project. */
 function byProject<O>(query: ServerQuery<O>, ctx: Ctx, filter: ListQuery): ServerQuery<O> {
-  const everywhere = filter.all_tenants !== undefined && (filter.all_tenants === '' || isSet(filter.all_tenants));
+  const everywhere =
+    filter.all_tenants !== undefined && (filter.all_tenants === '' || isSet(filter.all_tenants));
   if (filter.all_tenants !== undefined && !/^(?:|true|false|0|1)$/i.test(filter.all_tenants))
-    throw badRequest(`Invalid input for query parameters all_tenants. Value: ${filter.all_tenants}. It must be a boolean.`);
-  if (everywhere && !isAdmin(ctx.actor)) throw forbidden("Policy doesn't allow os_compute_api:servers:index:get_all_tenants to be performed.");
+    throw badRequest(
+      `Invalid input for query parameters all_tenants. Value: ${filter.all_tenants}. It must be a boolean.`,
+    );
+  if (everywhere && !isAdmin(ctx.actor))
+    throw forbidden("Policy doesn't allow os_compute_api:servers:index:get_all_tenants to be performed.");
   if (!everywhere) return query.where('project_id', '=', projectOf(ctx.actor));
   const named = filter.project_id ?? filter.tenant_id;
   return named === undefined ? query : query.where('project_id', '=', named);
@@ -99,10 +150,12 @@ export function applyFilters<O>(start: ServerQuery<O>, ctx: Ctx, filter: ListQue
   if (filter.flavor !== undefined) query = query.where('flavor_id', '=', filter.flavor);
   if (filter.uuid !== undefined) query = query.where('servers.id', '=', filter.uuid);
   if (filter.reservation_id !== undefined) query = query.where('reservation_id', '=', filter.reservation_id);
-  if (filter.ip !== undefined) like('ports', `%"ipaddress":"${likeOf(filter.ip, 'ip', true)}`);
-  if (filter.ip6 !== undefined && (admin || minor >= 5)) like('ports', `%"ipaddress":"${likeOf(filter.ip6, 'ip6', true)}`);
-  if (filter['changes-since'] !== undefined) query = query.where('updated_at', '>=', timeOf(filter['changes-since'], 'changes-since'));
-  if (filter['changes-before'] !== undefined) query = query.where('updated_at', '<=', timeOf(filter['changes-before'], 'changes-before'));
+  if (filter.ip !== undefined) like('ports', addressLike(filter.ip, 'ip'));
+  if (filter.ip6 !== undefined && (admin || minor >= 5)) like('ports', addressLike(filter.ip6, 'ip6'));
+  if (filter['changes-since'] !== undefined)
+    query = query.where('updated_at', '>=', timeOf(filter['changes-since'], 'changes-since'));
+  if (filter['changes-before'] !== undefined)
+    query = query.where('updated_at', '<=', timeOf(filter['changes-before'], 'changes-before'));
   if (filter.access_ip_v4 !== undefined) query = query.where('access_ipv4', '=', filter.access_ip_v4);
   if (filter.access_ip_v6 !== undefined) query = query.where('access_ipv6', '=', filter.access_ip_v6);
   // Rows of deleted servers are not kept.
@@ -114,16 +167,21 @@ export function applyFilters<O>(start: ServerQuery<O>, ctx: Ctx, filter: ListQue
   if (filter.locked !== undefined) query = query.where('locked', '=', isSet(filter.locked) ? 1 : 0);
   if (!admin && minor < 83) return query; // others see these filters from 2.83 on; before they are ignored
   if (filter.vm_state !== undefined) query = query.where('vm_state', '=', filter.vm_state.toLowerCase());
-  if (filter.power_state !== undefined) query = query.where('observed_power', '=', powerStates[filter.power_state] ?? '');
+  if (filter.power_state !== undefined)
+    query = query.where('observed_power', '=', powerStates[filter.power_state] ?? '');
   if (filter.key_name !== undefined) query = query.where('key_name', '=', filter.key_name);
   if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id);
   if (filter.hostname !== undefined) like('hostname', likeOf(filter.hostname, 'hostname'));
   if (filter.description !== undefined) like('description', likeOf(filter.description, 'description'));
   if (filter.availability_zone !== undefined) query = query.where('zone', '=', filter.availability_zone);
-  if (filter.config_drive !== undefined) query = query.where('config_drive', '=', isSet(filter.config_drive) ? 1 : 0);
-  if (filter.created_at !== undefined) query = query.where('created_at', '=', timeOf(filter.created_at, 'created_at'));
-  if (filter.launched_at !== undefined) query = query.where('launched_at', '=', timeOf(filter.launched_at, 'launched_at'));
-  if (filter.launch_index !== undefined) query = query.where('launch_index', '=', Number(filter.launch_index) || 0);
+  if (filter.config_drive !== undefined)
+    query = query.where('config_drive', '=', isSet(filter.config_drive) ? 1 : 0);
+  if (filter.created_at !== undefined)
+    query = query.where('created_at', '=', timeOf(filter.created_at, 'created_at'));
+  if (filter.launched_at !== undefined)
+    query = query.where('launched_at', '=', timeOf(filter.launched_at, 'launched_at'));
+  if (filter.launch_index !== undefined)
+    query = query.where('launch_index', '=', Number(filter.launch_index) || 0);
   if (!admin) return query;
   const host = filter.host ?? filter.node;
   return host === undefined ? query : query.where('host_name', '=', host);

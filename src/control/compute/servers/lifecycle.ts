@@ -33,7 +33,13 @@ export const powerVerbs = {
   start: { name: 'start', from: ['stopped'], power: 'running' },
   stop: { name: 'stop', from: ['active', 'error'], power: 'stopped' },
   softReboot: { name: 'reboot', from: ['active'], power: 'running', reboot: 'soft' },
-  hardReboot: { name: 'reboot', from: ['active', 'stopped', 'paused', 'suspended', 'error'], during: ['rebooting', 'rebooting_hard'], power: 'running', reboot: 'hard' },
+  hardReboot: {
+    name: 'reboot',
+    from: ['active', 'stopped', 'paused', 'suspended', 'error'],
+    during: ['rebooting', 'rebooting_hard'],
+    power: 'running',
+    reboot: 'hard',
+  },
   pause: { name: 'pause', from: ['active'], power: 'paused', capability: 'pause' },
   unpause: { name: 'unpause', from: ['paused'], power: 'running' },
   suspend: { name: 'suspend', from: ['active'], power: 'suspended', capability: 'suspend' },
@@ -45,7 +51,9 @@ async function refuseIncapable(tx: Tx, row: ServerRow, verb: PowerVerb): Promise
   const facts = await hostFacts(tx, row.host_id);
   const guest = facts?.guests.find((one) => one.type === row.type);
   if (guest?.capabilities.includes(verb.capability) === true) return;
-  throw conflict(`Cannot '${verb.name}' instance ${row.id}: it is a ${row.type === 'vm' ? 'virtual machine' : 'container'}, and ${guest?.hypervisorType ?? 'its hypervisor'} on its host cannot ${verb.capability} those.`);
+  throw conflict(
+    `Cannot '${verb.name}' instance ${row.id}: it is a ${row.type === 'vm' ? 'virtual machine' : 'container'}, and ${guest?.hypervisorType ?? 'its hypervisor'} on its host cannot ${verb.capability} those.`,
+  );
 }
 
 export async function changePower(ctx: Ctx, serverId: string, verb: PowerVerb): Promise<void> {
@@ -54,11 +62,19 @@ export async function changePower(ctx: Ctx, serverId: string, verb: PowerVerb): 
     refuseLocked(ctx, row);
     const { vmState, taskState } = stateOf(row);
     if (!verb.from.includes(vmState)) throw wrongState(verb.name, row, 'vm_state', vmState);
-    if (taskState !== null && verb.during?.includes(taskState) !== true) throw wrongState(verb.name, row, 'task_state', taskState);
-    if (row.host_id === null) throw conflict(`Cannot '${verb.name}' instance ${row.id}: it was never placed on a host. Delete it and create it again.`);
+    if (taskState !== null && verb.during?.includes(taskState) !== true)
+      throw wrongState(verb.name, row, 'task_state', taskState);
+    if (row.host_id === null)
+      throw conflict(
+        `Cannot '${verb.name}' instance ${row.id}: it was never placed on a host. Delete it and create it again.`,
+      );
     await refuseIncapable(tx, row, verb);
     const changes: Partial<ServerRow> = { power: verb.power, desired_version: row.desired_version + 1 };
-    if (verb.reboot !== undefined) Object.assign(changes, { reboot_count: row.reboot_count + 1, reboot_hard: verb.reboot === 'hard' ? 1 : 0 });
+    if (verb.reboot !== undefined)
+      Object.assign(changes, {
+        reboot_count: row.reboot_count + 1,
+        reboot_hard: verb.reboot === 'hard' ? 1 : 0,
+      });
     const next = await saveServer(tx, row, changes, ctx.platform.clock.now());
     await recordAction(tx, ctx, next, verb.name);
     await audit(tx, ctx, 'server', row.id);
@@ -66,18 +82,28 @@ export async function changePower(ctx: Ctx, serverId: string, verb: PowerVerb): 
   });
 }
 
-export async function setLock(ctx: Ctx, serverId: string, lock: { reason: string | null } | null): Promise<void> {
+export async function setLock(
+  ctx: Ctx,
+  serverId: string,
+  lock: { reason: string | null } | null,
+): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const row = await findServer(tx, ctx, serverId);
     const admin = isAdmin(ctx.actor);
     if (lock === null && row.locked_by === 'admin' && !admin)
-      throw forbidden('Policy does not allow os_compute_api:os-lock-server:unlock:unlock_override to be performed: an operator locked this server.');
+      throw forbidden(
+        'Policy does not allow os_compute_api:os-lock-server:unlock:unlock_override to be performed: an operator locked this server.',
+      );
     const owner = row.project_id === projectOf(ctx.actor);
     const changes: Partial<ServerRow> =
       lock === null
         ? { locked: 0, locked_by: null, locked_reason: null }
         : // An owner's lock does not weaken an operator's.
-          { locked: 1, locked_by: row.locked_by === 'admin' || !owner ? 'admin' : 'owner', locked_reason: lock.reason };
+          {
+            locked: 1,
+            locked_by: row.locked_by === 'admin' || !owner ? 'admin' : 'owner',
+            locked_reason: lock.reason,
+          };
     const next = await saveServer(tx, row, changes, ctx.platform.clock.now());
     await recordAction(tx, ctx, next, lock === null ? 'unlock' : 'lock', { done: true });
     await audit(tx, ctx, 'server', row.id);
@@ -85,11 +111,20 @@ export async function setLock(ctx: Ctx, serverId: string, lock: { reason: string
 }
 
 /** Gives back all that the server had and forgets it. */
-export async function finishDelete(tx: Tx, platform: Platform, deps: ComputeDeps, row: ServerRow): Promise<void> {
+export async function finishDelete(
+  tx: Tx,
+  platform: Platform,
+  deps: ComputeDeps,
+  row: ServerRow,
+): Promise<void> {
   const flavor = JSON.parse(row.flavor) as FlavorCopy;
   await deps.network.releasePorts(tx, row.id);
   if (row.host_id !== null) await deps.placement.release(tx, row.id);
-  await platform.quotas.release(tx, row.project_id, { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMib });
+  await platform.quotas.release(tx, row.project_id, {
+    instances: 1,
+    cores: flavor.vcpus,
+    ram: flavor.memoryMib,
+  });
   await tx.deleteFrom('server_tags').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('server_actions').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('servers').where('id', '=', row.id).execute();

@@ -7,11 +7,18 @@ import { isAdmin } from '../../../kernel/policy.ts';
 import { strict, text } from '../../../kernel/schema.ts';
 import type { ServerPort } from '../../network/index.ts';
 import { COMPUTE_PREFIX, pageQuery, pageSize } from '../links.ts';
-import { changeTags, deleteMetadata, mergeMetadata, metadataOf, replaceMetadata, tagsOf } from './describe.ts';
+import {
+  changeTags,
+  deleteMetadata,
+  mergeMetadata,
+  metadataOf,
+  replaceMetadata,
+  tagsOf,
+} from './describe.ts';
 import { metadata, tagList } from './schema.ts';
 import { findServer } from './store.ts';
 import type { ServerActionRow } from './table.ts';
-import { addressesOf, hostIdOf, portsOf } from './wire.ts';
+import { briefAddressesOf, hostIdOf, portsOf } from './wire.ts';
 
 const ids = { server_id: 'server' } as const;
 const show = 'compute:servers:show';
@@ -21,19 +28,43 @@ const TAGS = '/v2.1/servers/:server_id/tags';
 
 const metadataRoutes: Route[] = [
   route({
-    method: 'GET', path: METADATA, ids, policy: show, summary: 'List the metadata of a server',
-    handler: async ({ ctx, params }) => ({ body: { metadata: metadataOf(await read(ctx, params.server_id)) } }),
+    method: 'GET',
+    path: METADATA,
+    ids,
+    policy: show,
+    summary: 'List the metadata of a server',
+    handler: async ({ ctx, params }) => ({
+      body: { metadata: metadataOf(await read(ctx, params.server_id)) },
+    }),
   }),
   route({
-    method: 'POST', path: METADATA, ids, policy: 'compute:servers:metadata', summary: 'Add metadata to a server', body: strict({ metadata }),
-    handler: async ({ ctx, params, body }) => ({ body: { metadata: await mergeMetadata(ctx, params.server_id, body.metadata) } }),
+    method: 'POST',
+    path: METADATA,
+    ids,
+    policy: 'compute:servers:metadata',
+    summary: 'Add metadata to a server',
+    body: strict({ metadata }),
+    handler: async ({ ctx, params, body }) => ({
+      body: { metadata: await mergeMetadata(ctx, params.server_id, body.metadata) },
+    }),
   }),
   route({
-    method: 'PUT', path: METADATA, ids, policy: 'compute:servers:metadata', summary: 'Replace the metadata of a server', body: strict({ metadata }),
-    handler: async ({ ctx, params, body }) => ({ body: { metadata: await replaceMetadata(ctx, params.server_id, body.metadata) } }),
+    method: 'PUT',
+    path: METADATA,
+    ids,
+    policy: 'compute:servers:metadata',
+    summary: 'Replace the metadata of a server',
+    body: strict({ metadata }),
+    handler: async ({ ctx, params, body }) => ({
+      body: { metadata: await replaceMetadata(ctx, params.server_id, body.metadata) },
+    }),
   }),
   route({
-    method: 'GET', path: `${METADATA}/:key`, ids: { ...ids, key: 'none' }, policy: show, summary: 'Show a metadata item',
+    method: 'GET',
+    path: `${METADATA}/:key`,
+    ids: { ...ids, key: 'none' },
+    policy: show,
+    summary: 'Show a metadata item',
     async handler({ ctx, params }) {
       const value = metadataOf(await read(ctx, params.server_id))[params.key];
       if (value === undefined) throw notFound('Metadata item', params.key);
@@ -41,17 +72,29 @@ const metadataRoutes: Route[] = [
     },
   }),
   route({
-    method: 'PUT', path: `${METADATA}/:key`, ids: { ...ids, key: 'none' }, policy: 'compute:servers:metadata', summary: 'Set a metadata item', body: strict({ meta: metadata }),
+    method: 'PUT',
+    path: `${METADATA}/:key`,
+    ids: { ...ids, key: 'none' },
+    policy: 'compute:servers:metadata',
+    summary: 'Set a metadata item',
+    body: strict({ meta: metadata }),
     async handler({ ctx, params, body }) {
       const value = body.meta[params.key];
       if (value === undefined || Object.keys(body.meta).length !== 1)
-        throw badRequest(`Request body and URI mismatch: meta must have exactly the key '${params.key.slice(0, 100)}' of the address.`);
+        throw badRequest(
+          `Request body and URI mismatch: meta must have exactly the key '${params.key.slice(0, 100)}' of the address.`,
+        );
       await mergeMetadata(ctx, params.server_id, { [params.key]: value });
       return { body: { meta: { [params.key]: value } } };
     },
   }),
   route({
-    method: 'DELETE', path: `${METADATA}/:key`, ids: { ...ids, key: 'none' }, policy: 'compute:servers:metadata', summary: 'Delete a metadata item', status: 204,
+    method: 'DELETE',
+    path: `${METADATA}/:key`,
+    ids: { ...ids, key: 'none' },
+    policy: 'compute:servers:metadata',
+    summary: 'Delete a metadata item',
+    status: 204,
     async handler({ ctx, params }) {
       await deleteMetadata(ctx, params.server_id, params.key);
       return {};
@@ -60,35 +103,67 @@ const metadataRoutes: Route[] = [
 ];
 
 const tagName = (tag: string): string => {
-  if (tag === '' || tag.length > 60 || tag.includes(',')) throw badRequest(`Invalid tag '${tag.slice(0, 80)}': it must have 1 to 60 characters without , and /.`);
+  if (tag === '' || tag.length > 60 || tag.includes(','))
+    throw badRequest(`Invalid tag '${tag.slice(0, 80)}': it must have 1 to 60 characters without , and /.`);
   return tag;
 };
 
 const tagRoutes: Route[] = [
   route({
-    method: 'GET', path: TAGS, ids, policy: show, summary: 'List the tags of a server', since: '2.26',
+    method: 'GET',
+    path: TAGS,
+    ids,
+    policy: show,
+    summary: 'List the tags of a server',
+    since: '2.26',
     handler: async ({ ctx, params }) => ({ body: { tags: tagsOf(await read(ctx, params.server_id)) } }),
   }),
   route({
-    method: 'PUT', path: TAGS, ids, policy: 'compute:servers:tags', summary: 'Replace the tags of a server', since: '2.26', body: strict({ tags: tagList }),
-    handler: async ({ ctx, params, body }) => ({ body: { tags: await changeTags(ctx, params.server_id, () => body.tags) } }),
+    method: 'PUT',
+    path: TAGS,
+    ids,
+    policy: 'compute:servers:tags',
+    summary: 'Replace the tags of a server',
+    since: '2.26',
+    body: strict({ tags: tagList }),
+    handler: async ({ ctx, params, body }) => ({
+      body: { tags: await changeTags(ctx, params.server_id, () => body.tags) },
+    }),
   }),
   route({
-    method: 'DELETE', path: TAGS, ids, policy: 'compute:servers:tags', summary: 'Delete the tags of a server', since: '2.26', status: 204,
+    method: 'DELETE',
+    path: TAGS,
+    ids,
+    policy: 'compute:servers:tags',
+    summary: 'Delete the tags of a server',
+    since: '2.26',
+    status: 204,
     async handler({ ctx, params }) {
       await changeTags(ctx, params.server_id, () => []);
       return {};
     },
   }),
   route({
-    method: 'GET', path: `${TAGS}/:tag`, ids: { ...ids, tag: 'none' }, policy: show, summary: 'Check whether a server has a tag', since: '2.26', status: 204,
+    method: 'GET',
+    path: `${TAGS}/:tag`,
+    ids: { ...ids, tag: 'none' },
+    policy: show,
+    summary: 'Check whether a server has a tag',
+    since: '2.26',
+    status: 204,
     async handler({ ctx, params }) {
       if (!tagsOf(await read(ctx, params.server_id)).includes(params.tag)) throw notFound('Tag', params.tag);
       return {};
     },
   }),
   route({
-    method: 'PUT', path: `${TAGS}/:tag`, ids: { ...ids, tag: 'none' }, policy: 'compute:servers:tags', summary: 'Add a tag to a server', since: '2.26', status: 201,
+    method: 'PUT',
+    path: `${TAGS}/:tag`,
+    ids: { ...ids, tag: 'none' },
+    policy: 'compute:servers:tags',
+    summary: 'Add a tag to a server',
+    since: '2.26',
+    status: 201,
     async handler({ ctx, params }) {
       const tag = tagName(params.tag);
       let had = false;
@@ -102,7 +177,13 @@ const tagRoutes: Route[] = [
     },
   }),
   route({
-    method: 'DELETE', path: `${TAGS}/:tag`, ids: { ...ids, tag: 'none' }, policy: 'compute:servers:tags', summary: 'Delete a tag of a server', since: '2.26', status: 204,
+    method: 'DELETE',
+    path: `${TAGS}/:tag`,
+    ids: { ...ids, tag: 'none' },
+    policy: 'compute:servers:tags',
+    summary: 'Delete a tag of a server',
+    since: '2.26',
+    status: 204,
     async handler({ ctx, params }) {
       await changeTags(ctx, params.server_id, (before) => {
         if (!before.includes(params.tag)) throw notFound('Tag', params.tag);
@@ -112,10 +193,6 @@ const tagRoutes: Route[] = [
     },
   }),
 ];
-
-type BriefAddresses = Record<string, { version: 4 | 6; addr: string }[]>;
-const briefAddresses = (ports: readonly ServerPort[]): BriefAddresses =>
-  Object.fromEntries(Object.entries(addressesOf(ports)).map(([network, list]) => [network, list.map(({ version, addr }) => ({ version, addr }))]));
 
 const interfaceView = (port: ServerPort, minor: number) => ({
   port_id: port.portId,
@@ -128,25 +205,47 @@ const interfaceView = (port: ServerPort, minor: number) => ({
 
 const networkRoutes: Route[] = [
   route({
-    method: 'GET', path: '/v2.1/servers/:server_id/ips', ids, policy: show, summary: 'List the addresses of a server',
-    handler: async ({ ctx, params }) => ({ body: { addresses: briefAddresses(portsOf(await read(ctx, params.server_id))) } }),
+    method: 'GET',
+    path: '/v2.1/servers/:server_id/ips',
+    ids,
+    policy: show,
+    summary: 'List the addresses of a server',
+    handler: async ({ ctx, params }) => ({
+      body: { addresses: briefAddressesOf(portsOf(await read(ctx, params.server_id))) },
+    }),
   }),
   route({
-    method: 'GET', path: '/v2.1/servers/:server_id/ips/:network_label', ids: { ...ids, network_label: 'none' }, policy: show, summary: 'List the addresses of a server on a network',
+    method: 'GET',
+    path: '/v2.1/servers/:server_id/ips/:network_label',
+    ids: { ...ids, network_label: 'none' },
+    policy: show,
+    summary: 'List the addresses of a server on a network',
     async handler({ ctx, params }) {
-      const addresses = briefAddresses(portsOf(await read(ctx, params.server_id)))[params.network_label];
+      const addresses = briefAddressesOf(portsOf(await read(ctx, params.server_id)))[params.network_label];
       if (addresses === undefined) throw notFound('Network', params.network_label);
       return { body: { [params.network_label]: addresses } };
     },
   }),
   route({
-    method: 'GET', path: '/v2.1/servers/:server_id/os-interface', ids, policy: show, summary: 'List the ports of a server',
+    method: 'GET',
+    path: '/v2.1/servers/:server_id/os-interface',
+    ids,
+    policy: show,
+    summary: 'List the ports of a server',
     handler: async ({ ctx, params }) => ({
-      body: { interfaceAttachments: portsOf(await read(ctx, params.server_id)).map((port) => interfaceView(port, ctx.microversion)) },
+      body: {
+        interfaceAttachments: portsOf(await read(ctx, params.server_id)).map((port) =>
+          interfaceView(port, ctx.microversion),
+        ),
+      },
     }),
   }),
   route({
-    method: 'GET', path: '/v2.1/servers/:server_id/os-interface/:port_id', ids: { ...ids, port_id: 'port' }, policy: show, summary: 'Show a port of a server',
+    method: 'GET',
+    path: '/v2.1/servers/:server_id/os-interface/:port_id',
+    ids: { ...ids, port_id: 'port' },
+    policy: show,
+    summary: 'Show a port of a server',
     async handler({ ctx, params }) {
       const port = portsOf(await read(ctx, params.server_id)).find((one) => one.portId === params.port_id);
       if (port === undefined) throw notFound('Port', params.port_id);
@@ -154,15 +253,35 @@ const networkRoutes: Route[] = [
     },
   }),
   route({
-    method: 'GET', path: '/v2.1/servers/:server_id/os-security-groups', ids, policy: show, summary: 'List the security groups of a server',
+    method: 'GET',
+    path: '/v2.1/servers/:server_id/os-security-groups',
+    ids,
+    policy: show,
+    summary: 'List the security groups of a server',
     async handler({ ctx, params }) {
       const row = await read(ctx, params.server_id);
-      const groups = new Map(portsOf(row).flatMap((port) => port.securityGroups.map((group) => [group.id, group.name] as const)));
-      return { body: { security_groups: [...groups].map(([id, name]) => ({ id, name, description: '', tenant_id: row.project_id, rules: [] })) } };
+      const groups = new Map(
+        portsOf(row).flatMap((port) => port.securityGroups.map((group) => [group.id, group.name] as const)),
+      );
+      return {
+        body: {
+          security_groups: [...groups].map(([id, name]) => ({
+            id,
+            name,
+            description: '',
+            tenant_id: row.project_id,
+            rules: [],
+          })),
+        },
+      };
     },
   }),
   route({
-    method: 'GET', path: '/v2.1/servers/:server_id/os-volume_attachments', ids, policy: show, summary: 'List the volumes of a server: none yet',
+    method: 'GET',
+    path: '/v2.1/servers/:server_id/os-volume_attachments',
+    ids,
+    policy: show,
+    summary: 'List the volumes of a server: none yet',
     async handler({ ctx, params }) {
       await read(ctx, params.server_id);
       return { body: { volumeAttachments: [] } };
@@ -187,21 +306,43 @@ function actionView(row: ServerActionRow, ctx: Ctx) {
 
 const historyRoutes: Route[] = [
   route({
-    method: 'GET', path: '/v2.1/servers/:server_id/os-instance-actions', ids, policy: 'compute:servers:actions', summary: 'List what was done to a server',
-    query: Type.Object({ ...pageQuery, 'changes-since': Type.Optional(text(64)), 'changes-before': Type.Optional(text(64)) }),
+    method: 'GET',
+    path: '/v2.1/servers/:server_id/os-instance-actions',
+    ids,
+    policy: 'compute:servers:actions',
+    summary: 'List what was done to a server',
+    query: Type.Object({
+      ...pageQuery,
+      'changes-since': Type.Optional(text(64)),
+      'changes-before': Type.Optional(text(64)),
+    }),
     async handler({ ctx, params, query }) {
       await read(ctx, params.server_id);
       const rows = await ctx.platform.db.read
-        .selectFrom('server_actions').selectAll().where('server_id', '=', params.server_id).orderBy('started_at', 'desc').orderBy('version', 'desc').limit(pageSize(query.limit)).execute();
+        .selectFrom('server_actions')
+        .selectAll()
+        .where('server_id', '=', params.server_id)
+        .orderBy('started_at', 'desc')
+        .orderBy('version', 'desc')
+        .limit(pageSize(query.limit))
+        .execute();
       return { body: { instanceActions: rows.map((row) => actionView(row, ctx)) } };
     },
   }),
   route({
-    method: 'GET', path: '/v2.1/servers/:server_id/os-instance-actions/:request_id', ids: { ...ids, request_id: 'none' }, policy: 'compute:servers:actions', summary: 'Show one thing that was done to a server',
+    method: 'GET',
+    path: '/v2.1/servers/:server_id/os-instance-actions/:request_id',
+    ids: { ...ids, request_id: 'none' },
+    policy: 'compute:servers:actions',
+    summary: 'Show one thing that was done to a server',
     async handler({ ctx, params }) {
       const server = await read(ctx, params.server_id);
       const row = await ctx.platform.db.read
-        .selectFrom('server_actions').selectAll().where('server_id', '=', server.id).where('request_id', '=', params.request_id).executeTakeFirst();
+        .selectFrom('server_actions')
+        .selectAll()
+        .where('server_id', '=', server.id)
+        .where('request_id', '=', params.request_id)
+        .executeTakeFirst();
       if (row === undefined) throw notFound('Action for request_id', params.request_id);
       const admin = isAdmin(ctx.actor);
       const event = {
@@ -210,12 +351,26 @@ const historyRoutes: Route[] = [
         finish_time: row.finished_at === null ? null : microseconds(row.finished_at),
         result: row.result,
         ...(admin ? { traceback: null } : {}),
-        ...(ctx.microversion >= 62 ? { hostId: hostIdOf(server), ...(admin ? { host: server.host_name } : {}) } : {}),
+        ...(ctx.microversion >= 62
+          ? { hostId: hostIdOf(server), ...(admin ? { host: server.host_name } : {}) }
+          : {}),
         ...(ctx.microversion >= 84 ? { details: row.message } : {}),
       };
-      return { body: { instanceAction: { ...actionView(row, ctx), ...(admin || ctx.microversion >= 51 ? { events: [event] } : {}) } } };
+      return {
+        body: {
+          instanceAction: {
+            ...actionView(row, ctx),
+            ...(admin || ctx.microversion >= 51 ? { events: [event] } : {}),
+          },
+        },
+      };
     },
   }),
 ];
 
-export const serverPartRoutes: Route[] = [...metadataRoutes, ...tagRoutes, ...networkRoutes, ...historyRoutes];
+export const serverPartRoutes: Route[] = [
+  ...metadataRoutes,
+  ...tagRoutes,
+  ...networkRoutes,
+  ...historyRoutes,
+];

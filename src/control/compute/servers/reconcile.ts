@@ -31,7 +31,10 @@ export function bodyOf(row: ServerRow): ServerBody {
     metadata: {
       availabilityZone: row.zone ?? '',
       meta: JSON.parse(row.metadata) as Record<string, string>,
-      keys: row.key_name === null || row.public_key === null ? [] : [{ name: row.key_name, type: 'ssh', data: row.public_key }],
+      keys:
+        row.key_name === null || row.public_key === null
+          ? []
+          : [{ name: row.key_name, type: 'ssh', data: row.public_key }],
       userData: row.user_data,
       createdAt: row.created_at,
     },
@@ -41,17 +44,31 @@ export function bodyOf(row: ServerRow): ServerBody {
 async function rowsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, ServerRow>> {
   const rows = new Map<string, ServerRow>();
   for (let at = 0; at < ids.length; at += 500) {
-    const some = await tx.selectFrom('servers').selectAll().where('id', 'in', ids.slice(at, at + 500)).execute();
+    const some = await tx
+      .selectFrom('servers')
+      .selectAll()
+      .where('id', 'in', ids.slice(at, at + 500))
+      .execute();
     for (const row of some) rows.set(row.id, row);
   }
   return rows;
 }
 
 /** History entries up to this version have ended. */
-async function closeActions(tx: Tx, serverId: string, version: number, now: number, error: string | null): Promise<void> {
+async function closeActions(
+  tx: Tx,
+  serverId: string,
+  version: number,
+  now: number,
+  error: string | null,
+): Promise<void> {
   await tx
     .updateTable('server_actions')
-    .set({ finished_at: now, result: error === null ? 'Success' : 'Error', message: error === null ? null : 'Error' })
+    .set({
+      finished_at: now,
+      result: error === null ? 'Success' : 'Error',
+      message: error === null ? null : 'Error',
+    })
     .where('server_id', '=', serverId)
     .where('finished_at', 'is', null)
     .where('version', '<=', version)
@@ -72,11 +89,20 @@ export function serverWork(platform: Platform, deps: ComputeDeps): WorkHandler {
         const now = platform.clock.now();
         // The host already has what was asked for: nothing will be reported.
         if (generation === row.item_generation && row.observed_generation >= generation) {
-          await saveServer(tx, row, { compiled_version: row.desired_version, observed_version: row.desired_version }, now);
+          await saveServer(
+            tx,
+            row,
+            { compiled_version: row.desired_version, observed_version: row.desired_version },
+            now,
+          );
           await closeActions(tx, row.id, row.desired_version, now, null);
         } else
           // Not through saveServer: nothing that users see has changed, so what was encoded stays good.
-          await tx.updateTable('servers').set({ item_generation: generation, compiled_version: row.desired_version }).where('id', '=', row.id).execute();
+          await tx
+            .updateTable('servers')
+            .set({ item_generation: generation, compiled_version: row.desired_version })
+            .where('id', '=', row.id)
+            .execute();
       }
     },
   };
@@ -105,7 +131,10 @@ export function changesOf(row: ServerRow, report: HostReport, now: number): Part
   return Object.keys(changes).length === 0 ? null : changes;
 }
 
-export function serverReports(platform: Platform, deps: ComputeDeps): (tx: Tx, reports: HostReport[]) => Promise<void> {
+export function serverReports(
+  platform: Platform,
+  deps: ComputeDeps,
+): (tx: Tx, reports: HostReport[]) => Promise<void> {
   return async (tx, reports) => {
     const rows = await rowsOf(tx, [...new Set(reports.map((report) => report.id))]);
     const changed: string[] = [];
@@ -124,14 +153,25 @@ export function serverReports(platform: Platform, deps: ComputeDeps): (tx: Tx, r
       if (changes === null) continue;
       const next = await saveServer(tx, row, changes, now);
       rows.set(row.id, next);
-      if (changes.observed_version !== undefined) await closeActions(tx, row.id, next.observed_version, now, next.error);
+      if (changes.observed_version !== undefined)
+        await closeActions(tx, row.id, next.observed_version, now, next.error);
       if (changes.power === 'stopped') {
         changed.push(row.id);
         await tx
           .insertInto('server_actions')
           .values({
-            id: platform.ids.uuid(), server_id: row.id, action: 'stop', version: next.desired_version, request_id: `req-${platform.ids.uuid()}`, user_id: '', project_id: row.project_id,
-            started_at: now, finished_at: now, result: 'Success', message: report.power === 'crashed' ? 'The guest crashed' : 'The guest shut itself down', host_id: row.host_id,
+            id: platform.ids.uuid(),
+            server_id: row.id,
+            action: 'stop',
+            version: next.desired_version,
+            request_id: `req-${platform.ids.uuid()}`,
+            user_id: '',
+            project_id: row.project_id,
+            started_at: now,
+            finished_at: now,
+            result: 'Success',
+            message: report.power === 'crashed' ? 'The guest crashed' : 'The guest shut itself down',
+            host_id: row.host_id,
           })
           .execute();
       }
@@ -141,7 +181,10 @@ export function serverReports(platform: Platform, deps: ComputeDeps): (tx: Tx, r
 }
 
 /** Renews what server rows keep of their ports. */
-export function portsChanged(platform: Platform, deps: ComputeDeps): (tx: Tx, serverIds: string[]) => Promise<void> {
+export function portsChanged(
+  platform: Platform,
+  deps: ComputeDeps,
+): (tx: Tx, serverIds: string[]) => Promise<void> {
   return async (tx, serverIds) => {
     const rows = await rowsOf(tx, serverIds);
     if (rows.size === 0) return; // of servers whose create is still in this transaction

@@ -26,20 +26,34 @@ const MAX_CONSOLE_LINES = 100_000;
 export function serverRoutes(deps: ComputeDeps, encoder: ServerEncoder): Route[] {
   return [
     route({
-      method: 'GET', path: '/v2.1/servers', policy: 'compute:servers:list', summary: 'List servers', query: listQuery,
+      method: 'GET',
+      path: '/v2.1/servers',
+      policy: 'compute:servers:list',
+      summary: 'List servers',
+      query: listQuery,
       handler: ({ ctx, query, rawQuery }) => listServers(ctx, encoder, false, query, rawQuery),
     }),
     route({
-      method: 'GET', path: '/v2.1/servers/detail', policy: 'compute:servers:list', summary: 'List servers with details', query: listQuery,
+      method: 'GET',
+      path: '/v2.1/servers/detail',
+      policy: 'compute:servers:list',
+      summary: 'List servers with details',
+      query: listQuery,
       handler: ({ ctx, query, rawQuery }) => listServers(ctx, encoder, true, query, rawQuery),
     }),
     route({
-      method: 'POST', path: '/v2.1/servers', policy: 'compute:servers:create', summary: 'Create servers', body: createBody, status: 202,
+      method: 'POST',
+      path: '/v2.1/servers',
+      policy: 'compute:servers:create',
+      summary: 'Create servers',
+      body: createBody,
+      status: 202,
       async handler({ ctx, body }) {
-        const { servers, reservationId, adminPass } = await createServers(ctx, deps, body, newPassword);
-        if (isSet(body.server.return_reservation_id)) return { body: { reservation_id: reservationId } };
+        const servers = await createServers(ctx, deps, body);
         const [first] = servers;
         if (first === undefined) throw badRequest('min_count must be at least 1.');
+        if (isSet(body.server.return_reservation_id))
+          return { body: { reservation_id: first.reservation_id } };
         const links = linksOf(ctx.platform.publicUrl, 'servers', first.id);
         const groups = groupNames(portsOf(first));
         return {
@@ -49,22 +63,32 @@ export function serverRoutes(deps: ComputeDeps, encoder: ServerEncoder): Route[]
               id: first.id,
               links,
               'OS-DCF:diskConfig': first.disk_config,
-              security_groups: groups.length > 0 ? groups : (body.server.security_groups ?? [{ name: 'default' }]),
-              adminPass,
+              security_groups:
+                groups.length > 0 ? groups : (body.server.security_groups ?? [{ name: 'default' }]),
+              adminPass: body.server.adminPass ?? newPassword(),
             },
           },
         };
       },
     }),
     route({
-      method: 'GET', path: '/v2.1/servers/:server_id', ids, policy: 'compute:servers:show', summary: 'Show a server',
+      method: 'GET',
+      path: '/v2.1/servers/:server_id',
+      ids,
+      policy: 'compute:servers:show',
+      summary: 'Show a server',
       async handler({ ctx, params }) {
         const row = await findServer(ctx.platform.db.read, ctx, params.server_id);
         return { body: `{"server":${await encodeShown(ctx, encoder, row)}}` };
       },
     }),
     route({
-      method: 'PUT', path: '/v2.1/servers/:server_id', ids, policy: 'compute:servers:update', summary: 'Rename or describe a server', body: updateBody,
+      method: 'PUT',
+      path: '/v2.1/servers/:server_id',
+      ids,
+      policy: 'compute:servers:update',
+      summary: 'Rename or describe a server',
+      body: updateBody,
       async handler({ ctx, params, body }) {
         const row = await updateServer(ctx, params.server_id, body.server);
         if (ctx.microversion >= 75) return { body: `{"server":${await encodeShown(ctx, encoder, row)}}` };
@@ -72,7 +96,12 @@ export function serverRoutes(deps: ComputeDeps, encoder: ServerEncoder): Route[]
       },
     }),
     route({
-      method: 'DELETE', path: '/v2.1/servers/:server_id', ids, policy: 'compute:servers:delete', summary: 'Delete a server', status: 204,
+      method: 'DELETE',
+      path: '/v2.1/servers/:server_id',
+      ids,
+      policy: 'compute:servers:delete',
+      summary: 'Delete a server',
+      status: 204,
       async handler({ ctx, params }) {
         await deleteServer(ctx, deps, params.server_id);
         return {};
@@ -84,7 +113,14 @@ export function serverRoutes(deps: ComputeDeps, encoder: ServerEncoder): Route[]
 
 const powerRoute = (action: string, policy: string, summary: string, verb: keyof typeof powerVerbs): Route =>
   route({
-    method: 'POST', path: ACTION, ids, action, policy, summary, body: nothing, status: 202,
+    method: 'POST',
+    path: ACTION,
+    ids,
+    action,
+    policy,
+    summary,
+    body: nothing,
+    status: 202,
     async handler({ ctx, params }) {
       await changePower(ctx, params.server_id, powerVerbs[verb]);
       return {};
@@ -99,39 +135,81 @@ const actionRoutes = (deps: ComputeDeps): Route[] => [
   powerRoute('suspend', 'compute:servers:suspend', 'Suspend a server', 'suspend'),
   powerRoute('resume', 'compute:servers:resume', 'Resume a server', 'resume'),
   route({
-    method: 'POST', path: ACTION, ids, action: 'reboot', policy: 'compute:servers:reboot', summary: 'Reboot a server', status: 202,
+    method: 'POST',
+    path: ACTION,
+    ids,
+    action: 'reboot',
+    policy: 'compute:servers:reboot',
+    summary: 'Reboot a server',
+    status: 202,
     body: strict({ type: Type.String({ pattern: '^(?:[Ss][Oo][Ff][Tt]|[Hh][Aa][Rr][Dd])$' }) }),
     async handler({ ctx, params, body }) {
-      await changePower(ctx, params.server_id, body.type.toUpperCase() === 'HARD' ? powerVerbs.hardReboot : powerVerbs.softReboot);
+      await changePower(
+        ctx,
+        params.server_id,
+        body.type.toUpperCase() === 'HARD' ? powerVerbs.hardReboot : powerVerbs.softReboot,
+      );
       return {};
     },
   }),
   route({
-    method: 'POST', path: ACTION, ids, action: 'lock', policy: 'compute:servers:lock', summary: 'Lock a server', status: 202,
+    method: 'POST',
+    path: ACTION,
+    ids,
+    action: 'lock',
+    policy: 'compute:servers:lock',
+    summary: 'Lock a server',
+    status: 202,
     body: Type.Union([nothing, since('2.73', strict({ locked_reason: Type.Optional(text(255, 1)) }))]),
     async handler({ ctx, params, body }) {
-      const reason = body !== null && 'locked_reason' in body ? (body.locked_reason as string | undefined) : undefined;
+      const reason =
+        body !== null && 'locked_reason' in body ? (body.locked_reason as string | undefined) : undefined;
       await setLock(ctx, params.server_id, { reason: reason ?? null });
       return {};
     },
   }),
   route({
-    method: 'POST', path: ACTION, ids, action: 'unlock', policy: 'compute:servers:unlock', summary: 'Unlock a server', status: 202, body: nothing,
+    method: 'POST',
+    path: ACTION,
+    ids,
+    action: 'unlock',
+    policy: 'compute:servers:unlock',
+    summary: 'Unlock a server',
+    status: 202,
+    body: nothing,
     async handler({ ctx, params }) {
       await setLock(ctx, params.server_id, null);
       return {};
     },
   }),
   route({
-    method: 'POST', path: ACTION, ids, action: 'os-getConsoleOutput', policy: 'compute:servers:console-output', summary: 'Show the console log',
-    body: strict({ length: Type.Optional(Type.Union([Type.Integer({ minimum: -1, maximum: 2_147_483_647 }), Type.String({ pattern: '^-?[0-9]{1,9}$' }), Type.Null()])) }),
+    method: 'POST',
+    path: ACTION,
+    ids,
+    action: 'os-getConsoleOutput',
+    policy: 'compute:servers:console-output',
+    summary: 'Show the console log',
+    body: strict({
+      length: Type.Optional(
+        Type.Union([
+          Type.Integer({ minimum: -1, maximum: 2_147_483_647 }),
+          Type.String({ pattern: '^-?[0-9]{1,9}$' }),
+          Type.Null(),
+        ]),
+      ),
+    }),
     async handler({ ctx, params, body }) {
       const row = await findServer(ctx.platform.db.read, ctx, params.server_id);
       const length = body.length === undefined || body.length === null ? null : Number(body.length);
-      if (length !== null && length < -1) throw badRequest(`Invalid input for field/attribute length. Value: ${length}. It must be -1 or more.`);
-      if (row.host_id === null || row.observed_power === null) throw conflict(`Instance ${row.id} is not ready: it has no console yet.`);
+      if (length !== null && length < -1)
+        throw badRequest(
+          `Invalid input for field/attribute length. Value: ${length}. It must be -1 or more.`,
+        );
+      if (row.host_id === null || row.observed_power === null)
+        throw conflict(`Instance ${row.id} is not ready: it has no console yet.`);
       const host = deps.hosts.queries(row.host_id);
-      if (host === null) throw unavailable(`The host of instance ${row.id} is not connected; try again when it is back.`);
+      if (host === null)
+        throw unavailable(`The host of instance ${row.id} is not connected; try again when it is back.`);
       const lines = length === null || length === -1 ? null : Math.min(length, MAX_CONSOLE_LINES);
       return { body: { output: lines === 0 ? '' : await host.consoleLog(row.id, lines) } };
     },

@@ -25,10 +25,14 @@ const blockDevice = strict({
   uuid: Type.Optional(idOf('image')),
   source_type: Type.Optional(text(32)),
   destination_type: Type.Optional(text(32)),
-  boot_index: Type.Optional(nullable(Type.Union([integer(-1, 100), Type.String({ pattern: '^-?[0-9]{1,3}$' })]))),
+  boot_index: Type.Optional(
+    nullable(Type.Union([integer(-1, 100), Type.String({ pattern: '^-?[0-9]{1,3}$' })])),
+  ),
   delete_on_termination: Type.Optional(flag()),
   device_name: Type.Optional(text(255)),
-  volume_size: Type.Optional(nullable(Type.Union([integer(0, 1_000_000), Type.String({ pattern: '^[0-9]{0,7}$' })]))),
+  volume_size: Type.Optional(
+    nullable(Type.Union([integer(0, 1_000_000), Type.String({ pattern: '^[0-9]{0,7}$' })])),
+  ),
   device_type: Type.Optional(nullable(text(32))),
   disk_bus: Type.Optional(nullable(text(32))),
   guest_format: Type.Optional(nullable(text(32))),
@@ -47,7 +51,11 @@ export const createBody = strict({
     flavorRef: idOf('flavor'),
     imageRef: Type.Optional(Type.Union([idOf('image'), Type.Literal('')])),
     networks: Type.Optional(
-      Type.Union([Type.Array(networkEntry, { maxItems: 64 }), since('2.37', Type.Literal('auto')), since('2.37', Type.Literal('none'))]),
+      Type.Union([
+        Type.Array(networkEntry, { maxItems: 64 }),
+        since('2.37', Type.Literal('auto')),
+        since('2.37', Type.Literal('none')),
+      ]),
     ),
     security_groups: Type.Optional(Type.Array(strict({ name: text(255, 1) }), { maxItems: 64 })),
     key_name: Type.Optional(nullable(text(255, 1))),

@@ -3,15 +3,40 @@ import type { ServerRow } from './table.ts';
 
 export type StatusInput = Pick<
   ServerRow,
-  | 'deleting' | 'host_id' | 'power' | 'reboot_count' | 'reboot_hard' | 'desired_version' | 'observed_version'
-  | 'observed_power' | 'observed_reboot_count' | 'error'
+  | 'deleting'
+  | 'host_id'
+  | 'power'
+  | 'reboot_count'
+  | 'reboot_hard'
+  | 'desired_version'
+  | 'observed_version'
+  | 'observed_power'
+  | 'observed_reboot_count'
+  | 'error'
 >;
 
 export type VmState = 'building' | 'active' | 'stopped' | 'paused' | 'suspended' | 'error';
 export type TaskState =
-  | 'scheduling' | 'spawning' | 'deleting' | 'rebooting' | 'rebooting_hard' | 'powering-on' | 'powering-off' | 'pausing'
-  | 'unpausing' | 'suspending' | 'resuming';
-export type Status = 'BUILD' | 'ACTIVE' | 'SHUTOFF' | 'PAUSED' | 'SUSPENDED' | 'ERROR' | 'REBOOT' | 'HARD_REBOOT';
+  | 'scheduling'
+  | 'spawning'
+  | 'deleting'
+  | 'rebooting'
+  | 'rebooting_hard'
+  | 'powering-on'
+  | 'powering-off'
+  | 'pausing'
+  | 'unpausing'
+  | 'suspending'
+  | 'resuming';
+export type Status =
+  | 'BUILD'
+  | 'ACTIVE'
+  | 'SHUTOFF'
+  | 'PAUSED'
+  | 'SUSPENDED'
+  | 'ERROR'
+  | 'REBOOT'
+  | 'HARD_REBOOT';
 
 export type ServerState = {
   status: Status;
@@ -23,7 +48,9 @@ export type ServerState = {
 };
 
 /** A guest that died is as stopped as one that was shut down; only its power state tells them apart. */
-const settledPower: Readonly<Record<string, { vmState: VmState; power: ServerRow['power']; powerState: ServerState['powerState'] }>> = {
+const settledPower: Readonly<
+  Record<string, { vmState: VmState; power: ServerRow['power']; powerState: ServerState['powerState'] }>
+> = {
   running: { vmState: 'active', power: 'running', powerState: 1 },
   stopped: { vmState: 'stopped', power: 'stopped', powerState: 4 },
   crashed: { vmState: 'stopped', power: 'stopped', powerState: 6 },
@@ -55,7 +82,8 @@ function taskOf(row: StatusInput, observed: ServerRow['power'] | null): TaskStat
   // Whatever was wanted has been tried: the observed state stands, also where it is not what was wanted.
   if (row.observed_version >= row.desired_version) return null;
   if (observed === null) return row.host_id === null ? 'scheduling' : 'spawning';
-  if (row.reboot_count > row.observed_reboot_count && row.power === 'running') return row.reboot_hard === 1 ? 'rebooting_hard' : 'rebooting';
+  if (row.reboot_count > row.observed_reboot_count && row.power === 'running')
+    return row.reboot_hard === 1 ? 'rebooting_hard' : 'rebooting';
   return stepTo(row.power, observed);
 }
 

@@ -13,17 +13,29 @@ export async function findServer(db: Db, ctx: Ctx, id: string): Promise<ServerRo
   return row;
 }
 
-export async function insertServers(tx: Tx, rows: readonly Omit<ServerRow, 'status' | 'vm_state'>[]): Promise<ServerRow[]> {
+export async function insertServers(
+  tx: Tx,
+  rows: readonly Omit<ServerRow, 'status' | 'vm_state'>[],
+): Promise<ServerRow[]> {
   const complete = rows.map((row): ServerRow => {
     const { status, vmState } = stateOf(row);
     return { ...row, status, vm_state: vmState };
   });
-  for (let at = 0; at < complete.length; at += 100) await tx.insertInto('servers').values(complete.slice(at, at + 100)).execute();
+  for (let at = 0; at < complete.length; at += 100)
+    await tx
+      .insertInto('servers')
+      .values(complete.slice(at, at + 100))
+      .execute();
   return complete;
 }
 
 /** Applies `changes` to the row as it was read in this transaction; returns the row as it is now. */
-export async function saveServer(tx: Tx, row: ServerRow, changes: Partial<ServerRow>, now: number): Promise<ServerRow> {
+export async function saveServer(
+  tx: Tx,
+  row: ServerRow,
+  changes: Partial<ServerRow>,
+  now: number,
+): Promise<ServerRow> {
   const next: ServerRow = { ...row, ...changes, revision: row.revision + 1, updated_at: now };
   const { status, vmState } = stateOf(next);
   next.status = status;

@@ -118,13 +118,59 @@ export type ServerActionRow = {
 };
 
 const text = [
-  'project_id', 'user_id', 'name', 'hostname', 'power', 'status', 'vm_state', 'type', 'image_id', 'image', 'flavor_id', 'flavor', 'disk_config',
-  'metadata', 'properties', 'tags', 'ports', 'access_ipv4', 'access_ipv6', 'explanation', 'reservation_id',
+  'project_id',
+  'user_id',
+  'name',
+  'hostname',
+  'power',
+  'status',
+  'vm_state',
+  'type',
+  'image_id',
+  'image',
+  'flavor_id',
+  'flavor',
+  'disk_config',
+  'metadata',
+  'properties',
+  'tags',
+  'ports',
+  'access_ipv4',
+  'access_ipv6',
+  'explanation',
+  'reservation_id',
 ];
-const textOrNull = ['description', 'observed_power', 'error', 'locked_by', 'locked_reason', 'key_name', 'public_key', 'user_data', 'pinned_zone', 'host_id', 'host_name', 'zone', 'group_id'];
+const textOrNull = [
+  'description',
+  'observed_power',
+  'error',
+  'locked_by',
+  'locked_reason',
+  'key_name',
+  'public_key',
+  'user_data',
+  'pinned_zone',
+  'host_id',
+  'host_name',
+  'zone',
+  'group_id',
+];
 const numbers = [
-  'created_at', 'updated_at', 'revision', 'desired_version', 'reboot_count', 'reboot_hard', 'deleting', 'item_generation', 'compiled_version',
-  'observed_version', 'observed_generation', 'observed_reboot_count', 'locked', 'config_drive', 'launch_index',
+  'created_at',
+  'updated_at',
+  'revision',
+  'desired_version',
+  'reboot_count',
+  'reboot_hard',
+  'deleting',
+  'item_generation',
+  'compiled_version',
+  'observed_version',
+  'observed_generation',
+  'observed_reboot_count',
+  'locked',
+  'config_drive',
+  'launch_index',
 ];
 
 export const serverMigrations: Migration[] = [
@@ -136,7 +182,11 @@ export const serverMigrations: Migration[] = [
       for (const column of numbers) servers = servers.addColumn(column, 'bigint', (c) => c.notNull());
       for (const column of textOrNull) servers = servers.addColumn(column, 'text');
       await servers.addColumn('error_at', 'bigint').addColumn('launched_at', 'bigint').execute();
-      await db.schema.createIndex('servers_project').on('servers').columns(['project_id', 'created_at', 'id']).execute();
+      await db.schema
+        .createIndex('servers_project')
+        .on('servers')
+        .columns(['project_id', 'created_at', 'id'])
+        .execute();
       await db.schema.createIndex('servers_created').on('servers').columns(['created_at', 'id']).execute();
       await db.schema.createIndex('servers_host').on('servers').column('host_id').execute();
       await db.schema.createIndex('servers_group').on('servers').column('group_id').execute();
@@ -147,7 +197,8 @@ export const serverMigrations: Migration[] = [
         .addPrimaryKeyConstraint('server_tags_pk', ['server_id', 'tag'])
         .execute();
       let actions = db.schema.createTable('server_actions').addColumn('id', 'text', (c) => c.primaryKey());
-      for (const column of ['server_id', 'action', 'request_id', 'user_id', 'project_id']) actions = actions.addColumn(column, 'text', (c) => c.notNull());
+      for (const column of ['server_id', 'action', 'request_id', 'user_id', 'project_id'])
+        actions = actions.addColumn(column, 'text', (c) => c.notNull());
       await actions
         .addColumn('version', 'bigint', (c) => c.notNull())
         .addColumn('started_at', 'bigint', (c) => c.notNull())
@@ -156,7 +207,11 @@ export const serverMigrations: Migration[] = [
         .addColumn('message', 'text')
         .addColumn('host_id', 'text')
         .execute();
-      await db.schema.createIndex('server_actions_server').on('server_actions').columns(['server_id', 'started_at']).execute();
+      await db.schema
+        .createIndex('server_actions_server')
+        .on('server_actions')
+        .columns(['server_id', 'started_at'])
+        .execute();
     },
   },
 ];

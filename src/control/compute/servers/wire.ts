@@ -11,32 +11,64 @@ import type { FlavorCopy, ServerRow } from './table.ts';
 const steps = [1, 3, 9, 16, 19, 26, 47, 63, 69, 71, 73, 75, 90, 96] as const;
 const stepOf = (minor: number): number => steps.findLast((step) => step <= minor) ?? 1;
 
-const usec = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString().replace(/Z$/, '000'));
+const usec = (ms: number | null): string | null =>
+  ms === null ? null : new Date(ms).toISOString().replace(/Z$/, '000');
 
 /** The same for all servers of a project on a host, and telling nothing about the host. */
 export const hostIdOf = (row: Pick<ServerRow, 'project_id' | 'host_name'>): string =>
-  row.host_name === null ? '' : createHash('sha224').update(row.project_id + row.host_name).digest('hex');
+  row.host_name === null
+    ? ''
+    : createHash('sha224')
+        .update(row.project_id + row.host_name)
+        .digest('hex');
 
-type Address = { version: 4 | 6; addr: string; 'OS-EXT-IPS:type': 'fixed' | 'floating'; 'OS-EXT-IPS-MAC:mac_addr': string };
+type Address = {
+  version: 4 | 6;
+  addr: string;
+  'OS-EXT-IPS:type': 'fixed' | 'floating';
+  'OS-EXT-IPS-MAC:mac_addr': string;
+};
 /** Network name -> addresses, fixed before floating. */
 export function addressesOf(ports: readonly ServerPort[]): Record<string, Address[]> {
   const out: Record<string, Address[]> = {};
   const add = (port: ServerPort, version: 4 | 6, addr: string, type: 'fixed' | 'floating'): void => {
-    (out[port.networkName] ??= []).push({ version, addr, 'OS-EXT-IPS:type': type, 'OS-EXT-IPS-MAC:mac_addr': port.mac });
+    (out[port.networkName] ??= []).push({
+      version,
+      addr,
+      'OS-EXT-IPS:type': type,
+      'OS-EXT-IPS-MAC:mac_addr': port.mac,
+    });
   };
   for (const port of ports) for (const ip of port.fixedIps) add(port, ip.version, ip.ipAddress, 'fixed');
-  for (const port of ports) for (const ip of port.fixedIps) if (ip.floatingIp !== null) add(port, 4, ip.floatingIp, 'floating');
+  for (const port of ports)
+    for (const ip of port.fixedIps) if (ip.floatingIp !== null) add(port, 4, ip.floatingIp, 'floating');
   return out;
 }
+export type BriefAddresses = Record<string, { version: 4 | 6; addr: string }[]>;
+export const briefAddressesOf = (ports: readonly ServerPort[]): BriefAddresses =>
+  Object.fromEntries(
+    Object.entries(addressesOf(ports)).map(([network, list]) => [
+      network,
+      list.map(({ version, addr }) => ({ version, addr })),
+    ]),
+  );
 export const portsOf = (row: Pick<ServerRow, 'ports'>): ServerPort[] => JSON.parse(row.ports) as ServerPort[];
 export const groupNames = (ports: readonly ServerPort[]): { name: string }[] =>
-  [...new Set(ports.flatMap((port) => port.securityGroups.map((group) => group.name)))].map((name) => ({ name }));
+  [...new Set(ports.flatMap((port) => port.securityGroups.map((group) => group.name)))].map((name) => ({
+    name,
+  }));
 
 const flavorView = (row: ServerRow, publicUrl: string, minor: number): object => {
   if (minor < 47) return { id: row.flavor_id, links: bookmarkOf(publicUrl, 'flavors', row.flavor_id) };
   const copy = JSON.parse(row.flavor) as FlavorCopy;
   return {
-    vcpus: copy.vcpus, ram: copy.memoryMib, disk: copy.diskGib, ephemeral: copy.ephemeralGib, swap: copy.swapMib, original_name: copy.name, extra_specs: copy.extraSpecs,
+    vcpus: copy.vcpus,
+    ram: copy.memoryMib,
+    disk: copy.diskGib,
+    ephemeral: copy.ephemeralGib,
+    swap: copy.swapMib,
+    original_name: copy.name,
+    extra_specs: copy.extraSpecs,
   };
 };
 
@@ -62,8 +94,10 @@ function coreView(row: ServerRow, { publicUrl, minor }: View): Record<string, un
     accessIPv6: row.access_ipv6,
     links: linksOf(publicUrl, 'servers', row.id),
     'OS-DCF:diskConfig': row.disk_config,
-    ...(status === 'ERROR' && row.error !== null ? { fault: { code: 500, created: isoSeconds(row.error_at ?? row.updated_at), message: row.error } } : {}),
-    ...(status === 'ACTIVE' || status === 'BUILD' || status === 'REBOOT' || status === 'HARD_REBOOT' ? { progress: status === 'ACTIVE' ? 100 : 0 } : {}),
+    ...(status === 'ERROR' && row.error !== null
+      ? { fault: { code: 500, created: isoSeconds(row.error_at ?? row.updated_at), message: row.error } }
+      : {}),
+    ...(status === 'ACTIVE' || status === 'BUILD' ? { progress: 0 } : {}),
     ...(minor >= 9 ? { locked: row.locked === 1 } : {}),
     ...(minor >= 19 ? { description: row.description } : {}),
     ...(minor >= 26 ? { tags: JSON.parse(row.tags) as unknown } : {}),
@@ -113,7 +147,12 @@ export function serverView(row: ServerRow, view: View): Record<string, unknown> 
 /** What PUT answers: before 2.75 without the extended attributes. */
 export const updatedView = (row: ServerRow, view: View): Record<string, unknown> => {
   if (view.minor >= 75) return serverView(row, view);
-  return { ...coreView(row, view), ...(view.minor >= 71 ? { server_groups: row.group_id === null ? [] : [row.group_id] } : {}) };
+  const addresses = briefAddressesOf(portsOf(row));
+  return {
+    ...coreView(row, view),
+    addresses,
+    ...(view.minor >= 71 ? { server_groups: row.group_id === null ? [] : [row.group_id] } : {}),
+  };
 };
 
 export const briefView = (row: Pick<ServerRow, 'id' | 'name'>, publicUrl: string): object => ({
@@ -131,8 +170,13 @@ export type ServerEncoder = {
 };
 
 export function createServerEncoder(): ServerEncoder {
-  const encoded = new LRUCache<string, string>({ max: 50_000, maxSize: 24 * 1024 * 1024, sizeCalculation: (text) => text.length });
-  const keyOf = (id: string, revision: number, view: View): string => `${id}.${revision}.${stepOf(view.minor)}${view.admin ? 'a' : ''}`;
+  const encoded = new LRUCache<string, string>({
+    max: 50_000,
+    maxSize: 24 * 1024 * 1024,
+    sizeCalculation: (text) => text.length,
+  });
+  const keyOf = (id: string, revision: number, view: View): string =>
+    `${id}.${revision}.${stepOf(view.minor)}${view.admin ? 'a' : ''}`;
   return {
     cached: (id, revision, view) => encoded.get(keyOf(id, revision, view)),
     encode(row, view) {

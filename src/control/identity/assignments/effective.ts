@@ -8,7 +8,10 @@ export type Role = { id: string; name: string };
 
 /** For each role, itself and all that it implies, however far. */
 export async function impliedRoles(rows: Rows): Promise<(roleId: string) => ReadonlySet<string>> {
-  const implied = Map.groupBy(await rows.selectFrom('implied_roles').selectAll().execute(), (row) => row.prior_id);
+  const implied = Map.groupBy(
+    await rows.selectFrom('implied_roles').selectAll().execute(),
+    (row) => row.prior_id,
+  );
   return (roleId) => {
     const out = new Set([roleId]);
     for (const id of out) for (const row of implied.get(id) ?? []) out.add(row.implied_id);
@@ -17,29 +20,47 @@ export async function impliedRoles(rows: Rows): Promise<(roleId: string) => Read
 }
 
 const heldBy = (rows: Rows, userId: string) =>
-  rows.selectFrom('role_assignments').where((eb) =>
-    eb.or([
-      eb.and([eb('actor_kind', '=', 'user'), eb('actor_id', '=', userId)]),
-      eb.and([
-        eb('actor_kind', '=', 'group'),
-        eb('actor_id', 'in', eb.selectFrom('group_members').select('group_id').where('user_id', '=', userId)),
+  rows
+    .selectFrom('role_assignments')
+    .where((eb) =>
+      eb.or([
+        eb.and([eb('actor_kind', '=', 'user'), eb('actor_id', '=', userId)]),
+        eb.and([
+          eb('actor_kind', '=', 'group'),
+          eb(
+            'actor_id',
+            'in',
+            eb.selectFrom('group_members').select('group_id').where('user_id', '=', userId),
+          ),
+        ]),
       ]),
-    ]),
-  );
+    );
 
 /** All assignments of a user, also those through groups. */
-export const assignmentsOf = (rows: Rows, userId: string): Promise<AssignmentRow[]> => heldBy(rows, userId).selectAll().execute();
+export const assignmentsOf = (rows: Rows, userId: string): Promise<AssignmentRow[]> =>
+  heldBy(rows, userId).selectAll().execute();
 
 /** The effective roles of a user on one scope, by name; none: no token is given for it. */
-export async function effectiveRoles(rows: Rows, userId: string, kind: ScopeKind, scopeId: string): Promise<Role[]> {
-  const held = await heldBy(rows, userId).select('role_id').distinct().where('scope_kind', '=', kind).where('scope_id', '=', scopeId).execute();
+export async function effectiveRoles(
+  rows: Rows,
+  userId: string,
+  kind: ScopeKind,
+  scopeId: string,
+): Promise<Role[]> {
+  const held = await heldBy(rows, userId)
+    .select('role_id')
+    .distinct()
+    .where('scope_kind', '=', kind)
+    .where('scope_id', '=', scopeId)
+    .execute();
   if (held.length === 0) return [];
   const expand = await impliedRoles(rows);
   const ids = [...new Set(held.flatMap((row) => [...expand(row.role_id)]))];
   return rows.selectFrom('roles').select(['id', 'name']).where('id', 'in', ids).orderBy('name_key').execute();
 }
 
-const scopeIds = (rows: Rows, userId: string, kind: ScopeKind) => heldBy(rows, userId).select('scope_id').where('scope_kind', '=', kind);
+const scopeIds = (rows: Rows, userId: string, kind: ScopeKind) =>
+  heldBy(rows, userId).select('scope_id').where('scope_kind', '=', kind);
 
 /** The projects for which the user could get a token. */
 export const workableProjects = (rows: Rows, userId: string): Promise<ProjectRow[]> =>
@@ -56,4 +77,10 @@ export const workableProjects = (rows: Rows, userId: string): Promise<ProjectRow
 
 /** The domains for which the user could get a token. */
 export const workableDomains = (rows: Rows, userId: string): Promise<DomainRow[]> =>
-  rows.selectFrom('domains').selectAll().where('id', 'in', scopeIds(rows, userId, 'domain')).where('enabled', '=', 1).orderBy('name_key').execute();
+  rows
+    .selectFrom('domains')
+    .selectAll()
+    .where('id', 'in', scopeIds(rows, userId, 'domain'))
+    .where('enabled', '=', 1)
+    .orderBy('name_key')
+    .execute();

@@ -20,7 +20,13 @@ type Place = Pick<AssignmentRow, 'actor_kind' | 'actor_id' | 'scope_kind' | 'sco
 type Params = Record<string, string>;
 
 /** Scope and actor exist, are readable, and the verb is allowed on both. */
-async function requirePlace(rows: Rows, ctx: Ctx, scopeKind: ScopeKind, actorKind: ActorKind, params: Params): Promise<Place> {
+async function requirePlace(
+  rows: Rows,
+  ctx: Ctx,
+  scopeKind: ScopeKind,
+  actorKind: ActorKind,
+  params: Params,
+): Promise<Place> {
   const actorId = params[`${actorKind}_id`] ?? '';
   const scopeId = scopeKind === 'system' ? '' : (params[`${scopeKind}_id`] ?? '');
   if (scopeKind === 'project') permit(ctx, { domainId: (await projectFor(rows, ctx, scopeId)).domain_id });
@@ -32,7 +38,9 @@ async function requirePlace(rows: Rows, ctx: Ctx, scopeKind: ScopeKind, actorKin
 
 function requireDelegable(ctx: Ctx, role: RoleRow): void {
   if (!isAdmin(ctx.actor) && !delegable.has(role.name))
-    throw forbidden(`Role ${role.name} can be given and taken by operators only; the manager of a domain has ${[...delegable].join(', ')}.`);
+    throw forbidden(
+      `Role ${role.name} can be given and taken by operators only; the manager of a domain has ${[...delegable].join(', ')}.`,
+    );
 }
 
 const rolesAt = (rows: Rows, place: Place) =>
@@ -50,12 +58,21 @@ async function give(ctx: Ctx, placeIn: (rows: Rows) => Promise<Place>, roleId: s
   await ctx.platform.db.tx(async (tx) => {
     const place = await placeIn(tx);
     requireDelegable(ctx, await roleFor(tx, roleId));
-    await tx.insertInto('role_assignments').values({ ...place, role_id: roleId }).onConflict((oc) => oc.doNothing()).execute();
+    await tx
+      .insertInto('role_assignments')
+      .values({ ...place, role_id: roleId })
+      .onConflict((oc) => oc.doNothing())
+      .execute();
     await audit(tx, ctx, place.actor_kind, place.actor_id);
   });
 }
 
-async function take(identity: Identity, ctx: Ctx, placeIn: (rows: Rows) => Promise<Place>, roleId: string): Promise<void> {
+async function take(
+  identity: Identity,
+  ctx: Ctx,
+  placeIn: (rows: Rows) => Promise<Place>,
+  roleId: string,
+): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const place = await placeIn(tx);
     requireDelegable(ctx, await roleFor(tx, roleId));
@@ -67,12 +84,22 @@ async function take(identity: Identity, ctx: Ctx, placeIn: (rows: Rows) => Promi
       .where('scope_id', '=', place.scope_id)
       .where('role_id', '=', roleId)
       .executeTakeFirstOrThrow();
-    if (numDeletedRows === 0n) throw notFound('Role assignment', `of role ${roleId} to ${place.actor_kind} ${place.actor_id}`);
+    if (numDeletedRows === 0n)
+      throw notFound('Role assignment', `of role ${roleId} to ${place.actor_kind} ${place.actor_id}`);
     const holders =
       place.actor_kind === 'user'
         ? [place.actor_id]
-        : (await tx.selectFrom('group_members').select('user_id').where('group_id', '=', place.actor_id).execute()).map((row) => row.user_id);
-    await identity.revocations.revoke(tx, holders.map((userId) => subjects.grant(userId, place.scope_kind, place.scope_id)));
+        : (
+            await tx
+              .selectFrom('group_members')
+              .select('user_id')
+              .where('group_id', '=', place.actor_id)
+              .execute()
+          ).map((row) => row.user_id);
+    await identity.revocations.revoke(
+      tx,
+      holders.map((userId) => subjects.grant(userId, place.scope_kind, place.scope_id)),
+    );
     await audit(tx, ctx, place.actor_kind, place.actor_id);
   }, revoking);
 }
@@ -80,20 +107,30 @@ async function take(identity: Identity, ctx: Ctx, placeIn: (rows: Rows) => Promi
 function routesFor(identity: Identity, scopeKind: ScopeKind, actorKind: ActorKind): Route[] {
   const scopePath = scopeKind === 'system' ? '/v3/system' : `/v3/${scopeKind}s/:${scopeKind}_id`;
   const listPath = `${scopePath}/${actorKind}s/:${actorKind}_id/roles`;
-  const ids = { ...(scopeKind === 'system' ? {} : { [`${scopeKind}_id`]: scopeKind }), [`${actorKind}_id`]: actorKind };
-  const onOne = { path: `${listPath}/:role_id`, ids: { ...ids, role_id: 'role' }, status: 204 };
-  const verb = (name: 'check' | 'create' | 'revoke'): string => (scopeKind === 'system' ? `identity:${name}_system_grant` : `identity:${name}_grant`);
-  const what = `of a ${actorKind} on ${scopeKind === 'system' ? 'the system' : `a ${scopeKind}`}`;
-  const placeOf = (ctx: Ctx, params: Params) => (rows: Rows) => requirePlace(rows, ctx, scopeKind, actorKind, params);
-  const done = (work: (call: Call<Params, Record<string, unknown>, unknown>) => Promise<void>): Route['handler'] => async (call) => {
-    await work(call);
-    return {};
+  const ids = {
+    ...(scopeKind === 'system' ? {} : { [`${scopeKind}_id`]: scopeKind }),
+    [`${actorKind}_id`]: actorKind,
   };
+  const onOne = { path: `${listPath}/:role_id`, ids: { ...ids, role_id: 'role' }, status: 204 };
+  const verb = (name: 'check' | 'create' | 'revoke'): string =>
+    scopeKind === 'system' ? `identity:${name}_system_grant` : `identity:${name}_grant`;
+  const what = `of a ${actorKind} on ${scopeKind === 'system' ? 'the system' : `a ${scopeKind}`}`;
+  const placeOf = (ctx: Ctx, params: Params) => (rows: Rows) =>
+    requirePlace(rows, ctx, scopeKind, actorKind, params);
+  const done =
+    (work: (call: Call<Params, Record<string, unknown>, unknown>) => Promise<void>): Route['handler'] =>
+    async (call) => {
+      await work(call);
+      return {};
+    };
   const check = done(async ({ ctx, params }) => {
     const place = await placeOf(ctx, params)(ctx.platform.db.read);
     const role = await roleFor(ctx.platform.db.read, params['role_id'] ?? '');
-    const held = await rolesAt(ctx.platform.db.read, place).where('roles.id', '=', role.id).executeTakeFirst();
-    if (held === undefined) throw notFound('Role assignment', `of role ${role.id} to ${place.actor_kind} ${place.actor_id}`);
+    const held = await rolesAt(ctx.platform.db.read, place)
+      .where('roles.id', '=', role.id)
+      .executeTakeFirst();
+    if (held === undefined)
+      throw notFound('Role assignment', `of role ${role.id} to ${place.actor_kind} ${place.actor_id}`);
   });
   return [
     {
@@ -128,4 +165,6 @@ function routesFor(identity: Identity, scopeKind: ScopeKind, actorKind: ActorKin
 }
 
 export const grantRoutes = (identity: Identity): Route[] =>
-  (['project', 'domain', 'system'] as const).flatMap((scope) => (['user', 'group'] as const).flatMap((actor) => routesFor(identity, scope, actor)));
+  (['project', 'domain', 'system'] as const).flatMap((scope) =>
+    (['user', 'group'] as const).flatMap((actor) => routesFor(identity, scope, actor)),
+  );

@@ -15,14 +15,36 @@ export async function requireReach(rows: Rows, ctx: Ctx, kind: ActorKind, id: st
   const held =
     kind === 'user'
       ? await assignmentsOf(rows, id)
-      : await rows.selectFrom('role_assignments').selectAll().where('actor_kind', '=', 'group').where('actor_id', '=', id).execute();
+      : await rows
+          .selectFrom('role_assignments')
+          .selectAll()
+          .where('actor_kind', '=', 'group')
+          .where('actor_id', '=', id)
+          .execute();
   if (held.length === 0) return;
-  const roles = await rows.selectFrom('roles').select(['id', 'name']).where('id', 'in', [...new Set(held.map((row) => row.role_id))]).execute();
+  const roles = await rows
+    .selectFrom('roles')
+    .select(['id', 'name'])
+    .where('id', 'in', [...new Set(held.map((row) => row.role_id))])
+    .execute();
   const givable = new Set(roles.filter((role) => delegable.has(role.name)).map((role) => role.id));
   const within = new Set<string>();
   for (const some of chunks(held.filter((row) => row.scope_kind === 'project').map((row) => row.scope_id)))
-    for (const project of await rows.selectFrom('projects').select(['id', 'domain_id']).where('id', 'in', some).execute())
+    for (const project of await rows
+      .selectFrom('projects')
+      .select(['id', 'domain_id'])
+      .where('id', 'in', some)
+      .execute())
       if (project.domain_id === own) within.add(project.id);
-  const outside = held.some((row) => !givable.has(row.role_id) || !(row.scope_kind === 'project' ? within.has(row.scope_id) : row.scope_kind === 'domain' && row.scope_id === own));
-  if (outside) throw forbidden(`The ${kind} ${id} holds roles that the manager of a domain cannot give; ask an operator.`);
+  const outside = held.some(
+    (row) =>
+      !givable.has(row.role_id) ||
+      !(row.scope_kind === 'project'
+        ? within.has(row.scope_id)
+        : row.scope_kind === 'domain' && row.scope_id === own),
+  );
+  if (outside)
+    throw forbidden(
+      `The ${kind} ${id} holds roles that the manager of a domain cannot give; ask an operator.`,
+    );
 }

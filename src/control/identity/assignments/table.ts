@@ -30,7 +30,13 @@ export const assignmentMigrations: Migration[] = [
         .addColumn('scope_kind', 'text', (c) => c.notNull())
         .addColumn('scope_id', 'text', (c) => c.notNull())
         .addColumn('role_id', 'text', (c) => c.notNull())
-        .addPrimaryKeyConstraint('role_assignments_pk', ['actor_kind', 'actor_id', 'scope_kind', 'scope_id', 'role_id'])
+        .addPrimaryKeyConstraint('role_assignments_pk', [
+          'actor_kind',
+          'actor_id',
+          'scope_kind',
+          'scope_id',
+          'role_id',
+        ])
         .execute();
       await db.schema
         .createIndex('role_assignments_scope')

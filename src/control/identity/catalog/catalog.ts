@@ -10,7 +10,8 @@ export type CatalogEntry = { type: string; name: string; path: string };
 export type Endpoint = { id: string; serviceId: string; interface: string; region: string; url: string };
 
 const INTERFACES = ['public', 'internal', 'admin'] as const;
-const idFor = (...parts: string[]): string => createHash('sha256').update(parts.join('|')).digest('hex').slice(0, 32);
+const idFor = (...parts: string[]): string =>
+  createHash('sha256').update(parts.join('|')).digest('hex').slice(0, 32);
 
 export const serviceId = (entry: CatalogEntry): string => idFor('service', entry.type, entry.name);
 

@@ -52,8 +52,13 @@ function found<T extends { id: string }>(kind: string, all: readonly T[], id: st
 }
 
 export function catalogRoutes(identity: Identity): Route[] {
-  const services: ServiceEntry[] = identity.catalog.map((entry) => ({ id: serviceId(entry), type: entry.type, name: entry.name }));
-  const endpoints = (platform: Platform): Endpoint[] => identity.catalog.flatMap((entry) => endpointsOf(platform, entry));
+  const services: ServiceEntry[] = identity.catalog.map((entry) => ({
+    id: serviceId(entry),
+    type: entry.type,
+    name: entry.name,
+  }));
+  const endpoints = (platform: Platform): Endpoint[] =>
+    identity.catalog.flatMap((entry) => endpointsOf(platform, entry));
   return [
     route({
       method: 'GET',
@@ -61,7 +66,14 @@ export function catalogRoutes(identity: Identity): Route[] {
       policy: 'identity:get_region',
       summary: 'List regions',
       query: regionQuery,
-      handler: async ({ ctx, query }) => collection(ctx, '/v3/regions', 'regions', query.parent_region_id === undefined ? [{ id: ctx.platform.region }] : [], regionView),
+      handler: async ({ ctx, query }) =>
+        collection(
+          ctx,
+          '/v3/regions',
+          'regions',
+          query.parent_region_id === undefined ? [{ id: ctx.platform.region }] : [],
+          regionView,
+        ),
     }),
     route({
       method: 'GET',
@@ -69,7 +81,11 @@ export function catalogRoutes(identity: Identity): Route[] {
       policy: 'identity:get_region',
       summary: 'Show a region',
       ids: { region_id: 'none' },
-      handler: async ({ ctx, params }) => ({ body: { region: regionView(ctx.platform, found('Region', [{ id: ctx.platform.region }], params.region_id)) } }),
+      handler: async ({ ctx, params }) => ({
+        body: {
+          region: regionView(ctx.platform, found('Region', [{ id: ctx.platform.region }], params.region_id)),
+        },
+      }),
     }),
     route({
       method: 'GET',
@@ -77,7 +93,14 @@ export function catalogRoutes(identity: Identity): Route[] {
       policy: 'identity:get_catalog',
       summary: 'List the services of the catalog',
       query: serviceQuery,
-      handler: async ({ ctx, query }) => collection(ctx, '/v3/services', 'services', services.filter((one) => fits(query.name, one.name) && fits(query.type, one.type)), serviceView),
+      handler: async ({ ctx, query }) =>
+        collection(
+          ctx,
+          '/v3/services',
+          'services',
+          services.filter((one) => fits(query.name, one.name) && fits(query.type, one.type)),
+          serviceView,
+        ),
     }),
     route({
       method: 'GET',
@@ -85,7 +108,9 @@ export function catalogRoutes(identity: Identity): Route[] {
       policy: 'identity:get_catalog',
       summary: 'Show a service of the catalog',
       ids: { service_id: 'none' },
-      handler: async ({ ctx, params }) => ({ body: { service: serviceView(ctx.platform, found('Service', services, params.service_id)) } }),
+      handler: async ({ ctx, params }) => ({
+        body: { service: serviceView(ctx.platform, found('Service', services, params.service_id)) },
+      }),
     }),
     route({
       method: 'GET',
@@ -95,7 +120,10 @@ export function catalogRoutes(identity: Identity): Route[] {
       query: endpointQuery,
       async handler({ ctx, query }) {
         const fitting = endpoints(ctx.platform).filter(
-          (one) => fits(query.interface, one.interface) && fits(query.service_id, one.serviceId) && fits(query.region_id ?? query.region, one.region),
+          (one) =>
+            fits(query.interface, one.interface) &&
+            fits(query.service_id, one.serviceId) &&
+            fits(query.region_id ?? query.region, one.region),
         );
         return collection(ctx, '/v3/endpoints', 'endpoints', fitting, endpointView);
       },
@@ -106,7 +134,14 @@ export function catalogRoutes(identity: Identity): Route[] {
       policy: 'identity:get_catalog',
       summary: 'Show an endpoint',
       ids: { endpoint_id: 'none' },
-      handler: async ({ ctx, params }) => ({ body: { endpoint: endpointView(ctx.platform, found('Endpoint', endpoints(ctx.platform), params.endpoint_id)) } }),
+      handler: async ({ ctx, params }) => ({
+        body: {
+          endpoint: endpointView(
+            ctx.platform,
+            found('Endpoint', endpoints(ctx.platform), params.endpoint_id),
+          ),
+        },
+      }),
     }),
   ];
 }

@@ -9,12 +9,31 @@ import { prose, strict, text } from '../../../kernel/schema.ts';
 import { chunks, DEFAULT_DOMAIN, type Identity, type Rows } from '../identity.ts';
 import { listedDomain, permit, requireReadable } from '../policy.ts';
 import { revoking, subjects } from '../tokens/revocations.ts';
-import { byName, collection, keyOf, listQuery, markerRow, nameOf, noOptions, uniquely, urlOf } from '../wire.ts';
+import {
+  byName,
+  collection,
+  keyOf,
+  listQuery,
+  markerRow,
+  nameOf,
+  noOptions,
+  uniquely,
+  urlOf,
+} from '../wire.ts';
 import type { DomainRow } from './table.ts';
 
 const fields = { name: nameOf(64), description: prose(4000), enabled: Type.Boolean() };
-const createBody = strict({ domain: strict({ ...Type.Partial(strict(fields)).properties, name: fields.name, options: noOptions, tags: Type.Optional(Type.Array(text(255, 1), { maxItems: 0 })) }) });
-const updateBody = strict({ domain: strict({ ...Type.Partial(strict(fields)).properties, options: noOptions }) });
+const createBody = strict({
+  domain: strict({
+    ...Type.Partial(strict(fields)).properties,
+    name: fields.name,
+    options: noOptions,
+    tags: Type.Optional(Type.Array(text(255, 1), { maxItems: 0 })),
+  }),
+});
+const updateBody = strict({
+  domain: strict({ ...Type.Partial(strict(fields)).properties, options: noOptions }),
+});
 const query = listQuery('domain', { name: Type.Optional(text()), enabled: Type.Optional(Type.Boolean()) });
 
 export const domainView = (platform: Platform, row: DomainRow): object => ({
@@ -60,11 +79,17 @@ async function create(ctx: Ctx, { domain: body }: Static<typeof createBody>): Pr
   return uniquely('domain', body.name, work);
 }
 
-async function update(identity: Identity, ctx: Ctx, id: string, { domain: body }: Static<typeof updateBody>): Promise<DomainRow> {
+async function update(
+  identity: Identity,
+  ctx: Ctx,
+  id: string,
+  { domain: body }: Static<typeof updateBody>,
+): Promise<DomainRow> {
   const work = ctx.platform.db.tx(async (tx) => {
     const row = await domainFor(tx, ctx, id);
     permit(ctx, { domainId: id });
-    if (id === DEFAULT_DOMAIN && body.enabled === false) throw forbidden('The default domain cannot be disabled: the operators log in there.');
+    if (id === DEFAULT_DOMAIN && body.enabled === false)
+      throw forbidden('The default domain cannot be disabled: the operators log in there.');
     const changed: DomainRow = {
       ...row,
       name: body.name ?? row.name,
@@ -73,7 +98,8 @@ async function update(identity: Identity, ctx: Ctx, id: string, { domain: body }
       enabled: Number(body.enabled ?? row.enabled === 1),
     };
     await tx.updateTable('domains').set(changed).where('id', '=', id).execute();
-    if (row.enabled === 1 && changed.enabled === 0) await identity.revocations.revoke(tx, [subjects.domain(id)]);
+    if (row.enabled === 1 && changed.enabled === 0)
+      await identity.revocations.revoke(tx, [subjects.domain(id)]);
     await audit(tx, ctx, 'domain', id);
     return changed;
   }, revoking);
@@ -84,28 +110,59 @@ async function remove(identity: Identity, ctx: Ctx, id: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const row = await domainFor(tx, ctx, id);
     permit(ctx, { domainId: id });
-    if (id === DEFAULT_DOMAIN) throw forbidden('The default domain cannot be deleted: the operators log in there.');
-    if (row.enabled === 1) throw forbidden(`Domain ${id} is enabled: a domain must be disabled before it can be deleted.`);
+    if (id === DEFAULT_DOMAIN)
+      throw forbidden('The default domain cannot be deleted: the operators log in there.');
+    if (row.enabled === 1)
+      throw forbidden(`Domain ${id} is enabled: a domain must be disabled before it can be deleted.`);
     const idsIn = async (table: 'users' | 'groups' | 'projects'): Promise<string[]> =>
       (await tx.selectFrom(table).select('id').where('domain_id', '=', id).execute()).map((one) => one.id);
     const [users, groups, projects] = [await idsIn('users'), await idsIn('groups'), await idsIn('projects')];
     // A group here may have members of another domain, whose tokens rest on its roles.
     for (const some of chunks(groups)) {
-      const members = await tx.selectFrom('group_members').select('user_id').distinct().where('group_id', 'in', some).execute();
-      await identity.revocations.revoke(tx, members.map((member) => subjects.user(member.user_id)));
+      const members = await tx
+        .selectFrom('group_members')
+        .select('user_id')
+        .distinct()
+        .where('group_id', 'in', some)
+        .execute();
+      await identity.revocations.revoke(
+        tx,
+        members.map((member) => subjects.user(member.user_id)),
+      );
       await tx.deleteFrom('group_members').where('group_id', 'in', some).execute();
-      await tx.deleteFrom('role_assignments').where('actor_kind', '=', 'group').where('actor_id', 'in', some).execute();
+      await tx
+        .deleteFrom('role_assignments')
+        .where('actor_kind', '=', 'group')
+        .where('actor_id', 'in', some)
+        .execute();
     }
     for (const some of chunks(users)) {
       await tx.deleteFrom('group_members').where('user_id', 'in', some).execute();
-      await tx.deleteFrom('role_assignments').where('actor_kind', '=', 'user').where('actor_id', 'in', some).execute();
+      await tx
+        .deleteFrom('role_assignments')
+        .where('actor_kind', '=', 'user')
+        .where('actor_id', 'in', some)
+        .execute();
     }
     for (const some of chunks(projects)) {
-      await tx.deleteFrom('role_assignments').where('scope_kind', '=', 'project').where('scope_id', 'in', some).execute();
-      await tx.updateTable('users').set({ default_project_id: null }).where('default_project_id', 'in', some).execute();
+      await tx
+        .deleteFrom('role_assignments')
+        .where('scope_kind', '=', 'project')
+        .where('scope_id', 'in', some)
+        .execute();
+      await tx
+        .updateTable('users')
+        .set({ default_project_id: null })
+        .where('default_project_id', 'in', some)
+        .execute();
     }
-    await tx.deleteFrom('role_assignments').where('scope_kind', '=', 'domain').where('scope_id', '=', id).execute();
-    for (const table of ['users', 'groups', 'projects'] as const) await tx.deleteFrom(table).where('domain_id', '=', id).execute();
+    await tx
+      .deleteFrom('role_assignments')
+      .where('scope_kind', '=', 'domain')
+      .where('scope_id', '=', id)
+      .execute();
+    for (const table of ['users', 'groups', 'projects'] as const)
+      await tx.deleteFrom(table).where('domain_id', '=', id).execute();
     await tx.deleteFrom('domains').where('id', '=', id).execute();
     await identity.revocations.revoke(tx, [subjects.domain(id)]);
     await audit(tx, ctx, 'domain', id);
@@ -128,7 +185,14 @@ export const domainRoutes = (identity: Identity): Route[] => [
       if (asked.enabled !== undefined) rows = rows.where('enabled', '=', Number(asked.enabled));
       const marker = await markerRow(asked.marker, (id) => visible.where('id', '=', id).executeTakeFirst());
       const limit = asked.limit ?? null;
-      return collection(ctx, '/v3/domains', 'domains', await applyPage(rows, byName, marker, limit).execute(), domainView, { limit, rawQuery });
+      return collection(
+        ctx,
+        '/v3/domains',
+        'domains',
+        await applyPage(rows, byName, marker, limit).execute(),
+        domainView,
+        { limit, rawQuery },
+      );
     },
   }),
   route({
@@ -138,7 +202,9 @@ export const domainRoutes = (identity: Identity): Route[] => [
     summary: 'Create a domain',
     body: createBody,
     status: 201,
-    handler: async ({ ctx, body }) => ({ body: { domain: domainView(ctx.platform, await create(ctx, body)) } }),
+    handler: async ({ ctx, body }) => ({
+      body: { domain: domainView(ctx.platform, await create(ctx, body)) },
+    }),
   }),
   route({
     method: 'GET',
@@ -146,7 +212,11 @@ export const domainRoutes = (identity: Identity): Route[] => [
     policy: 'identity:get_domain',
     summary: 'Show a domain',
     ids: { domain_id: 'domain' },
-    handler: async ({ ctx, params }) => ({ body: { domain: domainView(ctx.platform, await domainFor(ctx.platform.db.read, ctx, params.domain_id)) } }),
+    handler: async ({ ctx, params }) => ({
+      body: {
+        domain: domainView(ctx.platform, await domainFor(ctx.platform.db.read, ctx, params.domain_id)),
+      },
+    }),
   }),
   route({
     method: 'PATCH',
@@ -155,7 +225,9 @@ export const domainRoutes = (identity: Identity): Route[] => [
     summary: 'Change a domain',
     ids: { domain_id: 'domain' },
     body: updateBody,
-    handler: async ({ ctx, params, body }) => ({ body: { domain: domainView(ctx.platform, await update(identity, ctx, params.domain_id, body)) } }),
+    handler: async ({ ctx, params, body }) => ({
+      body: { domain: domainView(ctx.platform, await update(identity, ctx, params.domain_id, body)) },
+    }),
   }),
   route({
     method: 'DELETE',

@@ -7,7 +7,18 @@ import type { Identity } from '../identity.ts';
 import { listedDomain, may, permit } from '../policy.ts';
 import { userFor, userView } from '../users/service.ts';
 import { byName, collection, listQuery, markerRow } from '../wire.ts';
-import { addMember, createGroup, createGroupBody, deleteGroup, groupFor, groupView, removeMember, requireMember, updateGroup, updateGroupBody } from './service.ts';
+import {
+  addMember,
+  createGroup,
+  createGroupBody,
+  deleteGroup,
+  groupFor,
+  groupView,
+  removeMember,
+  requireMember,
+  updateGroup,
+  updateGroupBody,
+} from './service.ts';
 
 const query = listQuery('group', { name: Type.Optional(text()), domain_id: Type.Optional(idOf('domain')) });
 
@@ -24,10 +35,16 @@ const membershipRoutes = (identity: Identity): Route[] => [
       const members = await read
         .selectFrom('users')
         .selectAll()
-        .where('id', 'in', read.selectFrom('group_members').select('user_id').where('group_id', '=', group.id))
+        .where(
+          'id',
+          'in',
+          read.selectFrom('group_members').select('user_id').where('group_id', '=', group.id),
+        )
         .orderBy('name_key')
         .execute();
-      const readable = members.filter((user) => may(ctx.actor, 'identity:get_user', { userId: user.id, domainId: user.domain_id }));
+      const readable = members.filter((user) =>
+        may(ctx.actor, 'identity:get_user', { userId: user.id, domainId: user.domain_id }),
+      );
       return collection(ctx, `/v3/groups/${group.id}/users`, 'users', readable, userView);
     },
   }),
@@ -106,7 +123,14 @@ export const groupRoutes = (identity: Identity): Route[] => [
       if (asked.domain_id !== undefined) rows = rows.where('domain_id', '=', asked.domain_id);
       const marker = await markerRow(asked.marker, (id) => visible.where('id', '=', id).executeTakeFirst());
       const limit = asked.limit ?? null;
-      return collection(ctx, '/v3/groups', 'groups', await applyPage(rows, byName, marker, limit).execute(), groupView, { limit, rawQuery });
+      return collection(
+        ctx,
+        '/v3/groups',
+        'groups',
+        await applyPage(rows, byName, marker, limit).execute(),
+        groupView,
+        { limit, rawQuery },
+      );
     },
   }),
   route({
@@ -116,7 +140,9 @@ export const groupRoutes = (identity: Identity): Route[] => [
     summary: 'Create a group',
     body: createGroupBody,
     status: 201,
-    handler: async ({ ctx, body }) => ({ body: { group: groupView(ctx.platform, await createGroup(ctx, body)) } }),
+    handler: async ({ ctx, body }) => ({
+      body: { group: groupView(ctx.platform, await createGroup(ctx, body)) },
+    }),
   }),
   route({
     method: 'GET',
@@ -124,7 +150,9 @@ export const groupRoutes = (identity: Identity): Route[] => [
     policy: 'identity:get_group',
     summary: 'Show a group',
     ids: { group_id: 'group' },
-    handler: async ({ ctx, params }) => ({ body: { group: groupView(ctx.platform, await groupFor(ctx.platform.db.read, ctx, params.group_id)) } }),
+    handler: async ({ ctx, params }) => ({
+      body: { group: groupView(ctx.platform, await groupFor(ctx.platform.db.read, ctx, params.group_id)) },
+    }),
   }),
   route({
     method: 'PATCH',
@@ -133,7 +161,9 @@ export const groupRoutes = (identity: Identity): Route[] => [
     summary: 'Change a group',
     ids: { group_id: 'group' },
     body: updateGroupBody,
-    handler: async ({ ctx, params, body }) => ({ body: { group: groupView(ctx.platform, await updateGroup(ctx, params.group_id, body)) } }),
+    handler: async ({ ctx, params, body }) => ({
+      body: { group: groupView(ctx.platform, await updateGroup(ctx, params.group_id, body)) },
+    }),
   }),
   route({
     method: 'DELETE',

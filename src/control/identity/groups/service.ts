@@ -13,7 +13,10 @@ import { userFor } from '../users/service.ts';
 import { keyOf, nameOf, uniquely, urlOf } from '../wire.ts';
 import type { GroupRow } from './table.ts';
 
-const optional = { domain_id: Type.Optional(nullable(idOf('domain'))), description: Type.Optional(nullable(prose(4000))) };
+const optional = {
+  domain_id: Type.Optional(nullable(idOf('domain'))),
+  description: Type.Optional(nullable(prose(4000))),
+};
 export const createGroupBody = strict({ group: strict({ ...optional, name: nameOf(64) }) });
 export const updateGroupBody = strict({ group: strict({ ...optional, name: Type.Optional(nameOf(64)) }) });
 
@@ -33,9 +36,18 @@ export async function groupFor(rows: Rows, ctx: Ctx, id: string): Promise<GroupR
   return row;
 }
 
-export async function createGroup(ctx: Ctx, { group: body }: Static<typeof createGroupBody>): Promise<GroupRow> {
+export async function createGroup(
+  ctx: Ctx,
+  { group: body }: Static<typeof createGroupBody>,
+): Promise<GroupRow> {
   const domainId = body.domain_id ?? domainOfToken(ctx);
-  const row: GroupRow = { id: ctx.platform.ids.hex(), domain_id: domainId, name: body.name, name_key: keyOf(body.name), description: body.description ?? '' };
+  const row: GroupRow = {
+    id: ctx.platform.ids.hex(),
+    domain_id: domainId,
+    name: body.name,
+    name_key: keyOf(body.name),
+    description: body.description ?? '',
+  };
   const work = ctx.platform.db.tx(async (tx) => {
     await domainFor(tx, ctx, domainId);
     permit(ctx, { domainId });
@@ -46,11 +58,16 @@ export async function createGroup(ctx: Ctx, { group: body }: Static<typeof creat
   return uniquely('group', body.name, work);
 }
 
-export async function updateGroup(ctx: Ctx, id: string, { group: body }: Static<typeof updateGroupBody>): Promise<GroupRow> {
+export async function updateGroup(
+  ctx: Ctx,
+  id: string,
+  { group: body }: Static<typeof updateGroupBody>,
+): Promise<GroupRow> {
   const work = ctx.platform.db.tx(async (tx) => {
     const row = await groupFor(tx, ctx, id);
     permit(ctx, { domainId: row.domain_id });
-    if ((body.domain_id ?? row.domain_id) !== row.domain_id) throw badRequest('Invalid input for field domain_id. The domain of a group cannot be changed.');
+    if ((body.domain_id ?? row.domain_id) !== row.domain_id)
+      throw badRequest('Invalid input for field domain_id. The domain of a group cannot be changed.');
     const changed: GroupRow = {
       ...row,
       name: body.name ?? row.name,
@@ -69,11 +86,23 @@ export async function deleteGroup(identity: Identity, ctx: Ctx, id: string): Pro
     const row = await groupFor(tx, ctx, id);
     permit(ctx, { domainId: row.domain_id });
     await requireReach(tx, ctx, 'group', id);
-    const members = await tx.selectFrom('group_members').select('user_id').where('group_id', '=', id).execute();
-    const { numDeletedRows } = await tx.deleteFrom('role_assignments').where('actor_kind', '=', 'group').where('actor_id', '=', id).executeTakeFirstOrThrow();
+    const members = await tx
+      .selectFrom('group_members')
+      .select('user_id')
+      .where('group_id', '=', id)
+      .execute();
+    const { numDeletedRows } = await tx
+      .deleteFrom('role_assignments')
+      .where('actor_kind', '=', 'group')
+      .where('actor_id', '=', id)
+      .executeTakeFirstOrThrow();
     await tx.deleteFrom('group_members').where('group_id', '=', id).execute();
     await tx.deleteFrom('groups').where('id', '=', id).execute();
-    if (numDeletedRows > 0n) await identity.revocations.revoke(tx, members.map((member) => subjects.user(member.user_id)));
+    if (numDeletedRows > 0n)
+      await identity.revocations.revoke(
+        tx,
+        members.map((member) => subjects.user(member.user_id)),
+      );
     await audit(tx, ctx, 'group', id);
   }, revoking);
 }
@@ -90,19 +119,40 @@ export async function addMember(ctx: Ctx, groupId: string, userId: string): Prom
   await ctx.platform.db.tx(async (tx) => {
     await membership(tx, ctx, groupId, userId);
     await requireReach(tx, ctx, 'group', groupId);
-    await tx.insertInto('group_members').values({ group_id: groupId, user_id: userId }).onConflict((oc) => oc.doNothing()).execute();
+    await tx
+      .insertInto('group_members')
+      .values({ group_id: groupId, user_id: userId })
+      .onConflict((oc) => oc.doNothing())
+      .execute();
     await audit(tx, ctx, 'group', groupId);
   });
 }
 
-export async function removeMember(identity: Identity, ctx: Ctx, groupId: string, userId: string): Promise<void> {
+export async function removeMember(
+  identity: Identity,
+  ctx: Ctx,
+  groupId: string,
+  userId: string,
+): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     await membership(tx, ctx, groupId, userId);
     await requireReach(tx, ctx, 'group', groupId);
-    const { numDeletedRows } = await tx.deleteFrom('group_members').where('group_id', '=', groupId).where('user_id', '=', userId).executeTakeFirstOrThrow();
+    const { numDeletedRows } = await tx
+      .deleteFrom('group_members')
+      .where('group_id', '=', groupId)
+      .where('user_id', '=', userId)
+      .executeTakeFirstOrThrow();
     if (numDeletedRows === 0n) throw notFound('User', `${userId} in group ${groupId}`);
-    const held = await tx.selectFrom('role_assignments').selectAll().where('actor_kind', '=', 'group').where('actor_id', '=', groupId).execute();
-    await identity.revocations.revoke(tx, held.map((row) => subjects.grant(userId, row.scope_kind, row.scope_id)));
+    const held = await tx
+      .selectFrom('role_assignments')
+      .selectAll()
+      .where('actor_kind', '=', 'group')
+      .where('actor_id', '=', groupId)
+      .execute();
+    await identity.revocations.revoke(
+      tx,
+      held.map((row) => subjects.grant(userId, row.scope_kind, row.scope_id)),
+    );
     await audit(tx, ctx, 'group', groupId);
   }, revoking);
 }
@@ -110,6 +160,11 @@ export async function removeMember(identity: Identity, ctx: Ctx, groupId: string
 export async function requireMember(ctx: Ctx, groupId: string, userId: string): Promise<void> {
   const { read } = ctx.platform.db;
   await membership(read, ctx, groupId, userId);
-  const row = await read.selectFrom('group_members').select('user_id').where('group_id', '=', groupId).where('user_id', '=', userId).executeTakeFirst();
+  const row = await read
+    .selectFrom('group_members')
+    .select('user_id')
+    .where('group_id', '=', groupId)
+    .where('user_id', '=', userId)
+    .executeTakeFirst();
   if (row === undefined) throw notFound('User', `${userId} in group ${groupId}`);
 }

@@ -8,22 +8,35 @@ import type { Identity } from '../identity.ts';
 import { listedDomain, may } from '../policy.ts';
 import { byName, collection, flag, markerRow } from '../wire.ts';
 import { createProjectBody, projectQuery, tagsBody, updateProjectBody } from './schema.ts';
-import { changeTags, createProject, deleteProject, projectFor, projectTags, projectTree, projectView, updateProject } from './service.ts';
+import {
+  changeTags,
+  createProject,
+  deleteProject,
+  projectFor,
+  projectTags,
+  projectTree,
+  projectView,
+  updateProject,
+} from './service.ts';
 import type { ProjectRow } from './table.ts';
 
 const TAG = /^[^,/]{1,255}$/;
 const tagOf = (value: string): string => {
-  if (!TAG.test(value)) throw badRequest('Invalid input for tag. It must be 1 to 255 characters without comma and slash.');
+  if (!TAG.test(value))
+    throw badRequest('Invalid input for tag. It must be 1 to 255 characters without comma and slash.');
   return value;
 };
-const list = (value: string | undefined): string[] => (value === undefined ? [] : value.split(',').filter((one) => one !== ''));
+const list = (value: string | undefined): string[] =>
+  value === undefined ? [] : value.split(',').filter((one) => one !== '');
 
 /** Tags are one JSON column: compared here, because text comparison differs between the engines. */
 function tagFilter(all: readonly string[], any: readonly string[]): ((row: ProjectRow) => boolean) | null {
   if (all.length === 0 && any.length === 0) return null;
   return (row) => {
     const tags = projectTags(row);
-    return all.every((tag) => tags.includes(tag)) && (any.length === 0 || any.some((tag) => tags.includes(tag)));
+    return (
+      all.every((tag) => tags.includes(tag)) && (any.length === 0 || any.some((tag) => tags.includes(tag)))
+    );
   };
 }
 
@@ -38,7 +51,9 @@ type Ids = { [id: string]: Ids | null };
 /** {"child": {"grandchild": null}}, as the API reference nests them. */
 const nestDown = (rows: readonly ProjectRow[], id: string): Ids | null => {
   const children = rows.filter((row) => row.parent_id === id);
-  return children.length === 0 ? null : Object.fromEntries(children.map((row) => [row.id, nestDown(rows, row.id)]));
+  return children.length === 0
+    ? null
+    : Object.fromEntries(children.map((row) => [row.id, nestDown(rows, row.id)]));
 };
 
 export const projectRoutes = (identity: Identity): Route[] => [
@@ -63,7 +78,8 @@ export const projectRoutes = (identity: Identity): Route[] => [
       const limit = asked.limit ?? null;
       const tagged = tagFilter(list(asked.tags), list(asked['tags-any']));
       const found = await applyPage(rows, byName, marker, tagged === null ? limit : null).execute();
-      const fitting = tagged === null ? found : found.filter(tagged).slice(0, limit === null ? undefined : limit + 1);
+      const fitting =
+        tagged === null ? found : found.filter(tagged).slice(0, limit === null ? undefined : limit + 1);
       return collection(ctx, '/v3/projects', 'projects', fitting, projectView, { limit, rawQuery });
     },
   }),
@@ -74,7 +90,9 @@ export const projectRoutes = (identity: Identity): Route[] => [
     summary: 'Create a project',
     body: createProjectBody,
     status: 201,
-    handler: async ({ ctx, body }) => ({ body: { project: projectView(ctx.platform, await createProject(ctx, body)) } }),
+    handler: async ({ ctx, body }) => ({
+      body: { project: projectView(ctx.platform, await createProject(ctx, body)) },
+    }),
   }),
   route({
     method: 'GET',
@@ -86,7 +104,8 @@ export const projectRoutes = (identity: Identity): Route[] => [
     async handler({ ctx, params, query: asked }) {
       const { read } = ctx.platform.db;
       const row = await projectFor(read, ctx, params.project_id);
-      const readable = (one: ProjectRow): boolean => may(ctx.actor, 'identity:get_project', { projectId: one.id, domainId: one.domain_id });
+      const readable = (one: ProjectRow): boolean =>
+        may(ctx.actor, 'identity:get_project', { projectId: one.id, domainId: one.domain_id });
       const tree: Record<string, unknown> = {};
       if (flag(asked.parents_as_list) || flag(asked.parents_as_ids)) {
         const parents = (await projectTree.ancestors(read, row)).filter(readable);
@@ -96,7 +115,9 @@ export const projectRoutes = (identity: Identity): Route[] => [
       }
       if (flag(asked.subtree_as_list) || flag(asked.subtree_as_ids)) {
         const below = (await projectTree.descendants(read, row.id)).filter(readable);
-        tree['subtree'] = flag(asked.subtree_as_list) ? below.map((one) => ({ project: projectView(ctx.platform, one) })) : nestDown(below, row.id);
+        tree['subtree'] = flag(asked.subtree_as_list)
+          ? below.map((one) => ({ project: projectView(ctx.platform, one) }))
+          : nestDown(below, row.id);
       }
       return { body: { project: { ...projectView(ctx.platform, row), ...tree } } };
     },
@@ -108,7 +129,11 @@ export const projectRoutes = (identity: Identity): Route[] => [
     summary: 'Change a project',
     ids: { project_id: 'project' },
     body: updateProjectBody,
-    handler: async ({ ctx, params, body }) => ({ body: { project: projectView(ctx.platform, await updateProject(identity, ctx, params.project_id, body)) } }),
+    handler: async ({ ctx, params, body }) => ({
+      body: {
+        project: projectView(ctx.platform, await updateProject(identity, ctx, params.project_id, body)),
+      },
+    }),
   }),
   route({
     method: 'DELETE',
@@ -128,7 +153,9 @@ export const projectRoutes = (identity: Identity): Route[] => [
     policy: 'identity:get_project',
     summary: 'List the tags of a project',
     ids: { project_id: 'project' },
-    handler: async ({ ctx, params }) => ({ body: { tags: projectTags(await projectFor(ctx.platform.db.read, ctx, params.project_id)) } }),
+    handler: async ({ ctx, params }) => ({
+      body: { tags: projectTags(await projectFor(ctx.platform.db.read, ctx, params.project_id)) },
+    }),
   }),
   route({
     method: 'PUT',
@@ -137,7 +164,9 @@ export const projectRoutes = (identity: Identity): Route[] => [
     summary: 'Replace the tags of a project',
     ids: { project_id: 'project' },
     body: tagsBody,
-    handler: async ({ ctx, params, body }) => ({ body: { tags: await changeTags(ctx, params.project_id, () => body.tags) } }),
+    handler: async ({ ctx, params, body }) => ({
+      body: { tags: await changeTags(ctx, params.project_id, () => body.tags) },
+    }),
   }),
   route({
     method: 'DELETE',
@@ -193,4 +222,3 @@ export const projectRoutes = (identity: Identity): Route[] => [
     },
   }),
 ];
-

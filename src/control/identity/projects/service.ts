@@ -41,7 +41,7 @@ export async function projectFor(rows: Rows, ctx: Ctx, id: string): Promise<Proj
 /** From the parent up to the root of the tree. */
 async function ancestors(rows: Rows, project: Pick<ProjectRow, 'parent_id'>): Promise<ProjectRow[]> {
   const out: ProjectRow[] = [];
-  for (let id = project.parent_id; out.length <= MAX_DEPTH; ) {
+  for (let id = project.parent_id; out.length <= MAX_DEPTH;) {
     const row = await rows.selectFrom('projects').selectAll().where('id', '=', id).executeTakeFirst();
     if (row === undefined) break;
     out.push(row);
@@ -53,8 +53,12 @@ async function ancestors(rows: Rows, project: Pick<ProjectRow, 'parent_id'>): Pr
 /** From the children down, level by level. */
 async function descendants(rows: Rows, id: string): Promise<ProjectRow[]> {
   const out: ProjectRow[] = [];
-  for (let level = [id]; level.length > 0; ) {
-    const next = await rows.selectFrom('projects').selectAll().where('parent_id', 'in', level.slice(0, 500)).execute();
+  for (let level = [id]; level.length > 0;) {
+    const next = await rows
+      .selectFrom('projects')
+      .selectAll()
+      .where('parent_id', 'in', level.slice(0, 500))
+      .execute();
     out.push(...next);
     level = [...level.slice(500), ...next.map((row) => row.id)];
   }
@@ -62,27 +66,46 @@ async function descendants(rows: Rows, id: string): Promise<ProjectRow[]> {
 }
 
 /** Where a new project goes: its domain, and its parent in it. */
-async function placeOf(tx: Tx, ctx: Ctx, asked: { domain_id?: string | null; parent_id?: string | null }): Promise<{ domainId: string; parentId: string }> {
+async function placeOf(
+  tx: Tx,
+  ctx: Ctx,
+  asked: { domain_id?: string | null; parent_id?: string | null },
+): Promise<{ domainId: string; parentId: string }> {
   const parentId = asked.parent_id ?? null;
-  const parentIsDomain = parentId === null || parentId === asked.domain_id || (await tx.selectFrom('domains').select('id').where('id', '=', parentId).executeTakeFirst()) !== undefined;
+  const parentIsDomain =
+    parentId === null ||
+    parentId === asked.domain_id ||
+    (await tx.selectFrom('domains').select('id').where('id', '=', parentId).executeTakeFirst()) !== undefined;
   if (parentIsDomain) {
     const domainId = asked.domain_id ?? parentId ?? domainOfToken(ctx);
-    if (parentId !== null && parentId !== domainId) throw badRequest(`Invalid input for field parent_id. Value: ${parentId}. It must lie in domain ${domainId}.`);
+    if (parentId !== null && parentId !== domainId)
+      throw badRequest(
+        `Invalid input for field parent_id. Value: ${parentId}. It must lie in domain ${domainId}.`,
+      );
     await domainFor(tx, ctx, domainId);
     return { domainId, parentId: domainId };
   }
   const parent = await projectFor(tx, ctx, parentId);
   if (asked.domain_id !== undefined && asked.domain_id !== null && asked.domain_id !== parent.domain_id) {
     await domainFor(tx, ctx, asked.domain_id);
-    throw badRequest(`Invalid input for field parent_id. Value: ${parentId}. It must lie in domain ${asked.domain_id}.`);
+    throw badRequest(
+      `Invalid input for field parent_id. Value: ${parentId}. It must lie in domain ${asked.domain_id}.`,
+    );
   }
-  if (parent.enabled === 0) throw forbidden(`Project ${parent.id} is disabled: no project can be created below it.`);
+  if (parent.enabled === 0)
+    throw forbidden(`Project ${parent.id} is disabled: no project can be created below it.`);
   const depth = (await ancestors(tx, parent)).length + 3;
-  if (depth > MAX_DEPTH) throw forbidden(`Project ${parent.id} is too deep in its tree: at most ${MAX_DEPTH} levels, of which the domain is the first.`);
+  if (depth > MAX_DEPTH)
+    throw forbidden(
+      `Project ${parent.id} is too deep in its tree: at most ${MAX_DEPTH} levels, of which the domain is the first.`,
+    );
   return { domainId: parent.domain_id, parentId: parent.id };
 }
 
-export async function createProject(ctx: Ctx, { project: body }: Static<typeof createProjectBody>): Promise<ProjectRow> {
+export async function createProject(
+  ctx: Ctx,
+  { project: body }: Static<typeof createProjectBody>,
+): Promise<ProjectRow> {
   const id = ctx.platform.ids.hex();
   const work = ctx.platform.db.tx(async (tx) => {
     const { domainId, parentId } = await placeOf(tx, ctx, body);
@@ -104,18 +127,30 @@ export async function createProject(ctx: Ctx, { project: body }: Static<typeof c
   return uniquely('project', body.name, work);
 }
 
-export async function updateProject(identity: Identity, ctx: Ctx, id: string, { project: body }: Static<typeof updateProjectBody>): Promise<ProjectRow> {
+export async function updateProject(
+  identity: Identity,
+  ctx: Ctx,
+  id: string,
+  { project: body }: Static<typeof updateProjectBody>,
+): Promise<ProjectRow> {
   const work = ctx.platform.db.tx(async (tx) => {
     const row = await projectFor(tx, ctx, id);
     permit(ctx, { domainId: row.domain_id });
-    if ((body.domain_id ?? row.domain_id) !== row.domain_id) throw badRequest('Invalid input for field domain_id. The domain of a project cannot be changed.');
-    if ((body.parent_id ?? row.parent_id) !== row.parent_id) throw forbidden('The parent of a project cannot be changed.');
+    if ((body.domain_id ?? row.domain_id) !== row.domain_id)
+      throw badRequest('Invalid input for field domain_id. The domain of a project cannot be changed.');
+    if ((body.parent_id ?? row.parent_id) !== row.parent_id)
+      throw forbidden('The parent of a project cannot be changed.');
     const enabled = Number(body.enabled ?? row.enabled === 1);
     if (row.enabled === 1 && enabled === 0) {
-      if ((await descendants(tx, id)).some((child) => child.enabled === 1)) throw forbidden(`Project ${id} cannot be disabled: there are enabled projects below it.`);
+      if ((await descendants(tx, id)).some((child) => child.enabled === 1))
+        throw forbidden(`Project ${id} cannot be disabled: there are enabled projects below it.`);
       await identity.revocations.revoke(tx, [subjects.project(id)]);
     }
-    if (row.enabled === 0 && enabled === 1 && (await ancestors(tx, row)).some((parent) => parent.enabled === 0))
+    if (
+      row.enabled === 0 &&
+      enabled === 1 &&
+      (await ancestors(tx, row)).some((parent) => parent.enabled === 0)
+    )
       throw forbidden(`Project ${id} cannot be enabled: a project above it is disabled.`);
     const changed: ProjectRow = {
       ...row,
@@ -137,9 +172,20 @@ export async function deleteProject(identity: Identity, ctx: Ctx, id: string): P
     const row = await projectFor(tx, ctx, id);
     permit(ctx, { domainId: row.domain_id });
     const child = await tx.selectFrom('projects').select('id').where('parent_id', '=', id).executeTakeFirst();
-    if (child !== undefined) throw forbidden(`Project ${id} cannot be deleted: there are projects below it, for example ${child.id}.`);
-    await tx.deleteFrom('role_assignments').where('scope_kind', '=', 'project').where('scope_id', '=', id).execute();
-    await tx.updateTable('users').set({ default_project_id: null }).where('default_project_id', '=', id).execute();
+    if (child !== undefined)
+      throw forbidden(
+        `Project ${id} cannot be deleted: there are projects below it, for example ${child.id}.`,
+      );
+    await tx
+      .deleteFrom('role_assignments')
+      .where('scope_kind', '=', 'project')
+      .where('scope_id', '=', id)
+      .execute();
+    await tx
+      .updateTable('users')
+      .set({ default_project_id: null })
+      .where('default_project_id', '=', id)
+      .execute();
     await tx.deleteFrom('projects').where('id', '=', id).execute();
     await identity.revocations.revoke(tx, [subjects.project(id)]);
     await audit(tx, ctx, 'project', id);
@@ -147,13 +193,21 @@ export async function deleteProject(identity: Identity, ctx: Ctx, id: string): P
 }
 
 /** `change` gets the present tags and returns the new ones. */
-export async function changeTags(ctx: Ctx, id: string, change: (tags: string[]) => string[]): Promise<string[]> {
+export async function changeTags(
+  ctx: Ctx,
+  id: string,
+  change: (tags: string[]) => string[],
+): Promise<string[]> {
   return ctx.platform.db.tx(async (tx) => {
     const row = await projectFor(tx, ctx, id);
     permit(ctx, { domainId: row.domain_id });
     const tags = [...new Set(change(projectTags(row)))];
     if (tags.length > 80) throw badRequest('Invalid input for tags. A project has at most 80 tags.');
-    await tx.updateTable('projects').set({ tags: JSON.stringify(tags) }).where('id', '=', id).execute();
+    await tx
+      .updateTable('projects')
+      .set({ tags: JSON.stringify(tags) })
+      .where('id', '=', id)
+      .execute();
     await audit(tx, ctx, 'project', id);
     return tags;
   });

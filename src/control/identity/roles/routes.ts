@@ -8,7 +8,17 @@ import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { idOf, nullable, prose, strict, text } from '../../../kernel/schema.ts';
 import type { Identity, Rows } from '../identity.ts';
 import { revoking, subjects } from '../tokens/revocations.ts';
-import { byName, collection, keyOf, listQuery, markerRow, nameOf, noOptions, uniquely, urlOf } from '../wire.ts';
+import {
+  byName,
+  collection,
+  keyOf,
+  listQuery,
+  markerRow,
+  nameOf,
+  noOptions,
+  uniquely,
+  urlOf,
+} from '../wire.ts';
 import type { RoleRow } from './table.ts';
 
 const fields = {
@@ -37,15 +47,25 @@ export async function roleFor(rows: Rows, id: string): Promise<RoleRow> {
 }
 
 const requireGlobal = (domainId: string | null | undefined): void => {
-  if (domainId !== undefined && domainId !== null) throw notImplemented('Roles of a single domain are not offered: leave domain_id out.');
+  if (domainId !== undefined && domainId !== null)
+    throw notImplemented('Roles of a single domain are not offered: leave domain_id out.');
 };
 const requireMutable = (role: RoleRow): void => {
-  if (role.immutable === 1) throw forbidden(`Role ${role.name} is one that the policies rest on: it can be neither changed nor deleted.`);
+  if (role.immutable === 1)
+    throw forbidden(
+      `Role ${role.name} is one that the policies rest on: it can be neither changed nor deleted.`,
+    );
 };
 
 async function create(ctx: Ctx, { role: body }: Static<typeof createBody>): Promise<RoleRow> {
   requireGlobal(body.domain_id);
-  const row: RoleRow = { id: ctx.platform.ids.hex(), name: body.name, name_key: keyOf(body.name), description: body.description ?? '', immutable: 0 };
+  const row: RoleRow = {
+    id: ctx.platform.ids.hex(),
+    name: body.name,
+    name_key: keyOf(body.name),
+    description: body.description ?? '',
+    immutable: 0,
+  };
   const work = ctx.platform.db.tx(async (tx) => {
     await tx.insertInto('roles').values(row).execute();
     await audit(tx, ctx, 'role', row.id);
@@ -76,22 +96,38 @@ async function remove(identity: Identity, ctx: Ctx, id: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     requireMutable(await roleFor(tx, id));
     await tx.deleteFrom('role_assignments').where('role_id', '=', id).execute();
-    await tx.deleteFrom('implied_roles').where((eb) => eb.or([eb('prior_id', '=', id), eb('implied_id', '=', id)])).execute();
+    await tx
+      .deleteFrom('implied_roles')
+      .where((eb) => eb.or([eb('prior_id', '=', id), eb('implied_id', '=', id)]))
+      .execute();
     await tx.deleteFrom('roles').where('id', '=', id).execute();
     await identity.revocations.revoke(tx, [subjects.role(id)]);
     await audit(tx, ctx, 'role', id);
   }, revoking);
 }
 
-const brief = (platform: Platform, row: RoleRow): object => ({ id: row.id, name: row.name, domain_id: null, description: row.description, options: {}, links: { self: urlOf(platform, `/v3/roles/${row.id}`) } });
+const brief = (platform: Platform, row: RoleRow): object => ({
+  id: row.id,
+  name: row.name,
+  domain_id: null,
+  description: row.description,
+  options: {},
+  links: { self: urlOf(platform, `/v3/roles/${row.id}`) },
+});
 
 const impliedRow = (rows: Rows, priorId: string, impliedId: string) =>
-  rows.selectFrom('implied_roles').selectAll().where('prior_id', '=', priorId).where('implied_id', '=', impliedId).executeTakeFirst();
+  rows
+    .selectFrom('implied_roles')
+    .selectAll()
+    .where('prior_id', '=', priorId)
+    .where('implied_id', '=', impliedId)
+    .executeTakeFirst();
 
 async function requireImplied(ctx: Ctx, priorId: string, impliedId: string): Promise<object> {
   const { read } = ctx.platform.db;
   const [prior, implied] = [await roleFor(read, priorId), await roleFor(read, impliedId)];
-  if ((await impliedRow(read, priorId, impliedId)) === undefined) throw notFound('Implied role', `${impliedId} of ${priorId}`);
+  if ((await impliedRow(read, priorId, impliedId)) === undefined)
+    throw notFound('Implied role', `${impliedId} of ${priorId}`);
   return inference(ctx, prior, implied);
 }
 
@@ -104,7 +140,11 @@ async function imply(ctx: Ctx, priorId: string, impliedId: string): Promise<obje
   return ctx.platform.db.tx(async (tx) => {
     const [prior, implied] = [await roleFor(tx, priorId), await roleFor(tx, impliedId)];
     if (implied.name === 'admin') throw forbidden('Role admin cannot be implied by another role.');
-    await tx.insertInto('implied_roles').values({ prior_id: priorId, implied_id: impliedId }).onConflict((oc) => oc.doNothing()).execute();
+    await tx
+      .insertInto('implied_roles')
+      .values({ prior_id: priorId, implied_id: impliedId })
+      .onConflict((oc) => oc.doNothing())
+      .execute();
     await audit(tx, ctx, 'role', priorId);
     return inference(ctx, prior, implied);
   });
@@ -113,22 +153,41 @@ async function imply(ctx: Ctx, priorId: string, impliedId: string): Promise<obje
 async function implyNoMore(identity: Identity, ctx: Ctx, priorId: string, impliedId: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const [prior, implied] = [await roleFor(tx, priorId), await roleFor(tx, impliedId)];
-    if ((await impliedRow(tx, priorId, impliedId)) === undefined) throw notFound('Implied role', `${impliedId} of ${priorId}`);
-    if (prior.immutable === 1 && implied.immutable === 1) throw forbidden(`That ${prior.name} implies ${implied.name} is what the policies rest on: it cannot be undone.`);
-    await tx.deleteFrom('implied_roles').where('prior_id', '=', priorId).where('implied_id', '=', impliedId).execute();
+    if ((await impliedRow(tx, priorId, impliedId)) === undefined)
+      throw notFound('Implied role', `${impliedId} of ${priorId}`);
+    if (prior.immutable === 1 && implied.immutable === 1)
+      throw forbidden(
+        `That ${prior.name} implies ${implied.name} is what the policies rest on: it cannot be undone.`,
+      );
+    await tx
+      .deleteFrom('implied_roles')
+      .where('prior_id', '=', priorId)
+      .where('implied_id', '=', impliedId)
+      .execute();
     await identity.revocations.revoke(tx, [subjects.role(priorId)]);
     await audit(tx, ctx, 'role', priorId);
   }, revoking);
 }
 
 /** All inferences, or those of one prior role. */
-async function inferences(ctx: Ctx, priorId: string | null): Promise<{ prior: RoleRow; implies: RoleRow[] }[]> {
+async function inferences(
+  ctx: Ctx,
+  priorId: string | null,
+): Promise<{ prior: RoleRow; implies: RoleRow[] }[]> {
   const { read } = ctx.platform.db;
-  const roles = new Map((await read.selectFrom('roles').selectAll().orderBy('name_key').execute()).map((row) => [row.id, row]));
-  const pairs = Map.groupBy(await read.selectFrom('implied_roles').selectAll().execute(), (row) => row.prior_id);
+  const roles = new Map(
+    (await read.selectFrom('roles').selectAll().orderBy('name_key').execute()).map((row) => [row.id, row]),
+  );
+  const pairs = Map.groupBy(
+    await read.selectFrom('implied_roles').selectAll().execute(),
+    (row) => row.prior_id,
+  );
   return [...roles.values()]
     .filter((role) => (priorId === null ? pairs.has(role.id) : role.id === priorId))
-    .map((prior) => ({ prior, implies: (pairs.get(prior.id) ?? []).flatMap((pair) => roles.get(pair.implied_id) ?? []) }));
+    .map((prior) => ({
+      prior,
+      implies: (pairs.get(prior.id) ?? []).flatMap((pair) => roles.get(pair.implied_id) ?? []),
+    }));
 }
 
 const inferenceRoutes = (identity: Identity): Route[] => [
@@ -141,7 +200,10 @@ const inferenceRoutes = (identity: Identity): Route[] => [
       const all = await inferences(ctx, null);
       return {
         body: {
-          role_inferences: all.map((one) => ({ prior_role: brief(ctx.platform, one.prior), implies: one.implies.map((row) => brief(ctx.platform, row)) })),
+          role_inferences: all.map((one) => ({
+            prior_role: brief(ctx.platform, one.prior),
+            implies: one.implies.map((row) => brief(ctx.platform, row)),
+          })),
           links: { self: urlOf(ctx.platform, '/v3/role_inferences') },
         },
       };
@@ -158,7 +220,10 @@ const inferenceRoutes = (identity: Identity): Route[] => [
       const [own] = await inferences(ctx, prior.id);
       return {
         body: {
-          role_inference: { prior_role: brief(ctx.platform, prior), implies: (own?.implies ?? []).map((row) => brief(ctx.platform, row)) },
+          role_inference: {
+            prior_role: brief(ctx.platform, prior),
+            implies: (own?.implies ?? []).map((row) => brief(ctx.platform, row)),
+          },
           links: { self: urlOf(ctx.platform, `/v3/roles/${prior.id}/implies`) },
         },
       };
@@ -170,7 +235,9 @@ const inferenceRoutes = (identity: Identity): Route[] => [
     policy: 'identity:get_implied_role',
     summary: 'Show that a role implies another',
     ids: { role_id: 'role', implied_role_id: 'role' },
-    handler: async ({ ctx, params }) => ({ body: await requireImplied(ctx, params.role_id, params.implied_role_id) }),
+    handler: async ({ ctx, params }) => ({
+      body: await requireImplied(ctx, params.role_id, params.implied_role_id),
+    }),
   }),
   route({
     method: 'HEAD',
@@ -221,7 +288,14 @@ export const roleRoutes = (identity: Identity): Route[] => [
       const rows = asked.name === undefined ? visible : visible.where('name', '=', asked.name);
       const marker = await markerRow(asked.marker, (id) => visible.where('id', '=', id).executeTakeFirst());
       const limit = asked.limit ?? null;
-      return collection(ctx, '/v3/roles', 'roles', await applyPage(rows, byName, marker, limit).execute(), roleView, { limit, rawQuery });
+      return collection(
+        ctx,
+        '/v3/roles',
+        'roles',
+        await applyPage(rows, byName, marker, limit).execute(),
+        roleView,
+        { limit, rawQuery },
+      );
     },
   }),
   route({
@@ -239,7 +313,9 @@ export const roleRoutes = (identity: Identity): Route[] => [
     policy: 'identity:get_role',
     summary: 'Show a role',
     ids: { role_id: 'role' },
-    handler: async ({ ctx, params }) => ({ body: { role: roleView(ctx.platform, await roleFor(ctx.platform.db.read, params.role_id)) } }),
+    handler: async ({ ctx, params }) => ({
+      body: { role: roleView(ctx.platform, await roleFor(ctx.platform.db.read, params.role_id)) },
+    }),
   }),
   route({
     method: 'PATCH',
@@ -248,7 +324,9 @@ export const roleRoutes = (identity: Identity): Route[] => [
     summary: 'Change a role',
     ids: { role_id: 'role' },
     body: updateBody,
-    handler: async ({ ctx, params, body }) => ({ body: { role: roleView(ctx.platform, await update(ctx, params.role_id, body)) } }),
+    handler: async ({ ctx, params, body }) => ({
+      body: { role: roleView(ctx.platform, await update(ctx, params.role_id, body)) },
+    }),
   }),
   route({
     method: 'DELETE',

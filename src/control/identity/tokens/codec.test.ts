@@ -46,7 +46,10 @@ const anyClaims: fc.Arbitrary<Claims> = fc.record({
 
 describe('a token', () => {
   it('says what it was given, whatever that is', () => {
-    fc.assert(fc.property(anyClaims, (some) => void expect(decodeToken(keys, encodeToken(keys, some))).toEqual(some)), { numRuns: 200 });
+    fc.assert(
+      fc.property(anyClaims, (some) => void expect(decodeToken(keys, encodeToken(keys, some))).toEqual(some)),
+      { numRuns: 200 },
+    );
   });
 
   it('fits comfortably in a header', () => {
@@ -59,17 +62,35 @@ describe('a token', () => {
     for (let at = 0; at < token.length; at++)
       for (const other of others) {
         if (other === token[at]) continue;
-        expect(decodeToken(keys, token.slice(0, at) + other + token.slice(at + 1)), `byte ${at} as ${JSON.stringify(other)}`).toBeNull();
+        expect(
+          decodeToken(keys, token.slice(0, at) + other + token.slice(at + 1)),
+          `byte ${at} as ${JSON.stringify(other)}`,
+        ).toBeNull();
       }
   });
 
   it('is no token any more when bytes are inserted, removed, doubled or padded', () => {
     const token = encodeToken(keys, claims);
     for (let at = 0; at <= token.length; at++) {
-      expect(decodeToken(keys, token.slice(0, at) + token.slice(at + 1)) === null || at === token.length).toBe(true);
-      for (const more of ['A', '=', ' ', '.', '\r\n']) expect(decodeToken(keys, token.slice(0, at) + more + token.slice(at))).toBeNull();
+      expect(
+        decodeToken(keys, token.slice(0, at) + token.slice(at + 1)) === null || at === token.length,
+      ).toBe(true);
+      for (const more of ['A', '=', ' ', '.', '\r\n'])
+        expect(decodeToken(keys, token.slice(0, at) + more + token.slice(at))).toBeNull();
     }
-    for (const near of [`${token}=`, `${token}==`, ` ${token}`, `${token}\n`, `${token}.`, `${token}, ${token}`, token.replaceAll('_', '/'), '', '.', '..', '...'])
+    for (const near of [
+      `${token}=`,
+      `${token}==`,
+      ` ${token}`,
+      `${token}\n`,
+      `${token}.`,
+      `${token}, ${token}`,
+      token.replaceAll('_', '/'),
+      '',
+      '.',
+      '..',
+      '...',
+    ])
       if (near !== token) expect(decodeToken(keys, near)).toBeNull();
   });
 
@@ -79,7 +100,10 @@ describe('a token', () => {
     const signature = Buffer.from(token.slice(cut + 1), 'base64url');
     const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
     const s = order - BigInt(`0x${signature.subarray(32).toString('hex')}`);
-    const twin = Buffer.concat([signature.subarray(0, 32), Buffer.from(s.toString(16).padStart(64, '0'), 'hex')]);
+    const twin = Buffer.concat([
+      signature.subarray(0, 32),
+      Buffer.from(s.toString(16).padStart(64, '0'), 'hex'),
+    ]);
     expect(decodeToken(keys, `${token.slice(0, cut)}.${twin.toString('base64url')}`)).toBeNull();
   });
 
@@ -88,19 +112,30 @@ describe('a token', () => {
     const head = (fields: object): string => Buffer.from(JSON.stringify(fields)).toString('base64url');
     const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid: string };
     const publicPem = keys.signing().publicKey.export({ type: 'spki', format: 'pem' });
-    const hmac = (first: string): string => createHmac('sha256', publicPem).update(`${first}.${payload}`).digest('base64url');
-    for (const first of [head({ alg: 'none', kid, typ: 'JWT' }), head({ alg: 'HS256', kid, typ: 'JWT' }), head({ typ: 'JWT', alg: 'ES256', kid }), head({ alg: 'ES256', kid, typ: 'JWT', jwk: {} })]) {
+    const hmac = (first: string): string =>
+      createHmac('sha256', publicPem).update(`${first}.${payload}`).digest('base64url');
+    for (const first of [
+      head({ alg: 'none', kid, typ: 'JWT' }),
+      head({ alg: 'HS256', kid, typ: 'JWT' }),
+      head({ typ: 'JWT', alg: 'ES256', kid }),
+      head({ alg: 'ES256', kid, typ: 'JWT', jwk: {} }),
+    ]) {
       expect(decodeToken(keys, `${first}.${payload}.`)).toBeNull();
       expect(decodeToken(keys, `${first}.${payload}.${hmac(first)}`)).toBeNull();
       expect(decodeToken(keys, `${first}.${payload}.${hmac(first)}${hmac(first)}`)).toBeNull();
     }
     const foreign = openKeyRing(join(dir, 'foreign'), systemClock, 1000).signing();
-    const forged = sign('sha256', Buffer.from(`${header}.${payload}`), { key: foreign.privateKey, dsaEncoding: 'ieee-p1363' });
+    const forged = sign('sha256', Buffer.from(`${header}.${payload}`), {
+      key: foreign.privateKey,
+      dsaEncoding: 'ieee-p1363',
+    });
     expect(decodeToken(keys, `${header}.${payload}.${forged.toString('base64url')}`)).toBeNull();
   });
 
   it('is never made of noise', () => {
-    fc.assert(fc.property(fc.string({ maxLength: 400 }), (noise) => void expect(decodeToken(keys, noise)).toBeNull()));
+    fc.assert(
+      fc.property(fc.string({ maxLength: 400 }), (noise) => void expect(decodeToken(keys, noise)).toBeNull()),
+    );
   });
 });
 

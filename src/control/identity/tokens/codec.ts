@@ -40,7 +40,8 @@ const packScope = (scope: Scope): Payload[1] => {
 };
 
 const unpackScope = (packed: Payload[1]): Scope => {
-  if (packed[0] === 'p') return { type: 'project', id: packed[1], name: packed[2], domainId: packed[3], domainName: packed[4] };
+  if (packed[0] === 'p')
+    return { type: 'project', id: packed[1], name: packed[2], domainId: packed[3], domainName: packed[4] };
   if (packed[0] === 'd') return { type: 'domain', id: packed[1], name: packed[2] };
   return packed[0] === 's' ? { type: 'system' } : { type: 'unscoped' };
 };
@@ -53,7 +54,10 @@ const sOf = (signature: Buffer): bigint => BigInt(`0x${signature.toString('hex',
 function canonical(signature: Buffer): Buffer {
   const s = sOf(signature);
   if (s <= HALF_ORDER) return signature;
-  return Buffer.concat([signature.subarray(0, 32), Buffer.from((ORDER - s).toString(16).padStart(64, '0'), 'hex')]);
+  return Buffer.concat([
+    signature.subarray(0, 32),
+    Buffer.from((ORDER - s).toString(16).padStart(64, '0'), 'hex'),
+  ]);
 }
 
 const SIGNATURE_LENGTH = 86; // 64 bytes in base64url
@@ -97,7 +101,17 @@ export function decodeToken(keys: KeyRing, token: string): Claims | null {
   if (!verify('sha256', signed, { key: key.publicKey, dsaEncoding: 'ieee-p1363' }, signature)) return null;
   // Signed by us, hence of our shape.
   const { strata } = JSON.parse(bytes.toString('utf8')) as { strata: Payload };
-  const [[id, name, domainId, domainName], scope, roles, methods, auditId, chainId, issuedAt, expiresAt, sequence] = strata;
+  const [
+    [id, name, domainId, domainName],
+    scope,
+    roles,
+    methods,
+    auditId,
+    chainId,
+    issuedAt,
+    expiresAt,
+    sequence,
+  ] = strata;
   return {
     user: { id, name, domainId, domainName },
     scope: unpackScope(scope),

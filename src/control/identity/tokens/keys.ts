@@ -1,7 +1,25 @@
 // The signing keys: one PEM file each in a folder that all replicas share. The newest signs; the others
 // only verify, until the last token that they signed has expired.
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../../kernel/clock.ts';
 
@@ -33,10 +51,19 @@ const headerOf = (id: string): string =>
 function readKey(dir: string, id: string): SigningKey {
   const file = join(dir, `${id}.pem`);
   if ((statSync(file).mode & 0o077) !== 0)
-    throw new Error(`${file}: a signing key must be readable by its owner only; check who has read it, then chmod 600 or delete it`);
+    throw new Error(
+      `${file}: a signing key must be readable by its owner only; check who has read it, then chmod 600 or delete it`,
+    );
   const privateKey = createPrivateKey(readFileSync(file));
-  if (privateKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error(`${file}: not a P-256 key`);
-  return { id, createdAt: Number(id.slice(0, 14)), header: headerOf(id), privateKey, publicKey: createPublicKey(privateKey) };
+  if (privateKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+    throw new Error(`${file}: not a P-256 key`);
+  return {
+    id,
+    createdAt: Number(id.slice(0, 14)),
+    header: headerOf(id),
+    privateKey,
+    publicKey: createPublicKey(privateKey),
+  };
 }
 
 /** Complete or absent: a crash between the two leaves a file that nobody reads. */
@@ -63,7 +90,9 @@ export function openKeyRing(dir: string, clock: Clock, tokenTtlMs: number): KeyR
   let scannedAt = 0;
   const scan = (): void => {
     scannedAt = clock.now();
-    const ids = readdirSync(dir).flatMap((name) => FILE.exec(name)?.[1] ?? []).toSorted();
+    const ids = readdirSync(dir)
+      .flatMap((name) => FILE.exec(name)?.[1] ?? [])
+      .toSorted();
     keys = ids.map((id) => keys.find((key) => key.id === id) ?? readKey(dir, id));
     byHeader = new Map(keys.map((key) => [key.header, key]));
   };
@@ -89,7 +118,8 @@ export function openKeyRing(dir: string, clock: Clock, tokenTtlMs: number): KeyR
       scan();
       for (const [at, key] of keys.entries()) {
         const successor = keys[at + 1];
-        if (successor !== undefined && successor.createdAt + tokenTtlMs < clock.now()) rmSync(join(dir, `${key.id}.pem`), { force: true });
+        if (successor !== undefined && successor.createdAt + tokenTtlMs < clock.now())
+          rmSync(join(dir, `${key.id}.pem`), { force: true });
       }
       scan();
     },

@@ -13,18 +13,30 @@ import type { AuthBody, DomainRef, PasswordRef, ProjectRef, ScopeRef } from './s
 
 const refused = () => unauthorized('The request you have made requires authentication.');
 
-async function domainBy(rows: Rows, ref: DomainRef | undefined, field: string): Promise<DomainRow | undefined> {
-  if (ref === undefined || (ref.id === undefined) === (ref.name === undefined)) throw badRequest(`Invalid input for ${field}. It must name a domain by id or by name.`);
+async function domainBy(
+  rows: Rows,
+  ref: DomainRef | undefined,
+  field: string,
+): Promise<DomainRow | undefined> {
+  if (ref === undefined || (ref.id === undefined) === (ref.name === undefined))
+    throw badRequest(`Invalid input for ${field}. It must name a domain by id or by name.`);
   const found = rows.selectFrom('domains').selectAll();
-  return (ref.id === undefined ? found.where('name', '=', ref.name ?? '') : found.where('id', '=', ref.id)).executeTakeFirst();
+  return (
+    ref.id === undefined ? found.where('name', '=', ref.name ?? '') : found.where('id', '=', ref.id)
+  ).executeTakeFirst();
 }
 
 async function userBy(rows: Rows, ref: PasswordRef): Promise<UserRow | undefined> {
   const found = rows.selectFrom('users').selectAll();
   if (ref.id !== undefined) return found.where('id', '=', ref.id).executeTakeFirst();
-  if (ref.name === undefined) throw badRequest('Invalid input for identity.password.user. It must name the user by id, or by name and domain.');
+  if (ref.name === undefined)
+    throw badRequest(
+      'Invalid input for identity.password.user. It must name the user by id, or by name and domain.',
+    );
   const domain = await domainBy(rows, ref.domain, 'identity.password.user.domain');
-  return domain === undefined ? undefined : found.where('domain_id', '=', domain.id).where('name', '=', ref.name).executeTakeFirst();
+  return domain === undefined
+    ? undefined
+    : found.where('domain_id', '=', domain.id).where('name', '=', ref.name).executeTakeFirst();
 }
 
 type Who = { userId: string; methods: readonly string[]; parent: Claims | null };
@@ -34,16 +46,27 @@ async function prove(identity: Identity, rows: Rows, asked: AuthBody['identity']
   const proven: Who[] = [];
   for (const method of asked.methods) {
     if (method === 'password') {
-      if (asked.password === undefined) throw badRequest("Invalid input for identity. 'password' is a required property of the method password.");
+      if (asked.password === undefined)
+        throw badRequest(
+          "Invalid input for identity. 'password' is a required property of the method password.",
+        );
       const user = await userBy(rows, asked.password.user);
-      const right = await identity.passwords.verify(asked.password.user.password, user?.password_hash ?? null);
+      const right = await identity.passwords.verify(
+        asked.password.user.password,
+        user?.password_hash ?? null,
+      );
       if (!right || user === undefined) throw refused();
       proven.push({ userId: user.id, methods: ['password'], parent: null });
     } else if (method === 'token') {
-      if (asked.token === undefined) throw badRequest("Invalid input for identity. 'token' is a required property of the method token.");
+      if (asked.token === undefined)
+        throw badRequest("Invalid input for identity. 'token' is a required property of the method token.");
       const valid = identity.tokens.validate(asked.token.id);
       if (valid === null) throw refused();
-      proven.push({ userId: valid.claims.user.id, methods: [...new Set([...valid.claims.methods, 'token'])], parent: valid.claims });
+      proven.push({
+        userId: valid.claims.user.id,
+        methods: [...new Set([...valid.claims.methods, 'token'])],
+        parent: valid.claims,
+      });
     } else throw unauthorized('Attempted to authenticate with an unsupported method.');
   }
   const [first] = proven;
@@ -59,21 +82,40 @@ async function prove(identity: Identity, rows: Rows, asked: AuthBody['identity']
 type Scoped = { scope: Scope; roles: Role[] };
 const unscoped: Scoped = { scope: { type: 'unscoped' }, roles: [] };
 
-async function onProject(rows: Rows, userId: string, project: ProjectRow | undefined): Promise<Scoped | null> {
+async function onProject(
+  rows: Rows,
+  userId: string,
+  project: ProjectRow | undefined,
+): Promise<Scoped | null> {
   if (project === undefined || project.enabled === 0) return null;
-  const domain = await rows.selectFrom('domains').selectAll().where('id', '=', project.domain_id).executeTakeFirst();
+  const domain = await rows
+    .selectFrom('domains')
+    .selectAll()
+    .where('id', '=', project.domain_id)
+    .executeTakeFirst();
   if (domain === undefined || domain.enabled === 0) return null;
   const roles = await effectiveRoles(rows, userId, 'project', project.id);
-  const scope: Scope = { type: 'project', id: project.id, name: project.name, domainId: domain.id, domainName: domain.name };
+  const scope: Scope = {
+    type: 'project',
+    id: project.id,
+    name: project.name,
+    domainId: domain.id,
+    domainName: domain.name,
+  };
   return roles.length === 0 ? null : { scope, roles };
 }
 
 async function projectBy(rows: Rows, ref: ProjectRef): Promise<ProjectRow | undefined> {
   const found = rows.selectFrom('projects').selectAll();
   if (ref.id !== undefined) return found.where('id', '=', ref.id).executeTakeFirst();
-  if (ref.name === undefined) throw badRequest('Invalid input for scope.project. It must name the project by id, or by name and domain.');
+  if (ref.name === undefined)
+    throw badRequest(
+      'Invalid input for scope.project. It must name the project by id, or by name and domain.',
+    );
   const domain = await domainBy(rows, ref.domain, 'scope.project.domain');
-  return domain === undefined ? undefined : found.where('domain_id', '=', domain.id).where('name', '=', ref.name).executeTakeFirst();
+  return domain === undefined
+    ? undefined
+    : found.where('domain_id', '=', domain.id).where('name', '=', ref.name).executeTakeFirst();
 }
 
 async function onDomain(rows: Rows, userId: string, domain: DomainRow | undefined): Promise<Scoped | null> {
@@ -86,14 +128,21 @@ async function onDomain(rows: Rows, userId: string, domain: DomainRow | undefine
 async function resolveScope(rows: Rows, user: UserRow, asked: ScopeRef): Promise<Scoped> {
   if (asked === undefined) {
     if (user.default_project_id === null) return unscoped;
-    return (await onProject(rows, user.id, await projectBy(rows, { id: user.default_project_id }))) ?? unscoped;
+    return (
+      (await onProject(rows, user.id, await projectBy(rows, { id: user.default_project_id }))) ?? unscoped
+    );
   }
   if (asked === 'unscoped') return unscoped;
-  if (Object.keys(asked).length !== 1) throw badRequest('Invalid input for scope. It must be exactly one of project, domain, system or unscoped.');
+  if (Object.keys(asked).length !== 1)
+    throw badRequest(
+      'Invalid input for scope. It must be exactly one of project, domain, system or unscoped.',
+    );
   if (asked.unscoped !== undefined) return unscoped;
   let scoped: Scoped | null;
-  if (asked.project !== undefined) scoped = await onProject(rows, user.id, await projectBy(rows, asked.project));
-  else if (asked.domain !== undefined) scoped = await onDomain(rows, user.id, await domainBy(rows, asked.domain, 'scope.domain'));
+  if (asked.project !== undefined)
+    scoped = await onProject(rows, user.id, await projectBy(rows, asked.project));
+  else if (asked.domain !== undefined)
+    scoped = await onDomain(rows, user.id, await domainBy(rows, asked.domain, 'scope.domain'));
   else {
     const roles = await effectiveRoles(rows, user.id, 'system', '');
     scoped = roles.length === 0 ? null : { scope: { type: 'system' }, roles };
@@ -102,7 +151,11 @@ async function resolveScope(rows: Rows, user: UserRow, asked: ScopeRef): Promise
   return scoped;
 }
 
-export async function login(identity: Identity, platform: Platform, body: AuthBody): Promise<{ token: string; claims: Claims }> {
+export async function login(
+  identity: Identity,
+  platform: Platform,
+  body: AuthBody,
+): Promise<{ token: string; claims: Claims }> {
   const rows = platform.db.read;
   if (!identity.revocations.loaded()) await identity.revocations.load();
   // First of all: what changes while the rest is read must revoke what comes of it.
@@ -110,11 +163,20 @@ export async function login(identity: Identity, platform: Platform, body: AuthBo
   const who = await prove(identity, rows, body.identity);
   const user = await rows.selectFrom('users').selectAll().where('id', '=', who.userId).executeTakeFirst();
   if (user === undefined || user.enabled === 0) throw refused();
-  const domain = await rows.selectFrom('domains').selectAll().where('id', '=', user.domain_id).executeTakeFirst();
+  const domain = await rows
+    .selectFrom('domains')
+    .selectAll()
+    .where('id', '=', user.domain_id)
+    .executeTakeFirst();
   if (domain === undefined || domain.enabled === 0) throw refused();
   const scoped = await resolveScope(rows, user, body.scope);
   return identity.tokens.issue(
-    { user: { id: user.id, name: user.name, domainId: domain.id, domainName: domain.name }, ...scoped, methods: who.methods, sequence },
+    {
+      user: { id: user.id, name: user.name, domainId: domain.id, domainName: domain.name },
+      ...scoped,
+      methods: who.methods,
+      sequence,
+    },
     who.parent,
   );
 }

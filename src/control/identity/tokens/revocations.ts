@@ -41,7 +41,8 @@ export function subjectsOf(claims: Claims): string[] {
   ];
   if (scope.type === 'project') list.push(subjects.project(scope.id), subjects.domain(scope.domainId));
   if (scope.type === 'domain') list.push(subjects.domain(scope.id));
-  if (scope.type !== 'unscoped') list.push(subjects.grant(user.id, scope.type, scope.type === 'system' ? '' : scope.id));
+  if (scope.type !== 'unscoped')
+    list.push(subjects.grant(user.id, scope.type, scope.type === 'system' ? '' : scope.id));
   return list;
 }
 
@@ -51,7 +52,12 @@ export type Revocations = {
   loaded(): boolean;
   isRevoked(subjects: readonly string[], sequence: number): boolean;
   /** In the transaction of the change that takes rights away; in force in this process as soon as that commits. */
-  revoke(tx: Tx, subjects: readonly string[]): Promise<void>;
+  revoke(
+    tx: Tx,
+    subjects: readonly string[],
+    /** Milliseconds since the epoch: when the last token concerned expires, where that is known. */
+    until?: number,
+  ): Promise<void>;
   /** The number of the last committed event: to be read before the rows from which a token is made. */
   sequence(db: Reader): Promise<number>;
   close(): void;
@@ -74,9 +80,14 @@ export function createRevocations(db: Database, clock: Clock, log: Log, tokenTtl
     if (known === undefined || known.sequence < sequence) last.set(subject, { sequence, expiresAt });
   };
   const read = async (): Promise<void> => {
-    const rows = await db.read.selectFrom('revocations').selectAll().where('sequence', '>', seen).orderBy('sequence').execute();
+    const rows = await db.read
+      .selectFrom('revocations')
+      .selectAll()
+      .where('sequence', '>', seen)
+      .orderBy('sequence')
+      .execute();
     for (const row of rows) apply(row.subject, row.sequence, row.expires_at);
-    seen = rows.at(-1)?.sequence ?? seen; console.log("READ", seen, rows.length);
+    seen = rows.at(-1)?.sequence ?? seen;
     isLoaded = true;
   };
   /** One read at a time; wake-ups during it share the one after it. */
@@ -95,7 +106,10 @@ export function createRevocations(db: Database, clock: Clock, log: Log, tokenTtl
     return running;
   };
   const wake = (): void => {
-    if (!closed) refresh().catch((error: unknown) => log.warn({ error: String(error) }, 'revocations could not be read; they are read again within 5 s'));
+    if (!closed)
+      refresh().catch((error: unknown) =>
+        log.warn({ error: String(error) }, 'revocations could not be read; they are read again within 5 s'),
+      );
   };
   const scan = (): void => {
     const now = clock.now();
@@ -114,15 +128,23 @@ export function createRevocations(db: Database, clock: Clock, log: Log, tokenTtl
       }
     },
     loaded: () => isLoaded,
-    isRevoked: (list, sequence) => last.size > 0 && list.some((subject) => (last.get(subject)?.sequence ?? 0) > sequence),
-    async revoke(tx, list) {
+    isRevoked: (list, sequence) =>
+      last.size > 0 && list.some((subject) => (last.get(subject)?.sequence ?? 0) > sequence),
+    async revoke(tx, list, until) {
       const unique = [...new Set(list)];
       if (unique.length === 0) return;
       const now = clock.now();
       const highest = await nextCounter(tx, COUNTER, unique.length);
-      const rows = unique.map((subject, at) => ({ sequence: highest - unique.length + 1 + at, subject, expires_at: now + keepMs }));
+      const rows = unique.map((subject, at) => ({
+        sequence: highest - unique.length + 1 + at,
+        subject,
+        expires_at: until ?? now + keepMs,
+      }));
       for (let at = 0; at < rows.length; at += ROWS_A_STATEMENT)
-        await tx.insertInto('revocations').values(rows.slice(at, at + ROWS_A_STATEMENT)).execute();
+        await tx
+          .insertInto('revocations')
+          .values(rows.slice(at, at + ROWS_A_STATEMENT))
+          .execute();
       await tx.deleteFrom('revocations').where('expires_at', '<', now).execute();
       tx.afterCommit(() => {
         for (const row of rows) apply(row.subject, row.sequence, row.expires_at);
@@ -130,8 +152,14 @@ export function createRevocations(db: Database, clock: Clock, log: Log, tokenTtl
       });
     },
     async sequence(reader) {
-      const row = await reader.selectFrom('counters').select('value').where('name', '=', COUNTER).executeTakeFirst();
-      return row?.value ?? 0;
+      // Old rows go only when a newer one comes, so the last row always is the last event.
+      const row = await reader
+        .selectFrom('revocations')
+        .select('sequence')
+        .orderBy('sequence', 'desc')
+        .limit(1)
+        .executeTakeFirst();
+      return row?.sequence ?? 0;
     },
     close() {
       closed = true;

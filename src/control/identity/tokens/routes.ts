@@ -21,19 +21,25 @@ import { tokenView } from './wire.ts';
 const query = Type.Object({ nocatalog: Type.Optional(text()), allow_expired: Type.Optional(text()) });
 
 /** The token that the request is about: the actor's own user's, or any for those who may. Else there is none. */
-function subjectOf(identity: Identity, ctx: Ctx, headers: Call<never, never, never>['headers']): { token: string; valid: ValidToken } {
+function subjectOf(
+  identity: Identity,
+  ctx: Ctx,
+  headers: Call<never, never, never>['headers'],
+): { token: string; valid: ValidToken } {
   const token = headers['x-subject-token'];
   const valid = typeof token === 'string' ? identity.tokens.validate(token) : null;
   if (valid === null || typeof token !== 'string') throw notFound('Token', 'in X-Subject-Token');
-  if (valid.claims.user.id !== ctx.actor.userId && !may(ctx.actor, 'identity:validate_foreign_token', null)) throw notFound('Token', 'in X-Subject-Token');
+  if (valid.claims.user.id !== ctx.actor.userId && !may(ctx.actor, 'identity:validate_foreign_token', null))
+    throw notFound('Token', 'in X-Subject-Token');
   return { token, valid };
 }
 
 /** The deletion of the first token of a chain ends all that were derived from it; of another one, only itself. */
 async function revoke(identity: Identity, ctx: Ctx, { claims }: ValidToken): Promise<void> {
-  const subject = claims.auditId === claims.chainId ? subjects.chain(claims.chainId) : subjects.token(claims.auditId);
+  const subject =
+    claims.auditId === claims.chainId ? subjects.chain(claims.chainId) : subjects.token(claims.auditId);
   await ctx.platform.db.tx(async (tx) => {
-    await identity.revocations.revoke(tx, [subject]);
+    await identity.revocations.revoke(tx, [subject], claims.expiresAt);
     await audit(tx, ctx, 'token', claims.auditId);
   }, revoking);
 }
@@ -87,8 +93,16 @@ export const tokenRoutes = (identity: Identity): Route[] => [
     policy: 'identity:get_auth',
     summary: 'Show the catalog of the own token',
     async handler({ ctx }) {
-      if (ctx.actor.scope.type === 'unscoped') throw forbidden('No catalog is associated with an unscoped token: ask for a token with a project, a domain or the system as its scope.');
-      return { body: { catalog: catalogFor(ctx.platform, identity.catalog, ctx.actor.scope), links: { self: urlOf(ctx.platform, '/v3/auth/catalog'), previous: null, next: null } } };
+      if (ctx.actor.scope.type === 'unscoped')
+        throw forbidden(
+          'No catalog is associated with an unscoped token: ask for a token with a project, a domain or the system as its scope.',
+        );
+      return {
+        body: {
+          catalog: catalogFor(ctx.platform, identity.catalog, ctx.actor.scope),
+          links: { self: urlOf(ctx.platform, '/v3/auth/catalog'), previous: null, next: null },
+        },
+      };
     },
   }),
   route({
@@ -96,14 +110,28 @@ export const tokenRoutes = (identity: Identity): Route[] => [
     path: '/v3/auth/projects',
     policy: 'identity:get_auth',
     summary: 'List the projects for which one can get a token',
-    handler: async ({ ctx }) => collection(ctx, '/v3/auth/projects', 'projects', await workableProjects(ctx.platform.db.read, ctx.actor.userId), projectView),
+    handler: async ({ ctx }) =>
+      collection(
+        ctx,
+        '/v3/auth/projects',
+        'projects',
+        await workableProjects(ctx.platform.db.read, ctx.actor.userId),
+        projectView,
+      ),
   }),
   route({
     method: 'GET',
     path: '/v3/auth/domains',
     policy: 'identity:get_auth',
     summary: 'List the domains for which one can get a token',
-    handler: async ({ ctx }) => collection(ctx, '/v3/auth/domains', 'domains', await workableDomains(ctx.platform.db.read, ctx.actor.userId), domainView),
+    handler: async ({ ctx }) =>
+      collection(
+        ctx,
+        '/v3/auth/domains',
+        'domains',
+        await workableDomains(ctx.platform.db.read, ctx.actor.userId),
+        domainView,
+      ),
   }),
   route({
     method: 'GET',
@@ -112,7 +140,12 @@ export const tokenRoutes = (identity: Identity): Route[] => [
     summary: 'Show whether one can get a token for the system',
     async handler({ ctx }) {
       const roles = await effectiveRoles(ctx.platform.db.read, ctx.actor.userId, 'system', '');
-      return { body: { system: roles.length === 0 ? [] : [{ all: true }], links: { self: urlOf(ctx.platform, '/v3/auth/system') } } };
+      return {
+        body: {
+          system: roles.length === 0 ? [] : [{ all: true }],
+          links: { self: urlOf(ctx.platform, '/v3/auth/system') },
+        },
+      };
     },
   }),
 ];

@@ -11,7 +11,11 @@ const user = strict({
   domain: Type.Optional(domain),
   password: Type.String({ maxLength: 4096 }),
 });
-const project = strict({ id: Type.Optional(idOf('none')), name: Type.Optional(text(64, 1)), domain: Type.Optional(domain) });
+const project = strict({
+  id: Type.Optional(idOf('none')),
+  name: Type.Optional(text(64, 1)),
+  domain: Type.Optional(domain),
+});
 
 export const authBody = strict({
   auth: strict({

@@ -52,7 +52,11 @@ export function createTokens(keys: KeyRing, revocations: Revocations, clock: Clo
       };
       const token = encodeToken(keys, claims);
       if (token.length > MAX_LENGTH)
-        throw new CloudError(403, 'TokenTooLong', `A token with ${claims.roles.length} roles does not fit in a header; ask for fewer roles on this scope.`);
+        throw new CloudError(
+          403,
+          'TokenTooLong',
+          `A token with ${claims.roles.length} roles does not fit in a header; ask for fewer roles on this scope.`,
+        );
       return { token, claims };
     },
     validate(token) {
@@ -64,7 +68,10 @@ export function createTokens(keys: KeyRing, revocations: Revocations, clock: Clo
         valid = { claims, actor: actorOf(claims), subjects: subjectsOf(claims) };
         remembered.set(token, valid);
       }
-      if (valid.claims.expiresAt <= clock.now() || revocations.isRevoked(valid.subjects, valid.claims.sequence)) {
+      if (
+        valid.claims.expiresAt <= clock.now() ||
+        revocations.isRevoked(valid.subjects, valid.claims.sequence)
+      ) {
         remembered.delete(token);
         return null;
       }

@@ -31,7 +31,9 @@ describe('a password', () => {
     const passwords = createPasswords(10, 1, 3);
     const answers = await Promise.allSettled(Array.from({ length: 10 }, () => passwords.hash('x')));
     expect(answers.filter((answer) => answer.status === 'fulfilled')).toHaveLength(4);
-    for (const answer of answers) if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+    for (const answer of answers)
+      if (answer.status === 'rejected')
+        expect(answer.reason).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
     await expect(passwords.hash('x'), 'the place is free again').resolves.toMatch(/^\$scrypt/);
   });
 });

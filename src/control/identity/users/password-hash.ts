@@ -17,8 +17,15 @@ const HASH_BYTES = 32;
 
 function parse(stored: string): Parameters {
   const [, ln, r, p, salt, hash] = FORMAT.exec(stored) ?? [];
-  if (salt === undefined || hash === undefined) throw new Error('a stored password hash is not in the format that this program writes');
-  return { ln: Number(ln), r: Number(r), p: Number(p), salt: Buffer.from(salt, 'base64url'), hash: Buffer.from(hash, 'base64url') };
+  if (salt === undefined || hash === undefined)
+    throw new Error('a stored password hash is not in the format that this program writes');
+  return {
+    ln: Number(ln),
+    r: Number(r),
+    p: Number(p),
+    salt: Buffer.from(salt, 'base64url'),
+    hash: Buffer.from(hash, 'base64url'),
+  };
 }
 
 /** At most `concurrency` run; up to `waiting` wait in order; beyond that the answer is 503. */
@@ -27,7 +34,8 @@ function bounded(concurrency: number, waiting: number): <T>(work: () => Promise<
   const queue: (() => void)[] = [];
   return async (work) => {
     if (running >= concurrency) {
-      if (queue.length >= waiting) throw unavailable('Too many logins at the moment; try again in some seconds.');
+      if (queue.length >= waiting)
+        throw unavailable('Too many logins at the moment; try again in some seconds.');
       await new Promise<void>((resolve) => queue.push(resolve));
     } else running++;
     try {
@@ -49,7 +57,13 @@ export function createPasswords(ln = 15, concurrency = 2, waiting = 1000): Passw
       () =>
         new Promise((resolve, reject) => {
           const N = 2 ** cost;
-          scrypt(password.normalize('NFC'), salt, HASH_BYTES, { N, r, p, maxmem: 256 * N * r }, (error, key) => (error === null ? resolve(key) : reject(error)));
+          scrypt(
+            password.normalize('NFC'),
+            salt,
+            HASH_BYTES,
+            { N, r, p, maxmem: 256 * N * r },
+            (error, key) => (error === null ? resolve(key) : reject(error)),
+          );
         }),
     );
   const fresh = (): Omit<Parameters, 'hash'> => ({ ln, r: 8, p: 1, salt: randomBytes(16) });

@@ -8,7 +8,17 @@ import type { Identity } from '../identity.ts';
 import { listedDomain, permit } from '../policy.ts';
 import { projectView } from '../projects/service.ts';
 import { byName, collection, listQuery, markerRow } from '../wire.ts';
-import { changePassword, createUser, createUserBody, deleteUser, passwordBody, updateUser, updateUserBody, userFor, userView } from './service.ts';
+import {
+  changePassword,
+  createUser,
+  createUserBody,
+  deleteUser,
+  passwordBody,
+  updateUser,
+  updateUserBody,
+  userFor,
+  userView,
+} from './service.ts';
 
 const query = listQuery('user', {
   name: Type.Optional(text()),
@@ -33,7 +43,14 @@ export const userRoutes = (identity: Identity): Route[] => [
       if (asked.enabled !== undefined) rows = rows.where('enabled', '=', Number(asked.enabled));
       const marker = await markerRow(asked.marker, (id) => visible.where('id', '=', id).executeTakeFirst());
       const limit = asked.limit ?? null;
-      return collection(ctx, '/v3/users', 'users', await applyPage(rows, byName, marker, limit).execute(), userView, { limit, rawQuery });
+      return collection(
+        ctx,
+        '/v3/users',
+        'users',
+        await applyPage(rows, byName, marker, limit).execute(),
+        userView,
+        { limit, rawQuery },
+      );
     },
   }),
   route({
@@ -43,7 +60,9 @@ export const userRoutes = (identity: Identity): Route[] => [
     summary: 'Create a user',
     body: createUserBody,
     status: 201,
-    handler: async ({ ctx, body }) => ({ body: { user: userView(ctx.platform, await createUser(identity, ctx, body)) } }),
+    handler: async ({ ctx, body }) => ({
+      body: { user: userView(ctx.platform, await createUser(identity, ctx, body)) },
+    }),
   }),
   route({
     method: 'GET',
@@ -51,7 +70,9 @@ export const userRoutes = (identity: Identity): Route[] => [
     policy: 'identity:get_user',
     summary: 'Show a user',
     ids: { user_id: 'user' },
-    handler: async ({ ctx, params }) => ({ body: { user: userView(ctx.platform, await userFor(ctx.platform.db.read, ctx, params.user_id)) } }),
+    handler: async ({ ctx, params }) => ({
+      body: { user: userView(ctx.platform, await userFor(ctx.platform.db.read, ctx, params.user_id)) },
+    }),
   }),
   route({
     method: 'PATCH',
@@ -60,7 +81,9 @@ export const userRoutes = (identity: Identity): Route[] => [
     summary: 'Change a user',
     ids: { user_id: 'user' },
     body: updateUserBody,
-    handler: async ({ ctx, params, body }) => ({ body: { user: userView(ctx.platform, await updateUser(identity, ctx, params.user_id, body)) } }),
+    handler: async ({ ctx, params, body }) => ({
+      body: { user: userView(ctx.platform, await updateUser(identity, ctx, params.user_id, body)) },
+    }),
   }),
   route({
     method: 'DELETE',
@@ -97,7 +120,13 @@ export const userRoutes = (identity: Identity): Route[] => [
       const { read } = ctx.platform.db;
       const user = await userFor(read, ctx, params.user_id);
       permit(ctx, { userId: user.id, domainId: user.domain_id });
-      return collection(ctx, `/v3/users/${user.id}/projects`, 'projects', await workableProjects(read, user.id), projectView);
+      return collection(
+        ctx,
+        `/v3/users/${user.id}/projects`,
+        'projects',
+        await workableProjects(read, user.id),
+        projectView,
+      );
     },
   }),
 ];

@@ -51,7 +51,11 @@ export async function userFor(rows: Rows, ctx: Ctx, id: string): Promise<UserRow
   return row;
 }
 
-export async function createUser(identity: Identity, ctx: Ctx, { user: body }: Static<typeof createUserBody>): Promise<UserRow> {
+export async function createUser(
+  identity: Identity,
+  ctx: Ctx,
+  { user: body }: Static<typeof createUserBody>,
+): Promise<UserRow> {
   const domainId = body.domain_id ?? domainOfToken(ctx);
   await domainFor(ctx.platform.db.read, ctx, domainId);
   permit(ctx, { domainId });
@@ -60,7 +64,10 @@ export async function createUser(identity: Identity, ctx: Ctx, { user: body }: S
     domain_id: domainId,
     name: body.name,
     name_key: keyOf(body.name),
-    password_hash: body.password === undefined || body.password === null ? null : await identity.passwords.hash(body.password),
+    password_hash:
+      body.password === undefined || body.password === null
+        ? null
+        : await identity.passwords.hash(body.password),
     email: body.email ?? null,
     description: body.description ?? null,
     default_project_id: body.default_project_id ?? null,
@@ -83,13 +90,23 @@ async function changeable(rows: Rows, ctx: Ctx, id: string): Promise<UserRow> {
   return row;
 }
 
-export async function updateUser(identity: Identity, ctx: Ctx, id: string, { user: body }: Static<typeof updateUserBody>): Promise<UserRow> {
+export async function updateUser(
+  identity: Identity,
+  ctx: Ctx,
+  id: string,
+  { user: body }: Static<typeof updateUserBody>,
+): Promise<UserRow> {
   await changeable(ctx.platform.db.read, ctx, id);
-  const newHash = body.password === undefined || body.password === null ? body.password : await identity.passwords.hash(body.password);
+  const newHash =
+    body.password === undefined || body.password === null
+      ? body.password
+      : await identity.passwords.hash(body.password);
   const work = ctx.platform.db.tx(async (tx) => {
     const row = await changeable(tx, ctx, id);
-    if ((body.domain_id ?? row.domain_id) !== row.domain_id) throw badRequest('Invalid input for field domain_id. The domain of a user cannot be changed.');
-    const projectId = body.default_project_id === undefined ? row.default_project_id : body.default_project_id;
+    if ((body.domain_id ?? row.domain_id) !== row.domain_id)
+      throw badRequest('Invalid input for field domain_id. The domain of a user cannot be changed.');
+    const projectId =
+      body.default_project_id === undefined ? row.default_project_id : body.default_project_id;
     if (projectId !== null && projectId !== row.default_project_id) await projectFor(tx, ctx, projectId);
     const changed: UserRow = {
       ...row,
@@ -102,7 +119,8 @@ export async function updateUser(identity: Identity, ctx: Ctx, id: string, { use
       enabled: Number(body.enabled ?? row.enabled === 1),
     };
     await tx.updateTable('users').set(changed).where('id', '=', id).execute();
-    if (newHash !== undefined || (row.enabled === 1 && changed.enabled === 0)) await identity.revocations.revoke(tx, [subjects.user(id)]);
+    if (newHash !== undefined || (row.enabled === 1 && changed.enabled === 0))
+      await identity.revocations.revoke(tx, [subjects.user(id)]);
     await audit(tx, ctx, 'user', id);
     return changed;
   }, revoking);
@@ -113,7 +131,11 @@ export async function deleteUser(identity: Identity, ctx: Ctx, id: string): Prom
   await ctx.platform.db.tx(async (tx) => {
     await changeable(tx, ctx, id);
     await tx.deleteFrom('group_members').where('user_id', '=', id).execute();
-    await tx.deleteFrom('role_assignments').where('actor_kind', '=', 'user').where('actor_id', '=', id).execute();
+    await tx
+      .deleteFrom('role_assignments')
+      .where('actor_kind', '=', 'user')
+      .where('actor_id', '=', id)
+      .execute();
     await tx.deleteFrom('users').where('id', '=', id).execute();
     await identity.revocations.revoke(tx, [subjects.user(id)]);
     await audit(tx, ctx, 'user', id);
@@ -121,10 +143,16 @@ export async function deleteUser(identity: Identity, ctx: Ctx, id: string): Prom
 }
 
 /** By the user, who proves to know the old password. All tokens of the user end. */
-export async function changePassword(identity: Identity, ctx: Ctx, id: string, { user: body }: Static<typeof passwordBody>): Promise<void> {
+export async function changePassword(
+  identity: Identity,
+  ctx: Ctx,
+  id: string,
+  { user: body }: Static<typeof passwordBody>,
+): Promise<void> {
   const before = await userFor(ctx.platform.db.read, ctx, id);
   permit(ctx, { userId: id });
-  if (!(await identity.passwords.verify(body.original_password, before.password_hash))) throw unauthorized('The original password is not right.');
+  if (!(await identity.passwords.verify(body.original_password, before.password_hash)))
+    throw unauthorized('The original password is not right.');
   const password_hash = await identity.passwords.hash(body.password);
   await ctx.platform.db.tx(async (tx) => {
     const { numUpdatedRows } = await tx
@@ -134,7 +162,8 @@ export async function changePassword(identity: Identity, ctx: Ctx, id: string, {
       .where('password_hash', '=', before.password_hash)
       .where('enabled', '=', 1)
       .executeTakeFirstOrThrow();
-    if (numUpdatedRows === 0n) throw conflict('The password was changed by somebody else at the same time; nothing was changed here.');
+    if (numUpdatedRows === 0n)
+      throw conflict('The password was changed by somebody else at the same time; nothing was changed here.');
     await identity.revocations.revoke(tx, [subjects.user(id)]);
     await audit(tx, ctx, 'user', id);
   }, revoking);

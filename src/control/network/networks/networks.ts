@@ -4,7 +4,7 @@ import { Type, type Static } from 'typebox';
 import { audit } from '../../../kernel/audit.ts';
 import { isoSeconds } from '../../../kernel/clock.ts';
 import { nextCounter, type Tx } from '../../../kernel/db/index.ts';
-import { badRequest, conflict, notFound } from '../../../kernel/errors.ts';
+import { conflict, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
@@ -274,11 +274,9 @@ export const networks: Collection<'networks', NetworkRow, typeof networkCreate, 
 };
 
 /** The cloud's external network, made at the first start. */
-export async function ensurePublicNetwork(tx: Tx, ctx: Ctx): Promise<string> {
+export async function ensurePublicNetwork(tx: Tx, ctx: Ctx, projectId: string): Promise<string> {
   const existing = await tx.selectFrom('networks').select('id').where('external', '=', 1).where('name', '=', 'public').executeTakeFirst();
   if (existing !== undefined) return existing.id;
-  const projectId = projectOf(ctx.actor);
-  if (projectId === '') throw badRequest('The external network needs the project of the operator.');
   await claimQuota(tx, ctx, projectId, { network: 1 });
   return insertNetwork(tx, ctx, projectId, { name: 'public', 'router:external': true });
 }

@@ -70,7 +70,7 @@ export async function insertPort(tx: Tx, ctx: Ctx, given: NewPort): Promise<Port
 const exhausted = (networkId: string) => conflict(`No more IP addresses available on network ${networkId}.`, 'IpAddressGenerationFailure');
 const holderOf = (port: PortRow, position: number): Holder => ({ portId: port.id, networkId: port.network_id, position });
 
-async function takeGiven(tx: Tx, port: PortRow, subnet: SubnetOfPort, ip: string, position: number): Promise<void> {
+async function takeGiven(tx: Tx, port: PortRow, subnet: SubnetOfPort, ip: string, position: number): Promise<string> {
   const cidr = parseCidr(subnet.cidr);
   const address = parseAddress(ip);
   if (address === null) throw invalidInput(`'${ip}' is not a valid IP address`);
@@ -79,6 +79,7 @@ async function takeGiven(tx: Tx, port: PortRow, subnet: SubnetOfPort, ip: string
   const text = addressText(address.version, address.value);
   if (!(await takeAddress(tx, subnet, text, holderOf(port, position))))
     throw conflict(`IP address ${text} already allocated in subnet ${subnet.id}`, 'IpAddressAlreadyAllocated');
+  return text;
 }
 
 const takeAny = async (tx: Tx, port: PortRow, subnet: SubnetOfPort, position: number): Promise<string | null> => {
@@ -88,31 +89,34 @@ const takeAny = async (tx: Tx, port: PortRow, subnet: SubnetOfPort, position: nu
   return (await takeAddress(tx, subnet, ip, holderOf(port, position))) ? ip : null;
 };
 
+export type TakenIp = { subnetId: string; ipAddress: string };
+
 /**
- * Gives the port its addresses. `asked: undefined`: one IPv4 and one IPv6 address where the network has such
- * subnets, and one of each self-configured IPv6 subnet. Positions count from `from`.
+ * Gives the port its addresses and returns them. `asked: undefined`: one IPv4 and one IPv6 address where the
+ * network has such subnets, and one of each self-configured IPv6 subnet. Positions count from `from`.
  */
-export async function takeFixedIps(tx: Tx, port: PortRow, subnets: readonly SubnetOfPort[], asked: readonly FixedIpRequest[] | undefined, from = 0): Promise<void> {
-  let position = from;
+export async function takeFixedIps(tx: Tx, port: PortRow, subnets: readonly SubnetOfPort[], asked: readonly FixedIpRequest[] | undefined, from = 0): Promise<TakenIp[]> {
+  const taken: TakenIp[] = [];
+  const take = async (subnet: SubnetOfPort, ip?: string): Promise<boolean> => {
+    const position = from + taken.length;
+    const got = ip === undefined ? await takeAny(tx, port, subnet, position) : await takeGiven(tx, port, subnet, ip, position);
+    if (got !== null) taken.push({ subnetId: subnet.id, ipAddress: got });
+    return got !== null;
+  };
   if (asked === undefined) {
-    const stateful = subnets.filter((subnet) => !isSlaac(subnet));
     for (const version of [4, 6]) {
-      const candidates = stateful.filter((subnet) => subnet.ip_version === version);
-      let taken: string | null = null;
-      for (const subnet of candidates) if (taken === null) taken = await takeNextAddress(tx, subnet, holderOf(port, position));
-      if (taken !== null) position++;
-      else if (candidates.length > 0) throw exhausted(port.network_id);
+      const candidates = subnets.filter((subnet) => subnet.ip_version === version && !isSlaac(subnet));
+      let done = candidates.length === 0;
+      for (const subnet of candidates) done = done || (await take(subnet));
+      if (!done) throw exhausted(port.network_id);
     }
-    for (const subnet of subnets.filter(isSlaac)) if ((await takeAny(tx, port, subnet, position)) !== null) position++;
-    return;
+    for (const subnet of subnets.filter(isSlaac)) await take(subnet);
+    return taken;
   }
   // Addresses by name first, so that an automatic one cannot take them.
-  for (const wish of [...asked].sort((a, b) => Number(a.ip_address === undefined) - Number(b.ip_address === undefined))) {
-    const subnet = subnetFor(port.network_id, subnets, wish);
-    if (wish.ip_address !== undefined) await takeGiven(tx, port, subnet, wish.ip_address, position);
-    else if ((await takeAny(tx, port, subnet, position)) === null) throw exhausted(port.network_id);
-    position++;
-  }
+  for (const wish of [...asked].sort((a, b) => Number(a.ip_address === undefined) - Number(b.ip_address === undefined)))
+    if (!(await take(subnetFor(port.network_id, subnets, wish), wish.ip_address))) throw exhausted(port.network_id);
+  return taken;
 }
 
 export function subnetFor(networkId: string, subnets: readonly SubnetOfPort[], wish: FixedIpRequest): SubnetOfPort {
@@ -145,7 +149,7 @@ export async function deletePorts(tx: Tx, ctx: Pick<Ctx, 'platform'>, portIds: r
   await releaseAddresses(tx, ctx.platform.clock.now(), ids);
   await tx.deleteFrom('port_security_groups').where('port_id', 'in', ids).execute();
   await tx.deleteFrom('ports').where('id', 'in', ids).execute();
-  for (const id of ids) await deleteTags(tx, id);
+  await deleteTags(tx, ...ids);
   await ctx.platform.work.enqueue(tx, 'port', ids);
   await membershipChanged(tx, ctx, groups.map((row) => row.security_group_id));
 }

@@ -8,7 +8,7 @@ import { createLinuxNetworkDriver } from './driver.ts';
 
 export const crashProgram = fileURLToPath(import.meta.url);
 export const createDriver = (cloudId: string, externalCidr: string): NetworkDriver =>
-  createLinuxNetworkDriver({ dataDir: '/nonexistent', cloudId, log: silentLog, clock: systemClock, externalCidr, guestUid: 65534 });
+  createLinuxNetworkDriver({ dataDir: '/nonexistent', cloudId, log: silentLog, clock: systemClock, externalCidr, guestUid: () => 65534 });
 
 export async function build(driver: NetworkDriver, external: string): Promise<void> {
   await driver.ensureNetwork('network-1', networkBody());

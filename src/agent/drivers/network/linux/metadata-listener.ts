@@ -12,11 +12,18 @@ import { metadataAddress } from './filter.ts';
 import type { MetadataResponse } from './metadata.ts';
 import { notFound } from './metadata.ts';
 
+// The address may still be held for a moment by the helper of a process that was just killed.
 const child = `
-const server = require('node:net').createServer({ pauseOnConnect: true });
 process.on('disconnect', () => process.exit());
-server.on('error', (error) => { process.send({ error: error.message }, () => process.exit(1)); });
-server.listen({ host: '${metadataAddress}', port: 80, backlog: 128 }, () => process.send('listening', server));`;
+const server = require('node:net').createServer({ pauseOnConnect: true });
+const listen = () => server.listen({ host: '${metadataAddress}', port: 80, backlog: 128 });
+let attempts = 0;
+server.on('error', (error) => {
+  if (error.code === 'EADDRINUSE' && attempts++ < 40) setTimeout(listen, 50);
+  else process.send({ error: error.message }, () => process.exit(1));
+});
+server.on('listening', () => process.send('listening', server));
+listen();`;
 
 /** A listening socket in another namespace. */
 export function listenIn(ns: string, clock: Clock): Promise<Server> {

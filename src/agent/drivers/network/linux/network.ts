@@ -77,7 +77,8 @@ async function applyNetwork(ctx: LinuxContext, id: string, network: NetworkBody)
   // DNS and routes are part of it because the containers' interfaces are configured from them.
   const hash = fingerprint(JSON.stringify([network.mtu, network.adminUp, host, zone, serving, configs, names.networkNs(id)]));
   const present = kernel.devices.get(bridge);
-  if (present?.hash === hash && (serving.length === 0 || (await namespaceExists(names.networkNs(id))))) return false;
+  const answering = serving.length === 0 || (kernel.devices.get(dhcpPortOf(id))?.master === bridge && (await namespaceExists(names.networkNs(id))));
+  if (present?.hash === hash && answering && (!host || kernel.devices.get(hostPort)?.master === bridge)) return false;
   const what = `Network ${id}`;
   const final: Device = { master: null, kind: 'network', id, hash, netns: '' };
   const servers = serving.map(({ ip: server }) => server);
@@ -107,6 +108,7 @@ async function applyNetwork(ctx: LinuxContext, id: string, network: NetworkBody)
     what,
   );
   kernel.devices.set(bridge, { ...final, hash: '' });
+  if (host) kernel.devices.set(hostPort, { master: bridge, kind: null, id: '', hash: '', netns: '' });
   if (serving.length > 0) await ensureNamespace(ctx, id, network);
   else await removeNamespace(ctx, id);
   await ip(names.switchNs, [`link set ${bridge} alias ${aliasOf(final)}`], what);

@@ -121,10 +121,12 @@ async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody): Pro
   const ns = ctx.names.routerNs(id);
   const hash = fingerprint(JSON.stringify(plan));
   const there = await namespaceExists(ns);
-  if (ctx.kernel.routers.get(id) === hash && there) return;
+  const plugged = plan.interfaces.every(({ peer, networkId }) => ctx.kernel.devices.get(peer)?.id === id && ctx.kernel.devices.get(peer)?.master === bridgeOf(networkId));
+  if (ctx.kernel.routers.get(id) === hash && there && plugged) return;
   const what = `Router ${id}`;
-  await ctx.nft(`add chain inet strata router_${id}\n`, what);
-  ctx.kernel.routers.set(id, ctx.kernel.routers.get(id) ?? '');
+  // Without its hash while it is being changed: a crash in between must not pass for done.
+  await ctx.nft(`add chain inet strata router_${id}\nflush chain inet strata router_${id}\n`, what);
+  ctx.kernel.routers.set(id, '');
   if (!there) await ip(null, [`netns add ${ns}`], what);
   // Loose reverse-path filter: static routes may make paths asymmetric. arp_notify announces addresses.
   await setSysctl(ns, '2', ['ipv4/conf/all/rp_filter', 'ipv4/conf/all/arp_announce'], what);
@@ -145,7 +147,7 @@ async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody): Pro
       lines.push(`addr del ${text} dev ${device}`);
       gone.push(text);
     }
-    if (!existing.has(device)) lines.push(`link set ${device} up`);
+    lines.push(`link set ${device} up`);
     for (const text of addresses.filter((entry) => !has.includes(entry))) lines.push(`addr replace ${text} dev ${device}${text.includes(':') ? ' nodad' : ''}`);
     lines.push(`link set ${device} mtu ${mtu}`);
     // Setting the MAC again announces every address of the device (arp_notify), for neighbours that know another owner.

@@ -1,10 +1,11 @@
 // The switch namespace: made at start, or adopted with whatever a crash left half-done taken out of it.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { DriverError } from '../../errors.ts';
 import { inNamespace, ip, namespaceExists, setSysctl } from './commands.ts';
 import type { LinuxContext } from './context.ts';
 import { baseRules, removePortRules, removeTrustedDeviceRules, trustedMark } from './filter.ts';
-import { hostPort, type CloudNames } from './names.ts';
+import { hostPort, short, type CloudNames } from './names.ts';
+import { stopProcesses } from './teardown.ts';
 
 /** Creates the namespace and what all ports share. Repeatable; established flows do not notice. */
 export async function ensureSwitch(names: CloudNames, nft: LinuxContext['nft']): Promise<void> {
@@ -46,4 +47,26 @@ export async function pruneSwitch(ctx: LinuxContext): Promise<void> {
     await ctx.nft(mark === trustedMark ? removeTrustedDeviceRules(device) : removePortRules(device.slice(1), device, mark), what);
     marks.delete(device);
   }
+  await pruneNamespaces(ctx, what);
+}
+
+/** Namespaces and files of networks, routers and containers that the kernel knows no object for. */
+async function pruneNamespaces(ctx: LinuxContext, what: string): Promise<void> {
+  const { names, kernel } = ctx;
+  const devices = [...kernel.devices.values()];
+  const networks = devices.filter(({ kind }) => kind === 'network').map(({ id }) => id);
+  const expected = new Set([
+    ...networks.map(names.networkNs),
+    ...[...kernel.routers.keys()].map(names.routerNs),
+    ...devices.filter(({ kind }) => kind === 'port').map(({ netns }) => netns),
+  ]);
+  const stray = (name: string): boolean => /-[nrs]-[a-z2-7]{12}$/.test(name) && name.startsWith(`${names.switchNs}-`) && !expected.has(name);
+  for (const ns of (await readdir('/run/netns')).filter(stray)) {
+    if (!(await namespaceExists(ns))) continue;
+    await stopProcesses(ns, []);
+    await ip(null, [`netns del ${ns}`], what);
+  }
+  for (const entry of (await readdir('/etc/netns').catch(() => [])).filter(stray)) await rm(`/etc/netns/${entry}`, { recursive: true, force: true });
+  const served = new Set(networks.map(short));
+  for (const entry of await readdir(`${names.runDir}/dhcp`).catch(() => [])) if (!served.has(entry)) await rm(`${names.runDir}/dhcp/${entry}`, { recursive: true, force: true });
 }

@@ -11,7 +11,8 @@ async function processesIn(ns: string): Promise<number[]> {
   return stdout.split('\n').filter((line) => line !== '').map(Number);
 }
 
-async function stopProcesses(ns: string, removed: string[]): Promise<void> {
+/** Ends whatever runs in a namespace of ours; a line for each goes to `removed`. */
+export async function stopProcesses(ns: string, removed: string[]): Promise<void> {
   for (let attempt = 0; attempt < 300; attempt++) {
     const pids = await processesIn(ns);
     if (pids.length === 0) return;

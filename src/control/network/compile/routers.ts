@@ -1,0 +1,88 @@
+// Routers to items: a router that is connected to something lives on one host, which also gets its networks.
+import type { Tx } from '../../../kernel/db/index.ts';
+import type { RouterBody } from '../../../protocol/items.ts';
+import type { Items } from '../../host/index.ts';
+import { routerAddresses } from '../routers/ports.ts';
+import type { RouterRow } from '../routers/table.ts';
+import { routerBody } from './bodies.ts';
+import { addPair, leaveNetwork, lost, type Pairs } from './subscriptions.ts';
+
+/** FNV-1a: spreads routers over hosts; the same router and hosts always give the same host. */
+function score(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
+  // One more round over the high bits: the last characters alone would decide them otherwise.
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 0;
+  return (hash ^ (hash >>> 13)) >>> 0;
+}
+
+/** Rendezvous hashing: a host that comes or goes moves only the routers that it wins or had. */
+export function chooseHost(routerId: string, hostIds: readonly string[]): string | null {
+  let best: string | null = null;
+  let bestScore = -1;
+  for (const hostId of hostIds) {
+    const own = score(`${routerId} ${hostId}`);
+    if (own > bestScore || (own === bestScore && best !== null && hostId < best)) [best, bestScore] = [hostId, own];
+  }
+  return best;
+}
+
+/** The router's host, kept while it is registered: a host that is only silent keeps its routers running. */
+async function placeRouters(tx: Tx, routers: readonly RouterRow[]): Promise<Map<string, string>> {
+  const placed = new Map<string, string>();
+  const kept = [...new Set(routers.map((row) => row.host_id).filter((id) => id !== ''))];
+  const alive = new Set(kept.length === 0 ? [] : (await tx.selectFrom('hosts').select('id').where('id', 'in', kept).execute()).map((host) => host.id));
+  let enabled: string[] | null = null;
+  for (const row of routers) {
+    if (alive.has(row.host_id)) {
+      placed.set(row.id, row.host_id);
+      continue;
+    }
+    enabled ??= (await tx.selectFrom('hosts').select('id').where('enabled', '=', 1).execute()).map((host) => host.id);
+    const hostId = chooseHost(row.id, enabled);
+    await tx.updateTable('routers').set({ host_id: hostId ?? '' }).where('id', '=', row.id).execute();
+    if (hostId !== null) placed.set(row.id, hostId);
+  }
+  return placed;
+}
+
+const networksOf = (body: RouterBody): string[] => [...body.interfaces.map((one) => one.networkId), ...(body.gateway === null ? [] : [body.gateway.networkId])];
+
+export const compileRouters = (items: Items) => async (tx: Tx, ids: string[]): Promise<void> => {
+  const rows = await tx.selectFrom('routers').selectAll().where('id', 'in', ids).execute();
+  const addresses = Map.groupBy(await routerAddresses(tx, ids), (one) => one.router_id);
+  const floating = Map.groupBy(
+    await tx.selectFrom('floating_ips').select(['id', 'router_id', 'floating_ip_address', 'fixed_ip_address']).where('router_id', 'in', ids).orderBy('id').execute(),
+    (row) => row.router_id ?? '',
+  );
+  const before = await tx
+    .selectFrom('host_items as h')
+    .innerJoin('items as i', (join) => join.onRef('i.kind', '=', 'h.kind').onRef('i.id', '=', 'h.id'))
+    .select(['h.host_id', 'h.id', 'i.body'])
+    .where('h.kind', '=', 'router')
+    .where('h.id', 'in', ids)
+    .where('h.wanted', '=', 1)
+    .execute();
+  const networksBefore: Pairs = new Map();
+  for (const old of before) for (const network of networksOf(JSON.parse(old.body) as RouterBody)) addPair(networksBefore, old.host_id, network);
+  const networksNow: Pairs = new Map();
+  const connected = rows.filter((row) => addresses.has(row.id));
+  const placed = await placeRouters(tx, connected);
+  for (const id of ids) {
+    const row = connected.find((one) => one.id === id);
+    const oldHosts = before.filter((old) => old.id === id).map((old) => old.host_id);
+    if (row === undefined) {
+      if (oldHosts.length > 0) await items.drop(tx, 'router', id);
+      continue;
+    }
+    const body = routerBody(row, addresses.get(id) ?? [], floating.get(id) ?? []);
+    await items.put(tx, 'router', id, body);
+    const hostId = placed.get(id);
+    for (const host of oldHosts) if (host !== hostId) await items.unsubscribe(tx, host, 'router', id);
+    if (hostId === undefined) continue;
+    await items.subscribe(tx, hostId, 'router', id);
+    for (const network of networksOf(body)) addPair(networksNow, hostId, network);
+  }
+  for (const pair of networksNow.values()) await items.subscribe(tx, pair.hostId, 'network', pair.id);
+  for (const pair of lost(networksBefore, networksNow)) await leaveNetwork(tx, items, pair.hostId, pair.id);
+};

@@ -1,0 +1,64 @@
+// Where the cross-tenant matrix may be answered with something else than 404, each with its reason. A place that
+// is not named here and does not answer 404 is a defect. (403 from the coarse check of a route's policy, before
+// any object is looked at, needs no entry: the matrix computes it.) Whatever the status, the matrix also
+// checks that the answer is the one that an id of nobody gets.
+import type { Entry, IdPlace } from './schema-walk.ts';
+
+export type Exception = {
+  /** Of `<METHOD> <path> [action]`. */
+  route: RegExp;
+  /** Of `<in>:<name>`, e.g. `body:port.network_id`. */
+  place: RegExp;
+  statuses: readonly number[];
+  reason: string;
+};
+
+export const exceptions: readonly Exception[] = [
+  {
+    route: /^GET /,
+    place: /^query:/,
+    statuses: [200, 400, 403, 404],
+    reason: 'A filter narrows what the caller may see anyway: a foreign id finds nothing.',
+  },
+  {
+    route: /^POST \/compute\/v2\.1\/servers$/,
+    place: /^body:/,
+    statuses: [400],
+    reason: 'Nova answers 400 for what the body of a new server refers to and is not there (api-ref, Create Server); volumes are refused whatever they name.',
+  },
+  {
+    route: /^POST \/network\//,
+    place: /\.(project_id|tenant_id)$/,
+    statuses: [403],
+    reason: 'Whose the new object shall be: only operators may say, so it is refused before anybody looks whether there is such a project.',
+  },
+  {
+    route: /^POST \/image\/v2\/images$/,
+    place: /^body:owner$/,
+    statuses: [403],
+    reason: 'As project_id of Neutron: only operators may name another owner.',
+  },
+  {
+    route: /^(POST|PUT) \/network\/v2\.0\/(ports|floatingips)/,
+    place: /\.subnet_id$/,
+    statuses: [400],
+    reason: 'Neutron answers 400 InvalidInput for a subnet that is not one of the network that the port is on.',
+  },
+  {
+    route: /^(POST|PUT) \/network\/v2\.0\/routers/,
+    place: /external_fixed_ips/,
+    statuses: [403],
+    reason: 'Only operators choose the external addresses of a router; refused before anybody looks at the subnet.',
+  },
+  {
+    route: /^GET \/(compute\/v2\.1\/os-quota-sets|network\/v2\.0\/quotas)\/:project_id\/defaults?(\.json)?$/,
+    place: /^path:project_id$/,
+    statuses: [200],
+    reason: 'The defaults of the cloud, the same whatever id stands in the path.',
+  },
+];
+
+export const allowedStatuses = (entry: Entry, place: IdPlace): readonly number[] => [
+  404,
+  ...exceptions.filter((one) => one.route.test(entry.key) && one.place.test(`${place.in}:${place.name}`)).flatMap((one) => one.statuses),
+];

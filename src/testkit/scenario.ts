@@ -1,0 +1,192 @@
+// What tenants do all at once in a simulated cloud: servers, networks, groups and addresses come and go, while the
+// program is killed and its hosts misbehave. It keeps what clients were told, for the invariants.
+import type { Answer } from './http.ts';
+import type { Witness } from './invariants.ts';
+import { endGuest, incarnationsOf } from './sim-host.ts';
+import type { World } from './world.ts';
+
+export type Scenario = {
+  /** Ends when every client has done what it wanted. */
+  run(): Promise<void>;
+  witness: Witness;
+  /** Answers that no client should ever get. */
+  wrong: string[];
+};
+
+type Given = { networks: string[]; groups: string[] };
+
+export function createScenario(world: World, options: { servers: number; misfortune?: boolean }): Scenario {
+  const { rng, clock } = world;
+  const created = new Set<string>();
+  const deleted = new Set<string>();
+  const running = new Map<string, number>();
+  const touched = new Set<string>();
+  const wrong: string[] = [];
+
+  const sleep = (ms: number): Promise<void> => new Promise((resolve) => void clock.timer(ms, resolve));
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(rng() * list.length)] as T;
+  const touch = (id: string): void => {
+    touched.add(id);
+    running.delete(id);
+  };
+  /** Whatever runs now and is left alone runs on. */
+  const watchRunning = (): void => {
+    for (const host of world.hosts) for (const [id, incarnation] of incarnationsOf(host)) if (!touched.has(id) && !running.has(id)) running.set(id, incarnation);
+  };
+  world.onCrash(watchRunning);
+
+  /** One try; null: nobody knows what came of it. */
+  async function ask(method: string, url: string, body?: unknown): Promise<Answer | null> {
+    const answer = await world.call('demo', method, url, body);
+    if (answer !== null && answer.status >= 500) wrong.push(`${method} ${url}: ${answer.status} ${answer.text}`);
+    return answer;
+  }
+
+  /** Repeats until there is an answer: for what is the same done twice. */
+  async function insist(method: string, url: string, body?: unknown): Promise<Answer> {
+    for (;;) {
+      const answer = await ask(method, url, body);
+      if (answer !== null) return answer;
+      await sleep(700);
+    }
+  }
+
+  /** Creates exactly one by its unique name: after a crash it first looks whether it is there. */
+  async function create(url: string, list: string, key: string, body: Record<string, unknown> & { name: string }): Promise<string | null> {
+    for (;;) {
+      const answer = await ask('POST', url, { [key]: body });
+      if (answer !== null) {
+        if (answer.status >= 400) return null;
+        return (answer.json as Record<string, { id: string }>)[key]?.id ?? null;
+      }
+      await sleep(700);
+      const found = await insist('GET', list + encodeURIComponent(body.name));
+      const all = Object.values(found.json as Record<string, { id: string }[]>)[0] ?? [];
+      if (all.length > 1) wrong.push(`${all.length} objects are named ${body.name}`);
+      if (all[0] !== undefined) return all[0].id;
+    }
+  }
+
+  const network = '/network/v2.0';
+  const createNamed = (plural: string, key: string, body: Record<string, unknown> & { name: string }): Promise<string | null> => create(`${network}/${plural}`, `${network}/${plural}?fields=id&name=`, key, body);
+
+  async function demand(plural: string, key: string, body: Record<string, unknown> & { name: string }): Promise<string> {
+    const id = await createNamed(plural, key, body);
+    if (id === null) throw new Error(`${key} ${body.name} was refused`);
+    return id;
+  }
+
+  async function prepare(): Promise<Given> {
+    const networks: string[] = [];
+    const external = (await insist('GET', `${network}/networks?router:external=true`)).json as { networks: { id: string }[] };
+    const router = await demand('routers', 'router', { name: 'router', external_gateway_info: { network_id: external.networks[0]?.id } });
+    for (const at of [1, 2]) {
+      const id = await demand('networks', 'network', { name: `net-${at}` });
+      const subnet = await demand('subnets', 'subnet', { name: `subnet-${at}`, network_id: id, cidr: `10.${at}.0.0/24`, ip_version: 4 });
+      await insist('PUT', `${network}/routers/${router}/add_router_interface`, { subnet_id: subnet });
+      networks.push(id);
+    }
+    const groups: string[] = [];
+    for (const name of ['web', 'db']) {
+      const id = await demand('security-groups', 'security_group', { name });
+      await insist('POST', `${network}/security-group-rules`, { security_group_rule: { security_group_id: id, direction: 'ingress', protocol: 'tcp', port_range_min: 80, port_range_max: 80, ...(groups[0] === undefined ? {} : { remote_group_id: groups[0] }) } });
+      groups.push(id);
+    }
+    return { networks, groups };
+  }
+
+  async function statusOf(id: string): Promise<string | null> {
+    const answer = await insist('GET', `/compute/v2.1/servers/${id}`);
+    return answer.status === 404 ? null : ((answer.json as { server: { status: string } }).server.status ?? null);
+  }
+
+  async function remove(id: string): Promise<void> {
+    touch(id);
+    created.delete(id);
+    await insist('DELETE', `/compute/v2.1/servers/${id}`);
+    deleted.add(id);
+  }
+
+  async function serverClient(at: number, given: Given): Promise<void> {
+    await sleep(rng() * 15_000);
+    const networks = rng() < 0.2 ? given.networks : [pick(given.networks)];
+    const id = await create('/compute/v2.1/servers', '/compute/v2.1/servers?name=', 'server', {
+      name: `server-${at}-end`,
+      imageRef: world.given.images[rng() < 0.5 ? 'vm' : 'container'],
+      flavorRef: world.given.flavorId,
+      networks: networks.map((uuid) => ({ uuid })),
+      ...(rng() < 0.5 ? { security_groups: [{ name: pick(given.groups) }] } : {}),
+    });
+    if (id === null) return void wrong.push(`server-${at} was refused`);
+    created.add(id);
+    const fate = rng();
+    // Some are deleted while they are still built.
+    if (fate < 0.15) {
+      await sleep(rng() * 1_500);
+      return remove(id);
+    }
+    for (let polls = 0; polls < 40 && (await statusOf(id)) === 'BUILD'; polls += 1) await sleep(1_000);
+    await sleep(rng() * 8_000);
+    if (fate < 0.5) return remove(id);
+    if (fate < 0.75) return;
+    touch(id);
+    const action = fate < 0.83 ? { 'os-stop': null } : { reboot: { type: fate < 0.9 ? 'HARD' : 'SOFT' } };
+    await ask('POST', `/compute/v2.1/servers/${id}/action`, action);
+    if (fate > 0.95) await remove(id);
+  }
+
+  /** Networks, ports, groups and floating IPs that come and go beside the servers. */
+  async function networkClient(at: number, given: Given): Promise<void> {
+    await sleep(rng() * 10_000);
+    const id = await createNamed('networks', 'network', { name: `brief-${at}` });
+    if (id === null) return;
+    await createNamed('subnets', 'subnet', { name: `brief-${at}`, network_id: id, cidr: '10.9.0.0/28', ip_version: 4 });
+    const port = await createNamed('ports', 'port', { name: `brief-${at}`, network_id: id, security_groups: [pick(given.groups)] });
+    await sleep(rng() * 5_000);
+    if (port !== null && rng() < 0.7) await insist('DELETE', `${network}/ports/${port}`);
+    if (rng() < 0.7) await insist('DELETE', `${network}/networks/${id}`);
+  }
+
+  async function groupClient(at: number, given: Given): Promise<void> {
+    await sleep(rng() * 10_000);
+    const group = pick(given.groups);
+    const rule = { security_group_id: group, direction: 'ingress', protocol: 'udp', port_range_min: 1000 + at, port_range_max: 1000 + at, remote_group_id: pick(given.groups) };
+    const made = await ask('POST', `${network}/security-group-rules`, { security_group_rule: rule });
+    await sleep(rng() * 6_000);
+    if (made?.status === 201 && rng() < 0.7) await insist('DELETE', `${network}/security-group-rules/${(made.json as { security_group_rule: { id: string } }).security_group_rule.id}`);
+  }
+
+  async function misfortunes(): Promise<void> {
+    for (let at = 0; at < 4; at += 1) {
+      await sleep(3_000 + rng() * 8_000);
+      const host = pick(world.hosts);
+      if (rng() < 0.3) {
+        host.silent = true;
+        await sleep(5_000 + rng() * 80_000);
+        host.silent = false;
+        continue;
+      }
+      const alive = [...incarnationsOf(host).keys()];
+      if (alive.length === 0) continue;
+      const id = pick(alive);
+      touch(id);
+      endGuest(host, id, rng() < 0.5 ? 'crashed' : 'stopped');
+    }
+  }
+
+  return {
+    wrong,
+    witness: { created, deleted, running },
+    async run() {
+      const given = await prepare();
+      const clients = [
+        ...Array.from({ length: options.servers }, (_, at) => serverClient(at, given)),
+        ...Array.from({ length: 3 }, (_, at) => networkClient(at, given)),
+        ...Array.from({ length: 3 }, (_, at) => groupClient(at, given)),
+        ...(options.misfortune === true ? [misfortunes()] : []),
+      ];
+      await Promise.all(clients);
+      watchRunning();
+    },
+  };
+}
