@@ -148,6 +148,14 @@ export function createAgent(options: AgentOptions): Agent {
     }
   }
 
+  /** Called in the very step that found `on` missing: what converges a moment later already wakes `key`. */
+  function waitFor(key: Key, on: Key): Waiting {
+    const set = waiting.get(on) ?? new Set();
+    waiting.set(on, set);
+    set.add(key);
+    return new Waiting(on);
+  }
+
   function wakeWaiting(key: Key): void {
     const waiters = waiting.get(key);
     if (waiters === undefined) return;
@@ -158,7 +166,7 @@ export function createAgent(options: AgentOptions): Agent {
   async function remove(key: Key, entry: Entry): Promise<void> {
     for (const user of host.usersOf(entry.kind, entry.id)) {
       const other = entries.get(user);
-      if (other !== undefined && (other.present !== null || other.running)) throw new Waiting(user);
+      if (other !== undefined && (other.present !== null || other.running)) throw waitFor(key, user);
     }
     await controllers[entry.kind].remove(entry.id);
     const before = refsOf(entry);
@@ -182,7 +190,7 @@ export function createAgent(options: AgentOptions): Agent {
     const controller = controllers[item.kind] as Controller<ItemKind>;
     for (const need of controller.needs(item)) {
       const other = entries.get(need);
-      if (other === undefined || other.present === null || other.present === 'unknown') throw new Waiting(need);
+      if (other === undefined || other.present === null || other.present === 'unknown') throw waitFor(key, need);
     }
     const observed = await controller.ensure(item, host);
     const before = refsOf(entry);
@@ -207,9 +215,7 @@ export function createAgent(options: AgentOptions): Agent {
       entry.attempts = 0;
     } catch (error) {
       if (error instanceof Waiting) {
-        const set = waiting.get(error.on) ?? new Set();
-        waiting.set(error.on, set);
-        set.add(key);
+        waitFor(key, error.on);
         return;
       }
       const known = error instanceof DriverError ? error : null;

@@ -29,7 +29,11 @@ async function until<T>(what: string, done: () => Promise<T | null>): Promise<T>
 }
 
 const pingScript = (peer: string): string =>
-  Buffer.from(`#!/bin/sh\nuntil ping -c 3 -w 5 ${peer}; do sleep 1; done\necho "STRATA ping ${peer} ok"\n`).toString('base64');
+  Buffer.from(`#!/bin/sh\nuntil ping -c 1 -w 1 ${peer} >/dev/null; do sleep 0.2; done\nping -c 3 -i 0.3 ${peer}\necho "STRATA ping ${peer} ok"\n`).toString('base64');
+
+/** A console is a guest's own words: no escape sequence of it reaches the user's terminal. */
+// eslint-disable-next-line no-control-regex
+const printable = (log: string): string => log.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, '').replaceAll(/[^\n\x20-\x7e]/g, '');
 
 export async function runDemo(options: { url: string; password: string; say: (line: string) => void; fetchOptions: { ca?: string } }): Promise<void> {
   const { url, password, say } = options;
@@ -95,7 +99,7 @@ export async function runDemo(options: { url: string; password: string; say: (li
   }
   for (const [name, log] of consoles) {
     say(`--- console of ${name} (last lines)`);
-    for (const line of log.trimEnd().split(/\r?\n/).slice(-12)) say(`    ${line}`);
+    for (const line of printable(log).trimEnd().split('\n').slice(-12)) say(`    ${line}`);
   }
   for (const name of names) say(`${name}: ${addressOf(name)}`);
 }

@@ -60,17 +60,64 @@ const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 60_000;
 const retryDelay = (attempts: number): number => Math.min(RETRY_MIN_MS * 2 ** Math.min(attempts, 20), RETRY_MAX_MS);
 
+/** The sleep of one kind's loop. */
+type Alarm = {
+  /** Something may be due now. */
+  ring(): void;
+  /** Something is due at this time. */
+  setFor(at: number): void;
+  /** Until it rings, or a scan is due; at once when it rang since the last time. */
+  wait(): Promise<void>;
+};
+
+function createAlarm(clock: Clock): Alarm {
+  let rang = false;
+  let waiting = false;
+  let soonest = Infinity;
+  let end = (): void => {};
+  let cancel = (): void => {};
+  const arm = (): void => {
+    cancel();
+    cancel = clock.timer(Math.max(0, Math.min(SCAN_MS, soonest - clock.now())), () => end());
+  };
+  return {
+    ring() {
+      rang = true;
+      end();
+    },
+    setFor(at) {
+      if (at >= soonest) return;
+      soonest = at;
+      if (waiting) arm();
+    },
+    async wait() {
+      if (!rang) {
+        waiting = true;
+        await new Promise<void>((resolve) => {
+          end = resolve;
+          arm();
+        });
+        waiting = false;
+        end = () => {};
+        cancel();
+      }
+      rang = false;
+      if (soonest <= clock.now()) soonest = Infinity;
+    },
+  };
+}
+
 export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log }): WorkQueue {
   const { db, clock, log } = platform;
-  const wakes = new Map<string, () => void>();
+  const alarms = new Map<string, Alarm>();
   const running: Promise<void>[] = [];
   let stopping = false;
   let unlisten = (): void => {};
 
-  const takeDue = (tx: Tx, kind: string, limit: number) =>
-    tx
+  const findDue = (kind: string, limit: number): Promise<{ id: string; attempts: number }[]> =>
+    db.read
       .selectFrom('work')
-      .select(['id', 'version', 'attempts'])
+      .select(['id', 'attempts'])
       .where('kind', '=', kind)
       .where('due_at', '<=', clock.now())
       .where('lease_until', '<=', clock.now())
@@ -78,138 +125,181 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
       .limit(limit)
       .execute();
 
-  const clear = async (tx: Tx, kind: string, taken: { id: string; version: number }[]): Promise<void> => {
-    for (const row of taken) {
-      await tx
-        .deleteFrom('work')
-        .where('kind', '=', kind)
-        .where('id', '=', row.id)
-        .where('version', '=', row.version)
-        .execute();
-    }
-  };
+  /** Tries the row again later, unless it changed since it failed: then it is due at once. */
+  async function postpone(kind: string, row: { id: string; attempts: number }, version: number, lease: number): Promise<void> {
+    const due = clock.now() + retryDelay(row.attempts);
+    await db.tx(async (tx) => {
+      const mine = tx.updateTable('work').where('kind', '=', kind).where('id', '=', row.id).where('lease_until', '=', lease);
+      await mine.set({ attempts: row.attempts + 1, due_at: due }).where('version', '=', version).execute();
+      if (lease > 0) await mine.set({ lease_until: 0 }).execute();
+    });
+    alarms.get(kind)?.setFor(due);
+  }
 
-  const postpone = (kind: string, row: { id: string; attempts: number }): Promise<unknown> =>
-    db.tx((tx) =>
-      tx
-        .updateTable('work')
-        .set({ attempts: row.attempts + 1, due_at: clock.now() + retryDelay(row.attempts), lease_until: 0 })
-        .where('kind', '=', kind)
-        .where('id', '=', row.id)
-        .execute(),
+  /** Takes the rows that are still due, does them, and clears them, in one transaction; another process took the rest. */
+  const doRows = (kind: string, handler: WorkHandler & { mode: 'rows' }, ids: readonly string[]): Promise<void> =>
+    db.tx(
+      async (tx) => {
+        const now = clock.now();
+        const taken = await tx
+          .deleteFrom('work')
+          .where('kind', '=', kind)
+          .where('id', 'in', [...ids])
+          .where('due_at', '<=', now)
+          .where('lease_until', '<=', now)
+          .returning('id')
+          .execute();
+        const here = new Set(taken.map((row) => row.id));
+        if (here.size > 0) await handler.run(tx, ids.filter((id) => here.has(id)));
+      },
+      { locks: handler.locks ?? [`work:${kind}`] },
     );
 
   /** Returns how many rows it saw. */
   async function runRows(kind: string, handler: WorkHandler & { mode: 'rows' }): Promise<number> {
-    const options = { locks: handler.locks ?? [`work:${kind}`] };
-    // One tx does both: take what is due, do it, clear it.
-    const work = (limit: number) => async (tx: Tx) => {
-      const taken = await takeDue(tx, kind, limit);
-      if (taken.length === 0) return taken;
-      await clear(tx, kind, taken);
-      await handler.run(
-        tx,
-        taken.map((row) => row.id),
-      );
-      return taken;
-    };
+    const due = await findDue(kind, handler.batch);
+    if (due.length === 0) return 0;
     try {
-      return (await db.tx(work(handler.batch), options)).length;
+      await doRows(kind, handler, due.map((row) => row.id));
     } catch (error) {
       // One bad object never stops the others: find it by doing them one by one, and postpone it.
-      log.warn({ kind, error: String(error) }, 'a batch failed; repeating its objects one by one');
-      const due = await takeDue(db.read as Tx, kind, handler.batch);
-      for (const row of due) {
+      if (due.length > 1) log.warn({ kind, error: String(error) }, 'a batch failed; repeating its objects one by one');
+      for (const { id } of due) {
+        const row = await db.read.selectFrom('work').select(['id', 'attempts', 'version']).where('kind', '=', kind).where('id', '=', id).executeTakeFirst();
+        if (row === undefined) continue;
         try {
-          await db.tx(async (tx) => {
-            await clear(tx, kind, [row]);
-            await handler.run(tx, [row.id]);
-          }, options);
+          await doRows(kind, handler, [id]);
         } catch (cause) {
-          log.error({ kind, id: row.id, attempts: row.attempts, error: cause instanceof Error ? cause.stack : String(cause) }, 'reconcile failed');
-          await postpone(kind, row);
+          log.error({ kind, id, attempts: row.attempts, error: cause instanceof Error ? cause.stack : String(cause) }, 'reconcile failed');
+          await postpone(kind, row, row.version, 0);
         }
       }
-      return due.length;
     }
+    return due.length;
   }
 
-  async function runEffects(kind: string, handler: WorkHandler & { mode: 'effect' }): Promise<number> {
-    const taken = await db.tx(async (tx) => {
-      const rows = await takeDue(tx, kind, handler.concurrency);
-      for (const row of rows) {
-        await tx
+  type Taken = { id: string; attempts: number; version: number };
+
+  /**
+   * Leases up to `limit` rows. A lease that ends when nobody renews it makes the row due again; it is never given
+   * out twice, so that it tells its holder from the next.
+   */
+  async function lease(kind: string, until: number, limit: number): Promise<Taken[]> {
+    const due = await findDue(kind, limit);
+    if (due.length === 0) return [];
+    return db.tx((tx) =>
+      tx
+        .updateTable('work')
+        .set({ lease_until: until, due_at: until })
+        .where('kind', '=', kind)
+        .where('id', 'in', due.map((row) => row.id))
+        .where('due_at', '<=', clock.now())
+        .where('lease_until', '<=', clock.now())
+        .returning(['id', 'attempts', 'version'])
+        .execute(),
+    );
+  }
+
+  async function runEffect(kind: string, handler: WorkHandler & { mode: 'effect' }, row: Taken, until: number): Promise<void> {
+    let mine = until;
+    let cancel = (): void => {};
+    let renewal: Promise<unknown> = Promise.resolve();
+    const renew = async (): Promise<void> => {
+      const next = Math.max(mine + 1, clock.now() + handler.leaseMs);
+      const kept = await db.tx((tx) =>
+        tx
           .updateTable('work')
-          .set({ lease_until: clock.now() + handler.leaseMs })
+          .set((eb) => ({ lease_until: next, due_at: eb.case().when('due_at', '=', mine).then(next).else(eb.ref('due_at')).end() }))
           .where('kind', '=', kind)
           .where('id', '=', row.id)
-          .execute();
-      }
-      return rows;
-    });
-    await Promise.all(
-      taken.map(async (row) => {
-        try {
-          await handler.run(row.id);
-          await db.tx(async (tx) => {
-            await clear(tx, kind, [row]);
-            // Changed meanwhile: due again at once.
-            await tx.updateTable('work').set({ lease_until: 0 }).where('kind', '=', kind).where('id', '=', row.id).execute();
-          });
-        } catch (error) {
-          log.error({ kind, id: row.id, attempts: row.attempts, error: String(error) }, 'reconcile failed');
-          await postpone(kind, row);
-        }
-      }),
-    );
-    return taken.length;
-  }
-
-  async function loop(kind: string, handler: WorkHandler): Promise<void> {
-    let woken = true;
-    let sleeping: (() => void) | null = null;
-    wakes.set(kind, () => {
-      woken = true;
-      sleeping?.();
-    });
-    while (!stopping) {
-      woken = false;
-      let seen = 0;
-      try {
-        seen = handler.mode === 'rows' ? await runRows(kind, handler) : await runEffects(kind, handler);
-      } catch (error) {
-        if (!stopping) log.error({ kind, error: String(error) }, 'the work queue could not be read');
-      }
-      if (stopping || woken || seen > 0) continue;
-      await new Promise<void>((resolve) => {
-        const cancel = clock.timer(SCAN_MS, resolve);
-        sleeping = () => {
-          cancel();
-          resolve();
-        };
+          .where('lease_until', '=', mine)
+          .executeTakeFirst(),
+      );
+      if (kept.numUpdatedRows === 0n) return; // somebody else has it now
+      mine = next;
+      renewLater();
+    };
+    const renewLater = (): void => {
+      cancel = clock.timer(handler.leaseMs / 2, () => {
+        renewal = renew().catch((error: unknown) => log.warn({ kind, id: row.id, error: String(error) }, 'a lease could not be renewed'));
       });
-      sleeping = null;
+    };
+    renewLater();
+    try {
+      let failure: { error: unknown } | null = null;
+      try {
+        await handler.run(row.id);
+      } catch (error) {
+        failure = { error };
+      }
+      cancel();
+      await renewal;
+      cancel();
+      if (failure !== null) {
+        const { error } = failure;
+        log.error({ kind, id: row.id, attempts: row.attempts, error: error instanceof Error ? error.stack : String(error) }, 'reconcile failed');
+        await postpone(kind, row, row.version, mine);
+        return;
+      }
+      const again = await db.tx(async (tx) => {
+        await tx.deleteFrom('work').where('kind', '=', kind).where('id', '=', row.id).where('lease_until', '=', mine).where('version', '=', row.version).execute();
+        // Changed meanwhile: due when the change said.
+        return tx.updateTable('work').set({ lease_until: 0 }).where('kind', '=', kind).where('id', '=', row.id).where('lease_until', '=', mine).returning('due_at').executeTakeFirst();
+      });
+      if (again !== undefined) alarms.get(kind)?.setFor(again.due_at);
+    } catch (error) {
+      log.error({ kind, id: row.id, error: String(error) }, 'the end of an effect could not be recorded; it is repeated when its lease ends');
+    } finally {
+      cancel();
     }
   }
 
-  const wake = (kind: string, delayMs: number): void => {
-    if (delayMs > 0) clock.timer(delayMs, () => wakes.get(kind)?.());
-    else wakes.get(kind)?.();
+  async function rowsLoop(kind: string, handler: WorkHandler & { mode: 'rows' }, alarm: Alarm): Promise<void> {
+    while (!stopping) {
+      const seen = await runRows(kind, handler).catch((error: unknown) => {
+        log.error({ kind, error: String(error) }, 'the work queue could not be read or written');
+        return 0;
+      });
+      if (!stopping && seen === 0) await alarm.wait();
+    }
+  }
+
+  /** Keeps `concurrency` effects under way: a slow one holds up nobody but itself. */
+  async function effectsLoop(kind: string, handler: WorkHandler & { mode: 'effect' }, alarm: Alarm): Promise<void> {
+    const active = new Set<Promise<void>>();
+    while (!stopping) {
+      const free = handler.concurrency - active.size;
+      const until = clock.now() + handler.leaseMs;
+      const taken =
+        free === 0
+          ? []
+          : await lease(kind, until, free).catch((error: unknown) => {
+              log.error({ kind, error: String(error) }, 'the work queue could not be read or written');
+              return [];
+            });
+      for (const row of taken) {
+        const one = runEffect(kind, handler, row, until).finally(() => {
+          active.delete(one);
+          alarm.ring();
+        });
+        active.add(one);
+      }
+      if (!stopping && taken.length === 0) await alarm.wait();
+    }
+    await Promise.all(active);
+  }
+
+  const ringAll = (): void => {
+    for (const alarm of alarms.values()) alarm.ring();
   };
 
   return {
     async enqueue(tx, kind, ids, delayMs = 0) {
       if (ids.length === 0) return;
       const due = clock.now() + delayMs;
-      for (let at = 0; at < ids.length; at += 500) {
-        const rows = [...new Set(ids.slice(at, at + 500))].map((id) => ({
-          kind,
-          id,
-          version: 1,
-          due_at: due,
-          lease_until: 0,
-          attempts: 0,
-        }));
+      const unique = [...new Set(ids)];
+      for (let at = 0; at < unique.length; at += 500) {
+        const rows = unique.slice(at, at + 500).map((id) => ({ kind, id, version: 1, due_at: due, lease_until: 0, attempts: 0 }));
         await tx
           .insertInto('work')
           .values(rows)
@@ -228,22 +318,24 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
           .execute();
       }
       tx.afterCommit(() => {
-        wake(kind, delayMs);
+        if (delayMs > 0) alarms.get(kind)?.setFor(due);
+        else alarms.get(kind)?.ring();
         db.notify();
       });
     },
     start(handlers) {
-      unlisten = db.onNotify(() => {
-        for (const wakeKind of wakes.values()) wakeKind();
-      });
-      for (const [kind, handler] of Object.entries(handlers)) running.push(loop(kind, handler));
+      unlisten = db.onNotify(ringAll);
+      for (const [kind, handler] of Object.entries(handlers)) {
+        const alarm = createAlarm(clock);
+        alarms.set(kind, alarm);
+        running.push(handler.mode === 'rows' ? rowsLoop(kind, handler, alarm) : effectsLoop(kind, handler, alarm));
+      }
     },
     async stop() {
       stopping = true;
       unlisten();
-      for (const wakeKind of wakes.values()) wakeKind();
+      ringAll();
       await Promise.all(running);
     },
   };
 }
-

@@ -33,7 +33,7 @@ export function createVirtualClock(start: number): VirtualClock {
   };
 
   const timer: Clock['timer'] = (ms, fire) => {
-    const one = { due: now + Math.max(0, ms), sequence: sequence++, fire };
+    const one = { due: now + Math.max(0, Math.ceil(ms)), sequence: sequence++, fire };
     insert(one);
     return () => {
       const at = timers.indexOf(one);

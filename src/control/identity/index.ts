@@ -55,7 +55,7 @@ export type IdentityService = {
    * After the migrations, at every start: makes what an installation begins with where it is missing, and
    * loads the revocations. Passwords of users that exist stay.
    */
-  bootstrap(passwords: { admin: string; demo: string }): Promise<{ adminProjectId: string }>;
+  bootstrap(passwords: { admin: string; demo: string }): Promise<Bootstrapped>;
   /** A new signing key; the old ones verify until their tokens have expired. */
   rotateKeys(): void;
   /** Ends timers and subscriptions. */
@@ -122,12 +122,6 @@ export async function createIdentityService(
     async bootstrap(plain) {
       await revocations.load();
       return bootstrap(platform, passwords, plain);
-      const project = await platform.db.read
-        .selectFrom('projects')
-        .select('id')
-        .where('name', '=', 'admin')
-        .executeTakeFirstOrThrow();
-      return { adminProjectId: project.id };
     },
     rotateKeys: () => keys.rotate(),
     close: () => revocations.close(),

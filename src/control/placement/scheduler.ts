@@ -31,12 +31,8 @@ type Filter = {
   reason(host: SchedulerHost, want: PlacementRequest): string;
 };
 
-const fits = (name: string, unit: string, need: (w: PlacementRequest) => number, used: (h: SchedulerHost) => number, total: (h: SchedulerHost) => number): Filter => ({
-  name,
-  concerns: (want) => need(want) > 0,
-  passes: (host, want) => used(host) + need(want) <= total(host),
-  reason: (host, want) => `${name} ${need(want)} ${unit} requested, ${Math.max(total(host) - used(host), 0)} of ${total(host)} ${unit} free`,
-});
+const short = (name: string, unit: string, need: number, used: number, total: number): string =>
+  `${name} ${need} ${unit} requested, ${Math.max(total - used, 0)} of ${total} ${unit} free`;
 
 /** In the order in which they run; each says, for one host, the value and the rule. */
 export const filters: readonly Filter[] = [
@@ -51,9 +47,9 @@ export const filters: readonly Filter[] = [
     passes: (h, w) => w.capabilities.every((one) => h.guests[w.type]?.includes(one) === true),
     reason: (h, w) => `lacks ${w.capabilities.filter((one) => h.guests[w.type]?.includes(one) !== true).join(', ')}`,
   },
-  fits('cpu', 'vCPU', (w) => w.vcpus, (h) => h.usedVcpus, (h) => h.vcpus),
-  fits('memory', 'MiB', (w) => w.memoryMib, (h) => h.usedMemoryMib, (h) => h.memoryMib),
-  fits('disk', 'GiB', (w) => w.diskGib, (h) => h.usedDiskGib, (h) => h.diskGib),
+  { name: 'cpu', concerns: (w) => w.vcpus > 0, passes: (h, w) => h.usedVcpus + w.vcpus <= h.vcpus, reason: (h, w) => short('cpu', 'vCPU', w.vcpus, h.usedVcpus, h.vcpus) },
+  { name: 'memory', concerns: (w) => w.memoryMib > 0, passes: (h, w) => h.usedMemoryMib + w.memoryMib <= h.memoryMib, reason: (h, w) => short('memory', 'MiB', w.memoryMib, h.usedMemoryMib, h.memoryMib) },
+  { name: 'disk', concerns: (w) => w.diskGib > 0, passes: (h, w) => h.usedDiskGib + w.diskGib <= h.diskGib, reason: (h, w) => short('disk', 'GiB', w.diskGib, h.usedDiskGib, h.diskGib) },
   {
     name: 'group',
     concerns: (w) => w.group !== null,
@@ -64,8 +60,9 @@ export const filters: readonly Filter[] = [
   },
 ];
 
+type Weigher = (host: SchedulerHost, want: PlacementRequest) => number;
 /** Higher weights win. We spread by free memory and CPU: one full host hurts more than ten half-full ones. */
-export const weighers: Readonly<Record<string, (host: SchedulerHost, want: PlacementRequest) => number>> = {
+export const weighers: Readonly<Record<string, Weigher>> = {
   memory: (h) => (h.memoryMib === 0 ? 0 : 1 - h.usedMemoryMib / h.memoryMib),
   cpu: (h) => (h.vcpus === 0 ? 0 : 1 - h.usedVcpus / h.vcpus),
   group: (h, w) => {
@@ -74,28 +71,31 @@ export const weighers: Readonly<Record<string, (host: SchedulerHost, want: Place
     return (w.group.policy === 'soft-affinity' ? together : -together) * 10;
   },
 };
-const weigherList = Object.entries(weighers);
+const weigherList = Object.values(weighers);
 const MAX_EXAMPLES = 20;
 
 export type Choice = { host: SchedulerHost | null; explanation: PlacementExplanation };
 
 /** Hosts of one best score are drawn among by `rng`, so that two schedulers do not always collide. */
 export function schedule(snapshot: Snapshot, want: PlacementRequest, rng: Rng): Choice {
-  const counts = new Array<number>(filters.length).fill(0);
-  const refusedFirst: { host: SchedulerHost; filter: Filter }[] = [];
+    const refusedFirst: { host: SchedulerHost; filter: Filter }[] = [];
   let best: SchedulerHost | null = null;
   let bestScore = -Infinity;
   let ties = 0;
-  const active = filters.flatMap((filter, at) => (filter.concerns?.(want) === false ? [] : [{ filter, at }]));
-  hosts: for (const host of snapshot) {
-    for (const { filter, at } of active) {
+  const active = filters.filter((filter) => filter.concerns?.(want) !== false);
+  const counts = new Array<number>(active.length).fill(0);
+  // Counted loops: for a snapshot of thousands, iterators would cost more than the filters.
+  hosts: for (let index = 0; index < snapshot.length; index++) {
+    const host = snapshot[index] as SchedulerHost;
+    for (let at = 0; at < active.length; at++) {
+      const filter = active[at] as Filter;
       if (filter.passes(host, want)) continue;
       counts[at] = (counts[at] ?? 0) + 1;
       if (refusedFirst.length < MAX_EXAMPLES) refusedFirst.push({ host, filter });
       continue hosts;
     }
     let score = 0;
-    for (const [, weigh] of weigherList) score += weigh(host, want);
+    for (let at = 0; at < weigherList.length; at++) score += (weigherList[at] as Weigher)(host, want);
     if (score > bestScore) {
       best = host;
       bestScore = score;
@@ -107,9 +107,9 @@ export function schedule(snapshot: Snapshot, want: PlacementRequest, rng: Rng): 
     host: chosen,
     explanation: {
       considered: snapshot.length,
-      refused: Object.fromEntries(filters.flatMap((filter, at) => ((counts[at] ?? 0) > 0 ? [[filter.name, counts[at] ?? 0]] : []))),
+      refused: Object.fromEntries(active.flatMap((filter, at) => ((counts[at] ?? 0) > 0 ? [[filter.name, counts[at] ?? 0]] : []))),
       examples: refusedFirst.map(({ host, filter }) => ({ host: host.hostname, filter: filter.name, reason: filter.reason(host, want) })),
-      scores: chosen === null ? {} : Object.fromEntries(weigherList.map(([name, weigh]) => [name, Math.round(weigh(chosen, want) * 1000) / 1000])),
+      scores: chosen === null ? {} : Object.fromEntries(Object.entries(weighers).map(([name, weigh]) => [name, Math.round(weigh(chosen, want) * 1000) / 1000])),
     },
   };
 }

@@ -22,6 +22,17 @@ const never = async (): Promise<void> => {
   throw new Error('transactions are begun by Database.tx');
 };
 
+/** Runs what waited for a commit. The commit stands whatever they do: one that throws is a warning, and the others run. */
+export function runAfterCommit(hooks: readonly (() => void)[]): void {
+  for (const hook of hooks) {
+    try {
+      hook();
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : String(error));
+    }
+  }
+}
+
 /** A query surface whose every query goes through `execute`. */
 export function queriesOver(engine: 'sqlite' | 'postgres', execute: Execute): Kysely<Tables> {
   const connection: DatabaseConnection = {

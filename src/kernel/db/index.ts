@@ -56,6 +56,13 @@ export function isDiskFull(error: unknown): boolean {
   return code === 'SQLITE_FULL' || code === '53100';
 }
 
+/** True when the database cannot be reached or is too busy: the same request may succeed a little later. */
+export function isDatabaseBusy(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return BUSY.has(String(code)) || String(message).startsWith('Connection terminated');
+}
+const BUSY = new Set(['SQLITE_BUSY', '40001', '40P01', '53300', '57P01', '57P02', '57P03', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+
 /** The next `count` values of a named counter; returns the last of them. Ordered by commit. */
 export async function nextCounter(tx: Tx, name: string, count = 1): Promise<number> {
   const row = await tx

@@ -4,7 +4,7 @@
 import SqliteConnection from 'better-sqlite3';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import { LRUCache } from 'lru-cache';
-import { queriesOver, type Execute } from './connection.ts';
+import { queriesOver, runAfterCommit, type Execute } from './connection.ts';
 import type { Database, Tx, TxOptions } from './index.ts';
 
 export type SqliteOptions = {
@@ -21,7 +21,8 @@ export type SqliteDatabase = Database & {
 };
 
 type Job = {
-  run(): Promise<boolean>; // true: part of the group
+  /** True: part of the group; false: it alone failed. Rejects when the engine gave the whole group up. */
+  run(): Promise<boolean>;
   committed(): void;
   failed(error: unknown): void;
 };
@@ -61,6 +62,14 @@ export function openSqlite(options: SqliteOptions): SqliteDatabase {
   let pumping = false;
   let closed = false;
 
+  const rollBack = (): void => {
+    try {
+      if (writer.inTransaction) writer.exec('ROLLBACK');
+    } catch {
+      // There is nothing left to undo: the engine ended the transaction by itself.
+    }
+  };
+
   const pump = async (): Promise<void> => {
     try {
       while (queue.length > 0) {
@@ -71,14 +80,13 @@ export function openSqlite(options: SqliteOptions): SqliteDatabase {
           for (const job of queue.splice(0)) job.failed(error);
           return;
         }
-        for (let job = queue.shift(); job !== undefined; job = group.length < maxGroup ? queue.shift() : undefined) {
-          if (await job.run()) group.push(job);
-          if (!writer.inTransaction) break; // the engine rolled the whole group back (disk full, I/O error)
-        }
         try {
+          for (let job = queue.shift(); job !== undefined; job = group.length < maxGroup ? queue.shift() : undefined)
+            if (await job.run()) group.push(job);
           writer.exec('COMMIT');
         } catch (error) {
-          if (writer.inTransaction) writer.exec('ROLLBACK');
+          // The engine rolled the whole group back (disk full, I/O error), or did not take its commit.
+          rollBack();
           for (const job of group) job.failed(error);
           continue;
         }
@@ -100,9 +108,15 @@ export function openSqlite(options: SqliteOptions): SqliteDatabase {
         queue.push({
           async run() {
             let ended = false;
+            let lost: unknown;
             const queries = queriesOver('sqlite', (query) => {
               if (ended) return Promise.reject(new Error('this transaction has ended'));
-              return executeWrite(query);
+              // Without this a query after a rollback by the engine would commit by itself.
+              if (!writer.inTransaction) return Promise.reject(lost ?? new Error('the database rolled this transaction back'));
+              return executeWrite(query).catch((error: unknown) => {
+                if (!writer.inTransaction) lost = error;
+                throw error;
+              });
             });
             const tx: Tx = Object.assign(queries, { afterCommit: (fn: () => void) => void hooks.push(fn) });
             try {
@@ -113,14 +127,15 @@ export function openSqlite(options: SqliteOptions): SqliteDatabase {
               return true;
             } catch (error) {
               ended = true;
-              if (writer.inTransaction) writer.exec('ROLLBACK TO job; RELEASE job');
-              reject(error as Error);
+              reject((lost ?? error) as Error);
+              if (!writer.inTransaction) throw lost ?? error;
+              writer.exec('ROLLBACK TO job; RELEASE job');
               return false;
             }
           },
           committed() {
             resolve(result);
-            for (const hook of hooks) hook();
+            runAfterCommit(hooks);
           },
           failed: reject,
         });

@@ -20,8 +20,6 @@ let ownIds: Record<string, string>;
 const byName: readonly { route: string; place: IdPlace }[] = [
   { route: 'POST /compute/v2.1/servers', place: { in: 'body', name: 'server.security_groups[].name', kind: 'security-group', steps: [{ property: 'server' }, { property: 'security_groups' }, { items: true }, { property: 'name' }] } },
   { route: 'POST /compute/v2.1/servers', place: { in: 'body', name: 'server.key_name', kind: 'keypair', steps: [{ property: 'server' }, { property: 'key_name' }] } },
-  { route: 'POST /network/v2.0/ports', place: { in: 'body', name: 'port.device_id', kind: 'server', steps: [{ property: 'port' }, { property: 'device_id' }] } },
-  { route: 'PUT /network/v2.0/ports/:port_id', place: { in: 'body', name: 'port.device_id', kind: 'server', steps: [{ property: 'port' }, { property: 'device_id' }] } },
   { route: 'GET /network/v2.0/ports', place: { in: 'query', name: 'device_id', kind: 'server', steps: [{ property: 'device_id' }] } },
   { route: 'GET /compute/v2.1/servers/detail', place: { in: 'query', name: 'marker', kind: 'server', steps: [{ property: 'marker' }] } },
 ];

@@ -21,6 +21,9 @@ export const sensible: Readonly<Record<string, (ids: Ids, other: string) => Json
   'POST /compute/v2.1/os-keypairs': () => ({ keypair: { public_key: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqbhHhJ9Y4PnGkZ4p7YNyZrPq0Q0UxvVQmXK8p2oWnZ test' } }),
 };
 
+/** Bodies that hold one of several properties. */
+const oneOf: ReadonlySet<string> = new Set(['PUT /network/v2.0/routers/:router_id/add_router_interface', 'PUT /network/v2.0/routers/:router_id/remove_router_interface']);
+
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** `base` where `generated` says nothing or something else, except on the way of `steps`. */
@@ -88,7 +91,7 @@ export function buildRequest(entry: Entry, token: string | null, build: Build): 
   const part = (where: 'body' | 'query', schema: unknown): unknown => {
     const steps = put?.in === where ? put.steps : [];
     const generated = valueFor(asSchema(schema), g, steps);
-    const base = where === 'body' && build.fullness === undefined ? sensible[entry.key]?.(ids, build.other ?? 'quagga') : undefined;
+    const base = where === 'body' && build.fullness === undefined && !(steps.length > 0 && oneOf.has(entry.key)) ? sensible[entry.key]?.(ids, build.other ?? 'quagga') : undefined;
     const value = base === undefined ? generated : fitBody(base, generated as Json, steps);
     return put?.in === where ? setAt(value, steps, put.value) : value;
   };

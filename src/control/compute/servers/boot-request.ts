@@ -120,9 +120,8 @@ export function checkFits(flavor: FlavorRow, image: BootImage): void {
 
 /** What of image and flavor reaches the guest driver: short, printable, and of a known family. */
 export function guestProperties(image: BootImage, flavor: FlavorRow): Record<string, string> {
-  // eslint-disable-next-line no-control-regex
   const fit = ([key, value]: [string, string]): boolean =>
-    /^[a-z0-9_.:-]{1,100}$/.test(key) && value.length <= 255 && !/[\x00-\x1f\x7f]/.test(value);
+    /^[a-z0-9_.:-]{1,100}$/.test(key) && value.length <= 255 && !/\p{Cc}/u.test(value);
   return Object.fromEntries([
     ...Object.entries(image.properties).filter((one) => /^(?:hw_|os_|strata:)/.test(one[0]) && fit(one)),
     ...Object.entries(extraSpecsOf(flavor)).filter(

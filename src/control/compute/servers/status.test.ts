@@ -68,7 +68,11 @@ test('a server that is being deleted says so, and one whose wishes were all trie
 });
 
 test('an error shows as ERROR whatever else is so', () => {
-  fc.assert(fc.property(input, (row) => expect(stateOf({ ...row, error: 'x' }).status).toBe('ERROR')));
+  fc.assert(
+    fc.property(input, (row) => {
+      expect(stateOf({ ...row, error: 'x' }).status).toBe('ERROR');
+    }),
+  );
 });
 
 test('each step from one power to another has its own task', () => {

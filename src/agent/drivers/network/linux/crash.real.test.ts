@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
+import { DriverError } from '../../errors.ts';
 import { build, clear, crashProgram, createDriver } from './crash.fixture.ts';
 import { cloudNames } from './names.ts';
 import { teardownLinuxNetwork } from './teardown.ts';
@@ -53,6 +54,8 @@ test('a driver killed at any moment leaves nothing that the next one cannot use 
       await clear(driver);
       expect(await traces(), note).toEqual(clean);
       expect(await driver.observe(), note).toEqual({ networks: [], ports: [], routers: [], securityGroups: [], addressGroups: [] });
+    } catch (error) {
+      throw error instanceof DriverError ? new Error(`${note}: ${error.message} ${error.detail}`, { cause: error }) : error;
     } finally {
       await driver.close();
     }

@@ -45,12 +45,13 @@ function answerMetadata(ctx: LinuxContext, seedOf: (serverId: string) => string,
 export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkDriver {
   const names = cloudNames(options.cloudId);
   let begun = 0;
-  let busy = 0;
+  const pending = new Set<Promise<unknown>>();
   const queue = createExclusive();
   const exclusive: LinuxContext['exclusive'] = (key, work) => {
     begun++;
-    busy++;
-    return queue(key, work).finally(() => busy--);
+    const result = queue(key, work);
+    pending.add(result);
+    return result.finally(() => pending.delete(result));
   };
   const watchers = new Set<Parameters<NetworkDriver['watch']>[0]>();
   const notify: LinuxContext['notify'] = (kind, id) => {
@@ -97,7 +98,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
       const before = begun;
       const read = await readKernelState(names);
       // What was taken away from outside is made again by the next ensure, unless work under way knows better than this reading.
-      if (busy === 0 && begun === before) Object.assign(kernel, read);
+      if (pending.size === 0 && begun === before) Object.assign(kernel, read);
       return objectsOf(read);
     },
     ensureNetwork: (id, body) => ensureNetwork(ctx, id, body),
@@ -116,6 +117,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     },
     async close() {
       ctx.dhcp.close();
+      while (pending.size > 0) await Promise.allSettled(pending);
       ctx.listeners.close();
       watchers.clear();
     },
