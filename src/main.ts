@@ -1,6 +1,6 @@
 // The program: reads the command line and runs one of its roles.
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { VERSION } from './version.ts';
+import { VERSION } from './kernel/version.ts';
 
 const DEFAULT_DATA_DIR = '/var/lib/strata';
 

@@ -3,10 +3,11 @@
 import { sleep, type Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import { itemBodies, type Item, type ItemKind, type ItemOf } from '../protocol/items.ts';
-import { HEARTBEAT_MS, type HostFacts, type HostQueries, type Link, type Report } from '../protocol/link.ts';
+import { HEARTBEAT_MS, type HostFacts, type HostQueries, type Link } from '../protocol/link.ts';
 import { keyOf, referencesOf, Waiting, type Controller, type HostState, type Key } from './controller.ts';
 import { DriverError } from './drivers/errors.ts';
 import type { ItemStore, StoredItem } from './item-store.ts';
+import { createReporter } from './reporter.ts';
 
 export type AgentOptions = {
   link: Link;
@@ -67,9 +68,8 @@ export function createAgent(options: AgentOptions): Agent {
   const background: Promise<unknown>[] = [];
   let active = 0;
   let hostId: string | null = null;
-  const registered = Promise.withResolvers<string>();
-  let reports: Report[] = [];
-  let reporting: Promise<void> | null = null;
+  const reporter = createReporter(link, clock, log, stopping.signal);
+  const { report } = reporter;
   let unwatch: (() => void)[] = [];
 
   const entryOf = (kind: ItemKind, id: string): Entry => {
@@ -239,30 +239,6 @@ export function createAgent(options: AgentOptions): Agent {
     }
   }
 
-  function report(one: Report): void {
-    reports.push(one);
-    reporting ??= sendReports().finally(() => {
-      reporting = null;
-    });
-  }
-
-  async function sendReports(): Promise<void> {
-    for (let delay = RETRY_MIN_MS; reports.length > 0 && !stopping.signal.aborted; ) {
-      await Promise.resolve(); // what converges in the same turn goes along
-      const batch = reports;
-      reports = [];
-      try {
-        await link.report(hostId ?? (await registered.promise), batch);
-        delay = RETRY_MIN_MS;
-      } catch (error) {
-        log.warn({ error: String(error) }, 'control did not take the reports; repeating');
-        reports = [...batch, ...reports];
-        await sleep(clock, delay, stopping.signal);
-        delay = Math.min(delay * 2, RETRY_MAX_MS);
-      }
-    }
-  }
-
   function setDesired(item: Item): void {
     const key = keyOf(item.kind, item.id);
     const entry = entryOf(item.kind, item.id);
@@ -299,8 +275,9 @@ export function createAgent(options: AgentOptions): Agent {
   async function register(): Promise<string> {
     for (let delay = RETRY_MIN_MS; !stopping.signal.aborted; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
       try {
-        ({ hostId } = await link.register(options.facts, options.queries));
-        registered.resolve(hostId);
+        const answer = await link.register(options.facts, options.queries);
+        hostId = answer.hostId;
+        reporter.registered(hostId, answer.sequence);
         return hostId;
       } catch (error) {
         log.warn({ error: String(error) }, 'control does not answer; converging to the last known state');
@@ -316,6 +293,7 @@ export function createAgent(options: AgentOptions): Agent {
     let since = 0;
     let woken = true;
     let wake = (): void => {};
+    stopping.signal.addEventListener('abort', () => wake(), { once: true });
     unwatch.push(
       link.onWake(self, () => {
         woken = true;
@@ -346,7 +324,6 @@ export function createAgent(options: AgentOptions): Agent {
           cancel();
           resolve();
         };
-        stopping.signal.addEventListener('abort', wake, { once: true });
       });
     }
   }
@@ -375,7 +352,7 @@ export function createAgent(options: AgentOptions): Agent {
 
   return {
     desired: host.desired,
-    idle: () => active === 0 && queue.length === 0 && reports.length === 0 && reporting === null && [...entries.values()].every((entry) => entry.cancelRetry === null),
+    idle: () => active === 0 && queue.length === 0 && reporter.idle() && [...entries.values()].every((entry) => entry.cancelRetry === null),
     async start() {
       for (const one of await store.load()) {
         const key = keyOf(one.item.kind, one.item.id);
@@ -399,8 +376,6 @@ export function createAgent(options: AgentOptions): Agent {
       for (const off of unwatch) off();
       unwatch = [];
       for (const entry of entries.values()) entry.cancelRetry?.();
-      if (hostId === null) registered.reject(new Error('the agent was stopped'));
-      registered.promise.catch(() => {});
       await Promise.allSettled(background);
     },
   };

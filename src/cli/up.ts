@@ -11,7 +11,7 @@ import { openSqlite } from '../kernel/db/sqlite.ts';
 import { systemIds } from '../kernel/ids.ts';
 import { createLog, type LogLevel } from '../kernel/log.ts';
 import { run } from '../kernel/run.ts';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../kernel/version.ts';
 import { prepareBuiltinImages } from './builtin-images.ts';
 import {
   lockDataDir,

@@ -16,7 +16,7 @@ export function parseSort(
   directions: readonly string[],
   fallback: readonly SortKey[],
 ): SortKey[] {
-  const sort = keys.map((key, at): SortKey => {
+  const named = keys.map((key, at): SortKey => {
     const column = Object.hasOwn(columns, key) ? columns[key] : undefined;
     if (column === undefined)
       throw badRequest(`Invalid input for sort_key. Value: ${key.slice(0, 100)}. It must be one of ${Object.keys(columns).join(', ')}.`);
@@ -25,6 +25,8 @@ export function parseSort(
       throw badRequest(`Invalid input for sort_dir. Value: ${direction.slice(0, 100)}. It must be asc or desc.`);
     return { column, direction };
   });
+  // A key that is named again decides nothing any more.
+  const sort = [...new Map(named.toReversed().map((key) => [key.column, key])).values()].toReversed();
   const order = sort.length > 0 ? sort : [...fallback];
   return order.some((key) => key.column === 'id') ? order : [...order, { column: 'id', direction: order[0]?.direction ?? 'asc' }];
 }

@@ -84,7 +84,7 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
         if (amount === 0) continue;
         const limit = effective[resource] ?? 0;
         const inUse = await add(tx, projectId, resource, amount);
-        if (limit >= 0 && inUse > limit) {
+        if (amount > 0 && limit >= 0 && inUse > limit) {
           throw new CloudError(
             403,
             'OverQuota',

@@ -74,11 +74,12 @@ export type Pull = {
 };
 
 export type Link = {
-  /** Idempotent; answers the host's id, the same for the same hostname. */
-  register(facts: HostFacts, queries: HostQueries): Promise<{ hostId: string }>;
+  /** Idempotent; answers the host's id, the same for the same hostname, and a number below those of this agent's reports. */
+  register(facts: HostFacts, queries: HostQueries): Promise<{ hostId: string; sequence: number }>;
   /** Items newer than `since` (0: the full set). Returns at once. */
   pull(hostId: string, since: number): Promise<Pull>;
-  report(hostId: string, reports: Report[]): Promise<void>;
+  /** `sequence` grows with each call: what arrives behind a later one is not heard. Absent: in order by itself. */
+  report(hostId: string, reports: Report[], sequence?: number): Promise<void>;
   /** A sign of life, every HEARTBEAT_MS; a host that stays silent counts as down. */
   heartbeat(hostId: string): Promise<void>;
   /** The content of an image, streamed. */

@@ -111,7 +111,7 @@ export async function testServer(platform: Platform, services: Service[], actors
         const due = await platform.db.read
           .selectFrom('work')
           .select('id')
-          .where('due_at', '<=', platform.clock.now())
+          .where((eb) => eb.or([eb('due_at', '<=', platform.clock.now()), eb('lease_until', '>', platform.clock.now())]))
           .where('attempts', '=', 0)
           .limit(1)
           .execute();

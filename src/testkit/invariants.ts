@@ -5,6 +5,9 @@ import { inventoryOf } from '../control/placement/inventory.ts';
 import type { SimHost } from './sim-host.ts';
 import type { World } from './world.ts';
 
+/** What is looked at: of a simulated world, or of a cloud on the real clock. */
+export type Observed = Pick<World, 'read' | 'errors' | 'hosts'>;
+
 /** What clients saw and did, for the checks that need it. */
 export type Witness = {
   /** Servers whose create was acknowledged and that nobody asked to delete. */
@@ -95,7 +98,7 @@ function kernel(host: SimHost, rows: Rows): string[] {
 }
 
 /** Bodies on the hosts are those that control compiled last. */
-async function bodies(world: World): Promise<string[]> {
+async function bodies(world: Observed): Promise<string[]> {
   const items = await world.read().selectFrom('items').select(['kind', 'id', 'body']).execute();
   const of = new Map(items.map((item) => [`${item.kind}/${item.id}`, item.body]));
   return world.hosts.flatMap((host) => {
@@ -107,7 +110,7 @@ async function bodies(world: World): Promise<string[]> {
   });
 }
 
-async function leaks(world: World, rows: Rows): Promise<string[]> {
+async function leaks(world: Observed, rows: Rows): Promise<string[]> {
   const read = world.read();
   const servers = new Set(rows.servers.map((server) => server.id));
   const ports = new Set(rows.ports.map((port) => port.id));
@@ -183,7 +186,7 @@ async function ledger(read: Reader, rows: Rows): Promise<string[]> {
   for (const port of rows.ports) if (!UNPAID_PORTS.includes(port.device_owner)) count(port.project_id, 'port', 1);
   for (const router of rows.routers) count(router.project_id, 'router', 1);
   for (const rule of rows.rules) count(rule.project_id, 'security_group_rule', 1);
-  const tables = [['networks', 'network'], ['subnets', 'subnet'], ['security_groups', 'security_group'], ['floating_ips', 'floatingip']] as const;
+  const tables = [['networks', 'network'], ['subnets', 'subnet'], ['security_groups', 'security_group'], ['floating_ips', 'floatingip'], ['server_groups', 'server_groups']] as const;
   for (const [table, resource] of tables) for (const row of await read.selectFrom(table).select('project_id').execute()) count(row.project_id, resource, 1);
   const actual = new Map((await read.selectFrom('quota_usage').selectAll().execute()).map((row) => [`${row.project_id} ${row.resource}`, row.in_use]));
   const known = new Set([...expected.keys()].map((key) => key.split(' ')[1]));
@@ -193,7 +196,7 @@ async function ledger(read: Reader, rows: Rows): Promise<string[]> {
   });
 }
 
-function witnessed(world: World, rows: Rows, witness: Witness): string[] {
+function witnessed(world: Observed, rows: Rows, witness: Witness): string[] {
   const servers = new Set(rows.servers.map((server) => server.id));
   const incarnations = new Map(world.hosts.flatMap((host) => [...host.guests.guests].map(([id, guest]) => [id, guest.starts])));
   return [
@@ -204,7 +207,7 @@ function witnessed(world: World, rows: Rows, witness: Witness): string[] {
 }
 
 /** Every broken rule, in words; empty when all hold. */
-export async function brokenInvariants(world: World, witness: Witness): Promise<string[]> {
+export async function brokenInvariants(world: Observed, witness: Witness): Promise<string[]> {
   const read = world.read();
   const rows = await readRows(read);
   return [

@@ -26,10 +26,10 @@ export function simLink(parts: { host: SimHost; boundary: Boundary; faults: Faul
   return {
     register: (facts, queries) => call('register', (link) => link.register(facts, queries)),
     pull: (hostId, since) => call('pull', (link) => link.pull(hostId, since)),
-    report(hostId, reports) {
+    report(hostId, reports, sequence) {
       const later = faults.repeated();
-      if (later !== null) clock.timer(later, () => void (host.silent ? null : parts.control()?.link.report(hostId, reports).catch(() => {})));
-      return call('report', (link) => link.report(hostId, reports));
+      if (later !== null) clock.timer(later, () => void (host.silent ? null : parts.control()?.link.report(hostId, reports, sequence).catch(() => {})));
+      return call('report', (link) => link.report(hostId, reports, sequence));
     },
     heartbeat: (hostId) => call('heartbeat', (link) => link.heartbeat(hostId)),
     image: (imageId) => call('image', (link) => link.image(imageId)),

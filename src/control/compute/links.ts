@@ -48,3 +48,7 @@ export const pageSize = (limit: number | undefined): number => Math.min(limit ??
 /** The body of actions that take no argument. */
 export const nothing = Type.Union([Type.Null(), Type.Object({}, { additionalProperties: false })]);
 export type Nothing = Static<typeof nothing>;
+
+/** A record's own value: what users name must not reach what every object inherits. */
+export const ownValue = <T>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(record, key) ? record[key] : undefined;

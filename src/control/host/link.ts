@@ -17,40 +17,52 @@ type LinkParts = {
   openImage(imageId: string): Promise<Readable>;
 };
 
+type Entry = { hostId: string; reports: Report[]; sequence: number | undefined; done(): void; failed(error: unknown): void };
+
+/** Numbers between two lives of an agent: what the one before sent and lost is always below. */
+const REPORTS_A_LIFE = 1_000_000;
+
+/** False: this host is not to have the item, and was not. */
+async function record(tx: Tx, { hostId, kind, id, generation, state, error }: HostReport): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable('host_items')
+    .set({ applied_generation: generation, state, error })
+    .where('host_id', '=', hostId)
+    .where('kind', '=', kind)
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
+}
+
+/** False also when the item is wanted again. */
+async function forget(tx: Tx, { hostId, kind, id }: HostReport): Promise<boolean> {
+  const { numDeletedRows } = await tx.deleteFrom('host_items').where('host_id', '=', hostId).where('kind', '=', kind).where('id', '=', id).where('wanted', '=', 0).executeTakeFirst();
+  return numDeletedRows > 0n;
+}
+
 export function createLink(parts: LinkParts): Link {
   const { platform, wakes, queries, reportHandlers, hostHandlers } = parts;
   /** Parsed bodies by kind, id and generation: a body that a thousand hosts pull is parsed once. */
   const bodies = new LRUCache<string, NonNullable<Item['body']>>({ max: 4096 });
   /** Reports of one turn of the event loop share a transaction. */
-  let pending: { hostId: string; reports: Report[]; done(): void; failed(error: unknown): void }[] = [];
+  let pending: Entry[] = [];
 
-  const recordAll = async (tx: Tx, all: HostReport[]): Promise<void> => {
+  /** False: something that was said later has been heard already. */
+  const isNext = async (tx: Tx, { hostId, sequence }: Entry): Promise<boolean> => {
+    if (sequence === undefined) return true;
+    const updated = await tx.updateTable('host_reports').set({ sequence }).where('host_id', '=', hostId).where('sequence', '<', sequence).executeTakeFirst();
+    return updated.numUpdatedRows === 1n;
+  };
+
+  const recordAll = async (tx: Tx, entries: Entry[]): Promise<void> => {
+    const all: HostReport[] = [];
+    for (const entry of entries) if (await isNext(tx, entry)) for (const report of entry.reports) all.push({ ...report, hostId: entry.hostId });
     const accepted: HostReport[] = [];
     for (const report of all) {
-      const row = await tx
-        .selectFrom('host_items')
-        .select(['wanted', 'applied_generation', 'state', 'error'])
-        .where('host_id', '=', report.hostId)
-        .where('kind', '=', report.kind)
-        .where('id', '=', report.id)
-        .executeTakeFirst();
-      if (row === undefined) continue; // said twice, or of a host that lost the item long ago
-      const here = tx
-        .updateTable('host_items')
-        .set({ applied_generation: report.generation, state: report.state, error: report.error })
-        .where('host_id', '=', report.hostId)
-        .where('kind', '=', report.kind)
-        .where('id', '=', report.id);
-      if (report.state === 'gone') {
-        if (row.wanted === 1) continue; // wanted again meanwhile: the next pull brings it back
-        await tx
-          .deleteFrom('host_items')
-          .where('host_id', '=', report.hostId)
-          .where('kind', '=', report.kind)
-          .where('id', '=', report.id)
-          .execute();
-      } else if (row.applied_generation !== report.generation || row.state !== report.state || row.error !== report.error) await here.execute();
-      accepted.push(report);
+      // What is said twice, or by a host that lost the item long ago, finds no row; what is wanted again
+      // meanwhile stays: the next pull brings it back.
+      const changed = report.state === 'gone' ? await forget(tx, report) : await record(tx, report);
+      if (changed) accepted.push(report);
     }
     for (const [kind, reports] of Map.groupBy(accepted, (report) => report.kind)) await reportHandlers.get(kind)?.(tx, reports);
   };
@@ -58,21 +70,19 @@ export function createLink(parts: LinkParts): Link {
   const flush = async (): Promise<void> => {
     const batch = pending;
     pending = [];
-    const all = (entries: typeof batch): HostReport[] =>
-      entries.flatMap((entry) => entry.reports.map((report) => ({ ...report, hostId: entry.hostId })));
     try {
-      await platform.db.tx((tx) => recordAll(tx, all(batch)), { locks: ['reports'] });
+      await platform.db.tx((tx) => recordAll(tx, batch), { locks: ['reports'] });
       for (const entry of batch) entry.done();
     } catch {
       // One report that cannot be recorded never stops the others.
       for (const entry of batch)
-        await platform.db.tx((tx) => recordAll(tx, all([entry])), { locks: ['reports'] }).then(entry.done, entry.failed);
+        await platform.db.tx((tx) => recordAll(tx, [entry]), { locks: ['reports'] }).then(entry.done, entry.failed);
     }
   };
 
   return {
     async register(facts: HostFacts, hostQueries: HostQueries) {
-      const hostId = await platform.db.tx(async (tx) => {
+      const host = await platform.db.tx(async (tx) => {
         const now = platform.clock.now();
         const inventory = { facts: JSON.stringify(facts), vcpus: facts.vcpus, memory_mib: facts.memoryMib, disk_gib: facts.diskGib, seen_at: now };
         const revision = await nextCounter(tx, 'host-revision');
@@ -84,11 +94,17 @@ export function createLink(parts: LinkParts): Link {
             .insertInto('hosts')
             .values({ id, hostname: facts.hostname, ...inventory, used_vcpus: 0, used_memory_mib: 0, used_disk_gib: 0, servers: 0, enabled: 1, disabled_reason: '', zone: 'nova', registered_at: now, revision })
             .execute();
+        const heard = await tx
+          .insertInto('host_reports')
+          .values({ host_id: id, sequence: REPORTS_A_LIFE })
+          .onConflict((oc) => oc.column('host_id').doUpdateSet((eb) => ({ sequence: eb('host_reports.sequence', '+', REPORTS_A_LIFE) })))
+          .returning('sequence')
+          .executeTakeFirstOrThrow();
         for (const handler of hostHandlers) await handler(tx, id);
-        return id;
+        return { hostId: id, sequence: heard.sequence };
       });
-      queries.set(hostId, hostQueries);
-      return { hostId };
+      queries.set(host.hostId, hostQueries);
+      return host;
     },
 
     async pull(hostId, sinceRevision) {
@@ -128,10 +144,10 @@ export function createLink(parts: LinkParts): Link {
       return { revision, items, full: sinceRevision === 0 };
     },
 
-    report(hostId, reports) {
+    report(hostId, reports, sequence) {
       if (reports.length === 0) return Promise.resolve();
       return new Promise<void>((done, failed) => {
-        pending.push({ hostId, reports, done, failed });
+        pending.push({ hostId, reports, sequence, done, failed });
         if (pending.length === 1) setImmediate(() => void flush());
       });
     },

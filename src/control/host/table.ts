@@ -28,6 +28,8 @@ declare module '../../kernel/db/index.ts' {
       /** From the counter 'host-revision': what changed since a snapshot was taken. */
       revision: number;
     };
+    /** Number of the last report that was heard of each host. */
+    host_reports: { host_id: string; sequence: number };
     items: {
       kind: string;
       id: string;
@@ -89,6 +91,16 @@ export const hostMigrations: Migration[] = [
         .addPrimaryKeyConstraint('host_items_pk', ['host_id', 'kind', 'id'])
         .execute();
       await db.schema.createIndex('host_items_item').on('host_items').columns(['kind', 'id']).execute();
+    },
+  },
+  {
+    id: 'host-0002',
+    async up(db) {
+      await db.schema
+        .createTable('host_reports')
+        .addColumn('host_id', 'text', (c) => c.primaryKey())
+        .addColumn('sequence', 'bigint', (c) => c.notNull())
+        .execute();
     },
   },
 ];

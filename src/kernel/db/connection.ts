@@ -3,6 +3,7 @@
 import {
   type CompiledQuery,
   type DatabaseConnection,
+  DefaultQueryExecutor,
   type Dialect,
   type DialectAdapter,
   type Driver,
@@ -33,7 +34,15 @@ export function runAfterCommit(hooks: readonly (() => void)[]): void {
   }
 }
 
-/** A query surface whose every query goes through `execute`. */
+const dialects: Readonly<Record<'sqlite' | 'postgres', { compiler: QueryCompiler; adapter: DialectAdapter }>> = {
+  sqlite: { compiler: new SqliteQueryCompiler(), adapter: new SqliteAdapter() },
+  postgres: { compiler: new PostgresQueryCompiler(), adapter: new PostgresAdapter() },
+};
+
+/**
+ * A query surface whose every query goes through `execute`, with nothing in between: Kysely's own driver would
+ * let the queries of an engine without a pool wait for each other, and all of them wake with each answer.
+ */
 export function queriesOver(engine: 'sqlite' | 'postgres', execute: Execute): Kysely<Tables> {
   const connection: DatabaseConnection = {
     executeQuery: <R>(query: CompiledQuery) => execute(query) as Promise<QueryResult<R>>,
@@ -51,14 +60,16 @@ export function queriesOver(engine: 'sqlite' | 'postgres', execute: Execute): Ky
     releaseConnection: async () => {},
     destroy: async () => {},
   };
+  const { compiler, adapter } = dialects[engine];
   const dialect: Dialect = {
     createDriver: () => driver,
-    createQueryCompiler: (): QueryCompiler =>
-      engine === 'sqlite' ? new SqliteQueryCompiler() : new PostgresQueryCompiler(),
-    createAdapter: (): DialectAdapter => (engine === 'sqlite' ? new SqliteAdapter() : new PostgresAdapter()),
+    createQueryCompiler: () => compiler,
+    createAdapter: () => adapter,
     createIntrospector: () => {
       throw new Error('introspection is not offered');
     },
   };
-  return new Kysely<Tables>({ dialect });
+  const executor = new DefaultQueryExecutor(compiler, adapter, { provideConnection: (use) => use(connection) });
+  executor.executeQuery = connection.executeQuery;
+  return new Kysely<Tables>({ config: { dialect }, dialect, driver, executor });
 }

@@ -59,7 +59,7 @@ export function isDiskFull(error: unknown): boolean {
 /** True when the database cannot be reached or is too busy: the same request may succeed a little later. */
 export function isDatabaseBusy(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  return BUSY.has(String(code)) || String(message).startsWith('Connection terminated');
+  return BUSY.has(String(code)) || /^Connection terminated|is not queryable$/.test(String(message));
 }
 const BUSY = new Set(['SQLITE_BUSY', '40001', '40P01', '53300', '57P01', '57P02', '57P03', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 

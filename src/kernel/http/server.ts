@@ -100,6 +100,8 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     bodyLimit: options.bodyLimit ?? 1024 * 1024,
     genReqId: () => '',
     forceCloseConnections: true,
+    // What the router itself refuses (an address with a broken escape, a parameter that is too long) looks like the rest.
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => void fail(request, reply, error, faultOf(request.url)),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 2000 },
   } as const;
   const app: FastifyInstance =

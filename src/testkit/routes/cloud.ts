@@ -8,8 +8,8 @@ import { createAgent, type Agent } from '../../agent/agent.ts';
 import { networkingControllers, type Plugged } from '../../agent/controllers/networking.ts';
 import { serverController } from '../../agent/controllers/server.ts';
 import type { GuestDriver, GuestType } from '../../agent/drivers/guest/driver.ts';
-import { createSimGuestDriver, createSimGuestHost } from '../../agent/drivers/guest/sim/sim.ts';
-import { createSimNetworkDriver, createSimNetworkHost } from '../../agent/drivers/network/sim/driver.ts';
+import { createSimGuestDriver } from '../../agent/drivers/guest/sim/sim.ts';
+import { createSimNetworkDriver } from '../../agent/drivers/network/sim/driver.ts';
 import { noImageCache } from '../../agent/image-cache.ts';
 import { memoryItemStore } from '../../agent/item-store.ts';
 import { createControl, type Control } from '../../control/app.ts';
@@ -18,6 +18,7 @@ import { seededIds, seededRng } from '../../kernel/ids.ts';
 import { silentLog, type Log } from '../../kernel/log.ts';
 import { openTestDatabase, type Engine } from '../database.ts';
 import type { Answer } from '../http.ts';
+import { createSimHost, type SimHost } from '../sim-host.ts';
 import { entriesOf, type Entry } from './schema-walk.ts';
 
 export const ADMIN_PASSWORD = 'admin-secret-of-the-test';
@@ -27,6 +28,7 @@ export type Sent = { method: string; url: string; headers: Record<string, string
 export type TestCloud = {
   control: Control;
   entries: readonly Entry[];
+  host: SimHost;
   /** Errors that the control plane logged: what a 5xx does not show. */
   errors: { fields: Record<string, unknown>; message: string }[];
   send(request: Sent): Promise<Answer>;
@@ -46,25 +48,28 @@ export type TestCloud = {
 
 const memoryDir = (): string => mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'strata-cloud-'));
 
-async function startSimHost(control: Control): Promise<{ agent: Agent; stop(): Promise<void> }> {
-  const guestHost = createSimGuestHost(systemClock);
-  const drivers = new Map<GuestType, GuestDriver>((['vm', 'container'] as const).map((type) => [type, createSimGuestDriver(guestHost, type)]));
-  const network = createSimNetworkDriver(createSimNetworkHost());
+const size = { vcpus: 4096, memoryMib: 16_777_216, diskGib: 1_000_000 };
+
+async function startSimHost(control: Control): Promise<{ host: SimHost; agent: Agent; stop(): Promise<void> }> {
+  const host = createSimHost('sim-host', systemClock, size);
+  const drivers = new Map<GuestType, GuestDriver>((['vm', 'container'] as const).map((type) => [type, createSimGuestDriver(host.guests, type)]));
+  const network = createSimNetworkDriver(host.network);
   const plugged: Plugged = new Map();
   const guests = await Promise.all([...drivers.values()].map((driver) => driver.probe()));
   const agent = createAgent({
     link: control.link,
     clock: systemClock,
     log: silentLog,
-    facts: { hostname: 'sim-host', architecture: 'x86_64', vcpus: 4096, memoryMib: 16_777_216, diskGib: 1_000_000, address: '127.0.0.1', cpuModel: 'simulated', guests },
-    queries: { consoleLog: async (id, lines) => (guestHost.guests.has(id) ? drivers.get(guestHost.guests.get(id)?.type ?? 'vm')?.consoleLog(id, lines) : undefined) ?? '' },
-    store: memoryItemStore(new Map()),
+    facts: { hostname: host.hostname, architecture: 'x86_64', ...size, address: '127.0.0.1', cpuModel: 'simulated', guests },
+    queries: { consoleLog: async (id, lines) => drivers.get(host.guests.guests.get(id)?.type ?? 'vm')?.consoleLog(id, lines) ?? '' },
+    store: memoryItemStore(host.items),
     controllers: { ...networkingControllers(network, plugged), server: serverController({ drivers, images: noImageCache, plugged, clock: systemClock }) },
     boot: 'boot-1',
   });
   await network.start(() => null);
   await agent.start();
   return {
+    host,
     agent,
     async stop() {
       await agent.stop();
@@ -94,7 +99,7 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
     passwords: { admin: ADMIN_PASSWORD, demo: 'demo-secret-of-the-test' },
     external: { cidr: '172.24.4.0/24', gateway: '172.24.4.1' },
   });
-  const host = await startSimHost(control);
+  const simulated = await startSimHost(control);
 
   const send: TestCloud['send'] = async ({ method, url, headers, payload }) => {
     const answer = await control.http.inject({ method: method as 'GET', url, headers, ...(payload === undefined ? {} : { payload }) });
@@ -135,6 +140,7 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
 
   return {
     control,
+    host: simulated.host,
     entries: entriesOf(control.services),
     errors,
     send,
@@ -146,13 +152,13 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
       const limit = performance.now() + 60_000;
       for (let quiet = 0; quiet < 3; ) {
         const due = await database.db.read.selectFrom('work').select(['kind', 'id']).where('due_at', '<=', Date.now()).limit(1).execute();
-        quiet = due.length === 0 && host.agent.idle() ? quiet + 1 : 0;
-        if (performance.now() > limit) throw new Error(`the cloud did not settle within a minute; due: ${JSON.stringify(due)}, agent idle: ${host.agent.idle()}`);
+        quiet = due.length === 0 && simulated.agent.idle() ? quiet + 1 : 0;
+        if (performance.now() > limit) throw new Error(`the cloud did not settle within a minute; due: ${JSON.stringify(due)}, agent idle: ${simulated.agent.idle()}`);
         await sleep(10);
       }
     },
     async close() {
-      await host.stop();
+      await simulated.stop();
       await control.stop();
       await control.identity.close?.();
       await database.remove();

@@ -29,6 +29,7 @@ beforeAll(async () => {
   requireFixtures(cloud.entries.flatMap((entry) => idPlaces(entry).map(({ kind }) => kind)));
   own = await createFurnishedTenant(cloud, 'quokka');
   other = await createFurnishedTenant(cloud, 'zebra');
+  await cloud.settle();
   tables = await tableNames(cloud.control.platform.db);
   ownIds = { ...own.ids, external: await externalNetworkId(cloud) };
 });

@@ -83,16 +83,13 @@ export const fixtures: Readonly<Record<string, Maker>> = {
     return `${tenant.marker}-keypair`;
   },
   'server-group': own(`${compute}/os-server-groups`, 'server_group', (tenant) => ({ ...named('servers')(tenant), policy: 'soft-anti-affinity' })),
-  server: async (cloud, tenant) => {
-    const server = idIn(
+  server: async (cloud, tenant) =>
+    idIn(
       await cloud.must(tenant.tokens.member, 'POST', `${compute}/servers`, {
         server: { ...named('server')(tenant), flavorRef: id(tenant, 'flavor'), imageRef: id(tenant, 'image'), networks: [{ port: id(tenant, 'port') }], metadata: { owner: tenant.marker }, tags: [tenant.marker] },
       }),
       'server',
-    );
-    await cloud.settle();
-    return server;
-  },
+    ),
   aggregate: async (cloud, tenant) =>
     String(((await cloud.must(cloud.admin, 'POST', `${compute}/os-aggregates`, { aggregate: named('aggregate')(tenant) })) as { aggregate: { id: number } }).aggregate.id),
   host: hostId,
@@ -126,10 +123,9 @@ export async function createTenant(cloud: TestCloud, marker: string): Promise<Te
   return { marker, projectId, users: users as Tenant['users'], tokens: tokens as Tenant['tokens'], ids: {} };
 }
 
-/** A tenant that owns one object of every kind. */
+/** A tenant that owns one object of every kind; reconciliation may still be under way. */
 export async function createFurnishedTenant(cloud: TestCloud, marker: string): Promise<Tenant> {
   const tenant = await createTenant(cloud, marker);
   for (const [kind, make] of Object.entries(fixtures)) tenant.ids[kind] = await make(cloud, tenant);
-  await cloud.settle();
   return tenant;
 }

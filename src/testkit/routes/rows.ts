@@ -30,9 +30,9 @@ export async function tenantRows(db: Database, tables: readonly string[], tenant
   return lines.sort().join('\n');
 }
 
-/** Rows a table. */
+/** Rows a table, in one query. */
 export async function rowCounts(db: Database, tables: readonly string[]): Promise<Record<string, number>> {
-  const out: Record<string, number> = {};
-  for (const table of tables) out[table] = Number((await sql<{ n: number }>`select count(*) as n from ${sql.table(table)}`.execute(db.read)).rows[0]?.n ?? 0);
-  return out;
+  const parts = tables.map((table) => sql`select ${sql.lit(table)} as name, count(*) as n from ${sql.table(table)}`);
+  const { rows } = await sql<{ name: string; n: number }>`${sql.join(parts, sql` union all `)}`.execute(db.read);
+  return Object.fromEntries(rows.map((row) => [row.name, Number(row.n)]));
 }

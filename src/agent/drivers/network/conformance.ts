@@ -1,7 +1,13 @@
 // What every network driver must do, run against the simulation and against the kernel alike: so that a test of
 // the cloud on simulated hosts says something about real ones.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { NetworkBody, PortBody, RouterBody, SecurityGroupRuleBody, SubnetBody } from '../../../protocol/items.ts';
+import type {
+  NetworkBody,
+  PortBody,
+  RouterBody,
+  SecurityGroupRuleBody,
+  SubnetBody,
+} from '../../../protocol/items.ts';
 import { DriverError } from '../errors.ts';
 import type { NetworkDriver } from './driver.ts';
 
@@ -18,7 +24,14 @@ export const subnetBody = (over: Partial<SubnetBody> = {}): SubnetBody => ({
   ...over,
 });
 
-export const networkBody = (over: Partial<NetworkBody> = {}): NetworkBody => ({ segment: 7, mtu: 1450, external: false, adminUp: true, subnets: [subnetBody()], ...over });
+export const networkBody = (over: Partial<NetworkBody> = {}): NetworkBody => ({
+  segment: 7,
+  mtu: 1450,
+  external: false,
+  adminUp: true,
+  subnets: [subnetBody()],
+  ...over,
+});
 
 /** Port number n of `network-1`: address .1n, server `server-n`. */
 export const portBody = (n: number, over: Partial<PortBody> = {}): PortBody => ({
@@ -48,11 +61,21 @@ export const ruleBody = (id: string, over: Partial<SecurityGroupRuleBody> = {}):
 });
 
 /** What Neutron puts into a new group. */
-export const egressRules: SecurityGroupRuleBody[] = [ruleBody('egress-4', { direction: 'egress' }), ruleBody('egress-6', { direction: 'egress', ethertype: 'IPv6' })];
+export const egressRules: SecurityGroupRuleBody[] = [
+  ruleBody('egress-4', { direction: 'egress' }),
+  ruleBody('egress-6', { direction: 'egress', ethertype: 'IPv6' }),
+];
 
 export const routerBody = (over: Partial<RouterBody> = {}): RouterBody => ({
   adminUp: true,
-  interfaces: [{ portId: 'router-port-1', networkId: 'network-1', mac: 'fa:16:3e:00:02:01', addresses: ['10.20.0.1/24'] }],
+  interfaces: [
+    {
+      portId: 'router-port-1',
+      networkId: 'network-1',
+      mac: 'fa:16:3e:00:02:01',
+      addresses: ['10.20.0.1/24'],
+    },
+  ],
   gateway: null,
   floatingIps: [],
   routes: [],
@@ -62,7 +85,10 @@ export const routerBody = (over: Partial<RouterBody> = {}): RouterBody => ({
 const nothing = { networks: [], ports: [], routers: [], securityGroups: [], addressGroups: [] };
 
 /** `make` gives a fresh host; `driver()` a driver on it, as after a restart of the agent; `dispose` removes all. */
-export function networkDriverConformance(name: string, make: () => Promise<{ driver(): NetworkDriver; dispose(): Promise<void> }>): void {
+export function networkDriverConformance(
+  name: string,
+  make: () => Promise<{ driver(): NetworkDriver; dispose(): Promise<void> }>,
+): void {
   describe(`${name} keeps the contract of network drivers`, () => {
     let host: Awaited<ReturnType<typeof make>>;
     let driver: NetworkDriver;
@@ -79,12 +105,21 @@ export function networkDriverConformance(name: string, make: () => Promise<{ dri
     const build = async (): Promise<void> => {
       await driver.ensureNetwork('network-1', networkBody());
       await driver.ensureAddressGroup('group-1', { addresses: ['10.20.0.11/32'] });
-      await driver.ensureSecurityGroup('group-1', { stateful: true, rules: [...egressRules, ruleBody('in', { remoteGroupId: 'group-1' })] });
+      await driver.ensureSecurityGroup('group-1', {
+        stateful: true,
+        rules: [...egressRules, ruleBody('in', { remoteGroupId: 'group-1' })],
+      });
       await driver.ensureRouter('router-1', routerBody());
       await driver.ensurePort('port-1', portBody(1));
       await driver.ensurePort('port-2', portBody(2, { plug: 'tap' }));
     };
-    const all = { networks: ['network-1'], ports: ['port-1', 'port-2'], routers: ['router-1'], securityGroups: ['group-1'], addressGroups: ['group-1'] };
+    const all = {
+      networks: ['network-1'],
+      ports: ['port-1', 'port-2'],
+      routers: ['router-1'],
+      securityGroups: ['group-1'],
+      addressGroups: ['group-1'],
+    };
 
     test('what was ensured is observed, by this driver and by the next one after a crash, and goes away in the reverse order', async () => {
       expect(await driver.observe()).toEqual(nothing);
@@ -124,7 +159,11 @@ export function networkDriverConformance(name: string, make: () => Promise<{ dri
       expect(one).toMatchObject({ portId: 'port-1', mac: portBody(1).mac, mtu: 1450, plug: 'netns' });
       const second = await driver.ensurePort('port-3', portBody(3, { serverId: 'server-1' }));
       expect(second).toMatchObject({ plug: 'netns', netns: (one as { netns: string }).netns });
-      expect(await driver.ensurePort('port-2', portBody(2, { plug: 'tap' }))).toMatchObject({ plug: 'tap', device: expect.any(String), netns: expect.any(String) });
+      expect(await driver.ensurePort('port-2', portBody(2, { plug: 'tap' }))).toMatchObject({
+        plug: 'tap',
+        device: expect.any(String),
+        netns: expect.any(String),
+      });
     });
 
     test('removing what is not there is no error', async () => {
@@ -160,7 +199,11 @@ export function networkDriverConformance(name: string, make: () => Promise<{ dri
 
     test('objects that are ensured at the same time all come to be', async () => {
       await build();
-      await Promise.all([3, 4, 5, 6, 7, 8].map((n) => driver.ensurePort(`port-${n}`, portBody(n, { plug: n % 2 === 0 ? 'tap' : 'netns' }))));
+      await Promise.all(
+        [3, 4, 5, 6, 7, 8].map((n) =>
+          driver.ensurePort(`port-${n}`, portBody(n, { plug: n % 2 === 0 ? 'tap' : 'netns' })),
+        ),
+      );
       expect((await driver.observe()).ports).toHaveLength(8);
       await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => driver.removePort(`port-${n}`)));
       expect((await driver.observe()).ports).toEqual([]);

@@ -4,7 +4,17 @@ import { badRequest, notFound } from '../../../kernel/errors.ts';
 import { route, type Call, type Route } from '../../../kernel/http/route.ts';
 import { nextLink } from '../../../kernel/paging.ts';
 import { idOf, nullable, prose, since, strict, text } from '../../../kernel/schema.ts';
-import { COMPUTE_PREFIX, count, countOf, flag, isSet, linksOf, pageQuery, pageSize } from '../links.ts';
+import {
+  COMPUTE_PREFIX,
+  count,
+  countOf,
+  flag,
+  isSet,
+  linksOf,
+  ownValue,
+  pageQuery,
+  pageSize,
+} from '../links.ts';
 import {
   changeExtraSpecs,
   createFlavor,
@@ -315,9 +325,10 @@ export const flavorRoutes: Route[] = [
     policy: 'compute:flavors:list',
     summary: 'Show an extra spec of a flavor',
     async handler({ ctx, params }) {
-      const value = extraSpecsOf(await findFlavor(ctx.platform.db.read, ctx, params.flavor_id))[
-        params.spec_key
-      ];
+      const value = ownValue(
+        extraSpecsOf(await findFlavor(ctx.platform.db.read, ctx, params.flavor_id)),
+        params.spec_key,
+      );
       if (value === undefined) throw notFound('Flavor extra spec', params.spec_key);
       return { body: { [params.spec_key]: value } };
     },
@@ -330,7 +341,7 @@ export const flavorRoutes: Route[] = [
     summary: 'Set an extra spec of a flavor',
     body: extraSpecs,
     async handler({ ctx, params, body }) {
-      const value = body[params.spec_key];
+      const value = ownValue(body, params.spec_key);
       if (value === undefined || Object.keys(body).length !== 1)
         throw badRequest(
           `Invalid input for body. It must have exactly the key ${params.spec_key} of the address.`,

@@ -5,7 +5,7 @@ import type { Tables } from '../../../kernel/db/index.ts';
 import { badRequest, forbidden } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf } from '../../../kernel/policy.ts';
-import { isSet } from '../links.ts';
+import { isSet, ownValue } from '../links.ts';
 import type { ListQuery } from './schema.ts';
 
 type ServerQuery<O> = SelectQueryBuilder<Tables, 'servers', O>;
@@ -168,7 +168,7 @@ export function applyFilters<O>(start: ServerQuery<O>, ctx: Ctx, filter: ListQue
   if (!admin && minor < 83) return query; // others see these filters from 2.83 on; before they are ignored
   if (filter.vm_state !== undefined) query = query.where('vm_state', '=', filter.vm_state.toLowerCase());
   if (filter.power_state !== undefined)
-    query = query.where('observed_power', '=', powerStates[filter.power_state] ?? '');
+    query = query.where('observed_power', '=', ownValue(powerStates, filter.power_state) ?? '');
   if (filter.key_name !== undefined) query = query.where('key_name', '=', filter.key_name);
   if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id);
   if (filter.hostname !== undefined) like('hostname', likeOf(filter.hostname, 'hostname'));
@@ -181,7 +181,11 @@ export function applyFilters<O>(start: ServerQuery<O>, ctx: Ctx, filter: ListQue
   if (filter.launched_at !== undefined)
     query = query.where('launched_at', '=', timeOf(filter.launched_at, 'launched_at'));
   if (filter.launch_index !== undefined)
-    query = query.where('launch_index', '=', Number(filter.launch_index) || 0);
+    query = query.where(
+      'launch_index',
+      '=',
+      /^\d{1,9}$/.test(filter.launch_index) ? Number(filter.launch_index) : -1,
+    );
   if (!admin) return query;
   const host = filter.host ?? filter.node;
   return host === undefined ? query : query.where('host_name', '=', host);

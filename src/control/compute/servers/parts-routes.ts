@@ -6,7 +6,7 @@ import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin } from '../../../kernel/policy.ts';
 import { strict, text } from '../../../kernel/schema.ts';
 import type { ServerPort } from '../../network/index.ts';
-import { COMPUTE_PREFIX, pageQuery, pageSize } from '../links.ts';
+import { COMPUTE_PREFIX, ownValue, pageQuery, pageSize } from '../links.ts';
 import {
   changeTags,
   deleteMetadata,
@@ -66,7 +66,7 @@ const metadataRoutes: Route[] = [
     policy: show,
     summary: 'Show a metadata item',
     async handler({ ctx, params }) {
-      const value = metadataOf(await read(ctx, params.server_id))[params.key];
+      const value = ownValue(metadataOf(await read(ctx, params.server_id)), params.key);
       if (value === undefined) throw notFound('Metadata item', params.key);
       return { body: { meta: { [params.key]: value } } };
     },
@@ -79,7 +79,7 @@ const metadataRoutes: Route[] = [
     summary: 'Set a metadata item',
     body: strict({ meta: metadata }),
     async handler({ ctx, params, body }) {
-      const value = body.meta[params.key];
+      const value = ownValue(body.meta, params.key);
       if (value === undefined || Object.keys(body.meta).length !== 1)
         throw badRequest(
           `Request body and URI mismatch: meta must have exactly the key '${params.key.slice(0, 100)}' of the address.`,
@@ -221,7 +221,10 @@ const networkRoutes: Route[] = [
     policy: show,
     summary: 'List the addresses of a server on a network',
     async handler({ ctx, params }) {
-      const addresses = briefAddressesOf(portsOf(await read(ctx, params.server_id)))[params.network_label];
+      const addresses = ownValue(
+        briefAddressesOf(portsOf(await read(ctx, params.server_id))),
+        params.network_label,
+      );
       if (addresses === undefined) throw notFound('Network', params.network_label);
       return { body: { [params.network_label]: addresses } };
     },

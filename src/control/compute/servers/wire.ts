@@ -30,7 +30,7 @@ type Address = {
 };
 /** Network name -> addresses, fixed before floating. */
 export function addressesOf(ports: readonly ServerPort[]): Record<string, Address[]> {
-  const out: Record<string, Address[]> = {};
+  const out: Record<string, Address[]> = Object.create(null) as Record<string, Address[]>;
   const add = (port: ServerPort, version: 4 | 6, addr: string, type: 'fixed' | 'floating'): void => {
     (out[port.networkName] ??= []).push({
       version,

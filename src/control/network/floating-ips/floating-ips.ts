@@ -103,11 +103,12 @@ async function insertOne(tx: Tx, ctx: Ctx, owner: string, input: Static<typeof f
   const port = await insertPort(tx, ctx, { project_id: '', network_id: network.id, device_id: base.id, device_owner: FLOATING_OWNER, port_security_enabled: 0, status: 'N/A' });
   const subnets = (await subnetsOf(tx, [network.id])).filter((subnet) => subnet.ip_version === 4);
   if (subnets.length === 0) throw badRequest(`Bad floatingip request: Network ${network.id} does not contain any IPv4 subnet.`);
-  const wish = { ...(input.subnet_id == null ? {} : { subnet_id: input.subnet_id }), ...(input.floating_ip_address == null ? {} : { ip_address: input.floating_ip_address }) };
+  const { subnet_id: subnetId = null, floating_ip_address: wanted = null, port_id: portId = null } = input;
+  const wish = { ...(subnetId === null ? {} : { subnet_id: subnetId }), ...(wanted === null ? {} : { ip_address: wanted }) };
   await takeFixedIps(tx, port, subnets, Object.keys(wish).length === 0 ? undefined : [wish]);
   const { ip_address: address } = await tx.selectFrom('ip_allocations').select('ip_address').where('port_id', '=', port.id).executeTakeFirstOrThrow();
   const row = { ...base, floating_network_id: network.id, floating_ip_address: address, floating_port_id: port.id };
-  const { serverId, ...association } = input.port_id == null ? notAssociated : await associate(tx, ctx, row, input.port_id, input.fixed_ip_address ?? undefined);
+  const { serverId, ...association } = portId === null ? notAssociated : await associate(tx, ctx, row, portId, input.fixed_ip_address ?? undefined);
   await tx.insertInto('floating_ips').values({ ...row, ...association }).execute();
   if (association.router_id !== null) await ctx.platform.work.enqueue(tx, 'router', [association.router_id]);
   return { id: row.id, serverId };
@@ -115,7 +116,7 @@ async function insertOne(tx: Tx, ctx: Ctx, owner: string, input: Static<typeof f
 
 const makeWith = (serversChanged: ServersChanged) => async (ctx: Ctx, inputs: Static<typeof floatingCreate>[]): Promise<string[]> => {
   const owners = inputs.map((input) => {
-    if (input.floating_ip_address != null) adminOnly(ctx, 'create_floatingip', input, ['floating_ip_address']);
+    if (typeof input.floating_ip_address === 'string') adminOnly(ctx, 'create_floatingip', input, ['floating_ip_address']);
     return ownerOf(ctx, 'create_floatingip', input);
   });
   return ctx.platform.db.tx(
@@ -142,7 +143,7 @@ const changeWith = (serversChanged: ServersChanged) => async (ctx: Ctx, id: stri
     const row = await readableFloatingIp(tx, ctx.actor, id);
     const onlyText = input.port_id === undefined && input.fixed_ip_address === undefined;
     const portId = input.port_id === undefined ? row.fixed_port_id : input.port_id;
-    if (portId === null && input.fixed_ip_address != null) throw badRequest('Bad floatingip request: fixed_ip_address cannot be specified without a port_id.');
+    if (portId === null && typeof input.fixed_ip_address === 'string') throw badRequest('Bad floatingip request: fixed_ip_address cannot be specified without a port_id.');
     if (onlyText) await tx.updateTable('floating_ips').set({ description: input.description ?? row.description, ...touched(ctx, row) }).where('id', '=', id).execute();
     else {
       const { serverId, ...association } = portId === null ? notAssociated : await associate(tx, ctx, row, portId, input.fixed_ip_address ?? undefined);

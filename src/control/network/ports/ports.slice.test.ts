@@ -119,6 +119,13 @@ onBothEngines('ports', (engine) => {
     expect((await cloud.items(hostId, 'port'))[0]?.body).toMatchObject({ portSecurity: true, securityGroupIds: port.security_groups });
   });
 
+  test('the addresses of DHCP and router ports are not changed through the port API', async () => {
+    const { networkId } = await cloud.networkWith('alice', '10.0.0.0/24');
+    const [dhcp] = (await cloud.call('alice', 'GET', `/ports?network_id=${networkId}`)).json.ports;
+    for (const fixed of [[], [{ ip_address: '10.0.0.99' }]]) expect(typeOf(await put('alice', dhcp.id, { fixed_ips: fixed }))).toBe('ServicePortInUse');
+    expect(typeOf(await cloud.call('alice', 'DELETE', `/ports/${dhcp.id}`))).toBe('ServicePortInUse');
+  });
+
   test('control characters and unknown fields are refused in every string', async () => {
     const { networkId } = await cloud.networkWith('alice', '10.0.0.0/24');
     for (const field of [{ name: 'a\nb' }, { description: '\u0007' }, { device_id: 'x\r' }, { device_owner: 'a\tb' }, { mac_address: 'fa:16:3e:00:00:09\n' }, { nonsense: 1 }, { fixed_ips: 'x' }, { security_groups: [3] }])

@@ -120,6 +120,8 @@ const changeWith = (serversChanged: ServersChanged) => async (ctx: Ctx, id: stri
     const { row, network } = await writablePort(tx, ctx, id, 'update_port');
     checkFields(ctx, 'update_port', input, network);
     checkDevice(row, input);
+    if (input.fixed_ips !== undefined && managed.has(row.device_owner))
+      throw conflict(`Port ${id} cannot be changed directly via the port API: its addresses follow from what it serves (${row.device_owner}).`, 'ServicePortInUse');
     const mac = input.mac_address === undefined ? row.mac_address : checkMac(input.mac_address);
     if (mac !== row.mac_address) await refuseMac(tx, row, mac);
     const before = (await tx.selectFrom('port_security_groups').select('security_group_id').where('port_id', '=', id).execute()).map((one) => one.security_group_id);

@@ -16,12 +16,14 @@ function bytesToBits(bytes: number[]): bigint {
 
 function bitsToText(family: Family, bits: bigint): string {
   const bytes: number[] = [];
-  for (let shift = BigInt(widthOf(family) - 8); shift >= 0n; shift -= 8n) bytes.push(Number((bits >> shift) & 255n));
+  for (let shift = BigInt(widthOf(family) - 8); shift >= 0n; shift -= 8n)
+    bytes.push(Number((bits >> shift) & 255n));
   return ipaddr.fromByteArray(bytes).toString();
 }
 
 function parse(text: string): { family: Family; bits: bigint } | null {
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return { family: 4, bits: bytesToBits(ipaddr.IPv4.parse(text).toByteArray()) };
+  if (ipaddr.IPv4.isValidFourPartDecimal(text))
+    return { family: 4, bits: bytesToBits(ipaddr.IPv4.parse(text).toByteArray()) };
   // A zone (fe80::1%eth0) is a name of this host and never valid in a body.
   if (text.includes(':') && !text.includes('%') && ipaddr.IPv6.isValid(text))
     return { family: 6, bits: bytesToBits(ipaddr.IPv6.parse(text).toByteArray()) };
@@ -41,7 +43,8 @@ export function address(field: string, text: string, family?: Family): string {
 
 /** A MAC as the schema has it; checked again where it enters a rule or a configuration file. */
 export function mac(field: string, text: string): string {
-  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(text)) throw refused(field, text, 'a MAC address such as fa:16:3e:00:00:01');
+  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(text))
+    throw refused(field, text, 'a MAC address such as fa:16:3e:00:00:01');
   return text;
 }
 
@@ -55,7 +58,11 @@ export function prefix(field: string, text: string, family?: Family): Prefix {
   const width = parsed === null ? 0 : widthOf(parsed.family);
   const length = lengthText === null ? width : /^\d{1,3}$/.test(lengthText) ? Number(lengthText) : -1;
   if (parsed === null || length < 0 || length > width || (family !== undefined && parsed.family !== family))
-    throw refused(field, text, family === undefined ? 'an IP prefix in CIDR notation' : `an IPv${family} prefix in CIDR notation`);
+    throw refused(
+      field,
+      text,
+      family === undefined ? 'an IP prefix in CIDR notation' : `an IPv${family} prefix in CIDR notation`,
+    );
   const spare = BigInt(width - length);
   const bits = (parsed.bits >> spare) << spare;
   const first = bitsToText(parsed.family, bits);
@@ -63,7 +70,10 @@ export function prefix(field: string, text: string, family?: Family): Prefix {
 }
 
 /** `address/length` with the host bits kept, as for an interface. */
-export function interfaceAddress(field: string, text: string): { family: Family; address: string; length: number; text: string } {
+export function interfaceAddress(
+  field: string,
+  text: string,
+): { family: Family; address: string; length: number; text: string } {
   const network = prefix(field, text);
   const own = address(field, text.split('/')[0] ?? '');
   return { family: network.family, address: own, length: network.length, text: `${own}/${network.length}` };
@@ -77,7 +87,9 @@ export function contains(outer: Prefix, inner: Prefix): boolean {
 
 /** Drops duplicates and prefixes inside another one. Prefixes nest or are disjoint, so the rest never overlaps. */
 export function smallest(prefixes: Prefix[]): Prefix[] {
-  const sorted = [...prefixes].sort((a, b) => a.family - b.family || (a.bits < b.bits ? -1 : a.bits > b.bits ? 1 : a.length - b.length));
+  const sorted = [...prefixes].sort(
+    (a, b) => a.family - b.family || (a.bits < b.bits ? -1 : a.bits > b.bits ? 1 : a.length - b.length),
+  );
   const kept: Prefix[] = [];
   for (const candidate of sorted) {
     const last = kept.at(-1);

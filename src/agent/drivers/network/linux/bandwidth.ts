@@ -5,7 +5,8 @@ import type { PortBody } from '../../../../protocol/items.ts';
 export type Shaping = { removals: string[]; additions: string[]; ifb: boolean };
 
 /** At least one 64 KiB segment (GSO), or 10 ms of the rate. */
-const tbf = (kbps: number): string => `tbf rate ${kbps}kbit burst ${Math.max(65_536, Math.ceil((kbps * 1000) / 8 / 100))} latency 50ms`;
+const tbf = (kbps: number): string =>
+  `tbf rate ${kbps}kbit burst ${Math.max(65_536, Math.ceil((kbps * 1000) / 8 / 100))} latency 50ms`;
 
 export function shaping(device: string, ifb: string, body: PortBody): Shaping {
   const { egressKbps, ingressKbps } = body;

@@ -19,16 +19,29 @@ export function driverError(what: string, program: string, error: unknown): Driv
   if (error instanceof DriverError) return error;
   if (error instanceof RunError) {
     if (error.reason === 'missing')
-      return new DriverError('unavailable', `The program "${program}" is missing on this host: install the Debian package ${packages[program] ?? program}.`, '', error);
+      return new DriverError(
+        'unavailable',
+        `The program "${program}" is missing on this host: install the Debian package ${packages[program] ?? program}.`,
+        '',
+        error,
+      );
     const detail = `${error.command.join(' ')}: ${error.stderr}`;
-    if (error.reason === 'timeout') return new DriverError('timeout', `${what}: ${program} did not answer in time.`, detail, error);
+    if (error.reason === 'timeout')
+      return new DriverError('timeout', `${what}: ${program} did not answer in time.`, detail, error);
     if (error.exitCode === 127 && /^(nsenter|env): /m.test(error.stderr))
-      return new DriverError('unavailable', `The program "${program}" is missing on this host: install the Debian package ${packages[program] ?? program}.`, detail, error);
-    if (/No space left on device/.test(error.stderr)) return new DriverError('no-space', `${what}: no space is left on this host.`, detail, error);
+      return new DriverError(
+        'unavailable',
+        `The program "${program}" is missing on this host: install the Debian package ${packages[program] ?? program}.`,
+        detail,
+        error,
+      );
+    if (/No space left on device/.test(error.stderr))
+      return new DriverError('no-space', `${what}: no space is left on this host.`, detail, error);
     return new DriverError('failed', `${what}: the kernel did not accept it.`, detail, error);
   }
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new DriverError('no-space', `${what}: no space is left on this host.`, String(error), error);
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new DriverError('no-space', `${what}: no space is left on this host.`, String(error), error);
   return new DriverError('failed', `${what} failed on this host.`, String(error), error);
 }
 
@@ -38,7 +51,8 @@ export const netnsPath = (ns: string): string => `/run/netns/${ns}`;
  * What goes before a command to run it in a namespace (null: the host's own). `nsenter` and `env` because `ip netns exec`
  * and `ip -n` build a mount namespace each time, which takes longer the more namespaces, hence mounts, there are.
  */
-const within = (ns: string | null): [string, ...string[]] => (ns === null ? ['env'] : ['nsenter', `--net=${netnsPath(ns)}`]);
+const within = (ns: string | null): [string, ...string[]] =>
+  ns === null ? ['env'] : ['nsenter', `--net=${netnsPath(ns)}`];
 
 /** Type of the file system that a namespace is mounted from (linux/magic.h). */
 const nsfsMagic = 0x6e736673;
@@ -56,7 +70,11 @@ export async function namespaceExists(ns: string): Promise<boolean> {
 export type InNamespace = RunOptions & { what: string };
 
 /** Runs a program in a named namespace. */
-export async function inNamespace(ns: string, command: readonly [string, ...string[]], options: InNamespace): Promise<string> {
+export async function inNamespace(
+  ns: string,
+  command: readonly [string, ...string[]],
+  options: InNamespace,
+): Promise<string> {
   try {
     return (await run([...within(ns), ...command], options)).stdout;
   } catch (error) {
@@ -75,7 +93,11 @@ export async function ip(ns: string | null, lines: string[], what: string): Prom
 }
 
 /** `ip -j ...` parsed. The caller checks the shape field by field. */
-export async function ipJson(ns: string | null, args: string[], what: string): Promise<Record<string, unknown>[]> {
+export async function ipJson(
+  ns: string | null,
+  args: string[],
+  what: string,
+): Promise<Record<string, unknown>[]> {
   try {
     const { stdout } = await run([...within(ns), 'ip', '-j', ...args], { maxOutput: 256 * 1024 * 1024 });
     const parsed: unknown = stdout.trim() === '' ? [] : JSON.parse(stdout);
@@ -89,10 +111,12 @@ export async function ipJson(ns: string | null, args: string[], what: string): P
 /** tc goes on after a refused line (`-force`), so that deleting a qdisc that is not there is no error; adding one that is refused still throws. */
 export async function tc(ns: string, removals: string[], additions: string[], what: string): Promise<void> {
   if (removals.length > 0)
-    await run([...within(ns), 'tc', '-force', '-batch', '-'], { input: `${removals.join('\n')}\n` }).catch((error: unknown) => {
-      if (error instanceof RunError && error.reason === 'exit') return;
-      throw driverError(what, 'tc', error);
-    });
+    await run([...within(ns), 'tc', '-force', '-batch', '-'], { input: `${removals.join('\n')}\n` }).catch(
+      (error: unknown) => {
+        if (error instanceof RunError && error.reason === 'exit') return;
+        throw driverError(what, 'tc', error);
+      },
+    );
   if (additions.length === 0) return;
   try {
     await run([...within(ns), 'tc', '-batch', '-'], { input: `${additions.join('\n')}\n` });
@@ -107,8 +131,19 @@ export async function nftInNamespace(ns: string, text: string, what: string): Pr
     await run([...within(ns), 'nft', '-f', '-'], { input: text });
   } catch (error) {
     const known = driverError(what, 'nft', error);
-    if (known.code !== 'failed' || /Device or resource busy|No such file or directory|File exists|Interrupted|Cannot allocate/.test(known.detail)) throw known;
-    throw new DriverError('refused', `${what}: the packet filter refused it; nothing was changed.`, known.detail, error);
+    if (
+      known.code !== 'failed' ||
+      /Device or resource busy|No such file or directory|File exists|Interrupted|Cannot allocate/.test(
+        known.detail,
+      )
+    )
+      throw known;
+    throw new DriverError(
+      'refused',
+      `${what}: the packet filter refused it; nothing was changed.`,
+      known.detail,
+      error,
+    );
   }
 }
 
@@ -129,8 +164,12 @@ const fewFlows = 8;
 async function tracked(ns: string, flows: Flow[], what: string): Promise<Flow[]> {
   const seen = new Set<string>();
   for (const family of new Set(flows.map(({ address }) => (address.includes(':') ? 'ipv6' : 'ipv4')))) {
-    const table = await inNamespace(ns, ['conntrack', '-L', '-f', family], { what, maxOutput: 512 * 1024 * 1024 });
-    for (const [, address] of table.matchAll(/ (?:src|dst)=(\S+)/g)) if (address !== undefined) seen.add(address);
+    const table = await inNamespace(ns, ['conntrack', '-L', '-f', family], {
+      what,
+      maxOutput: 512 * 1024 * 1024,
+    });
+    for (const [, address] of table.matchAll(/ (?:src|dst)=(\S+)/g))
+      if (address !== undefined) seen.add(address);
   }
   return flows.filter(({ address }) => address.includes('/') || seen.has(address));
 }
@@ -164,5 +203,8 @@ export async function cutFlows(names: CloudNames, ns: string, flows: Flow[], wha
 
 /** Writes one value to kernel settings of a namespace (/proc/sys/net shows the writer's own namespace). */
 export async function setSysctl(ns: string, value: string, settings: string[], what: string): Promise<void> {
-  await inNamespace(ns, ['tee', ...settings.map((name) => `/proc/sys/net/${name}`)], { input: `${value}\n`, what });
+  await inNamespace(ns, ['tee', ...settings.map((name) => `/proc/sys/net/${name}`)], {
+    input: `${value}\n`,
+    what,
+  });
 }

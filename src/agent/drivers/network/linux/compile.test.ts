@@ -14,7 +14,20 @@ import { routerRules } from './router-text.ts';
 
 describe('addresses', () => {
   test('only whole addresses count: no octal, no shorthand, no zone, no host name', () => {
-    for (const text of ['010.0.0.1', '10.1', '0x7f000001', '::1%lo', 'localhost', '', '10.0.0.1\n', ' 10.0.0.1', '10.0.0.0/33', '10.0.0.0/', '10.0.0.0/8/8', '::/129'])
+    for (const text of [
+      '010.0.0.1',
+      '10.1',
+      '0x7f000001',
+      '::1%lo',
+      'localhost',
+      '',
+      '10.0.0.1\n',
+      ' 10.0.0.1',
+      '10.0.0.0/33',
+      '10.0.0.0/',
+      '10.0.0.0/8/8',
+      '::/129',
+    ])
       expect(() => prefix('field', text)).toThrow(DriverError);
     expect(prefix('field', '10.1.2.3/8').text).toBe('10.0.0.0/8');
     expect(prefix('field', '2001:DB8:0::1').text).toBe('2001:db8::1');
@@ -22,19 +35,30 @@ describe('addresses', () => {
 
   test('the smallest set covers the same prefixes and none of its members overlap', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })), { maxLength: 30 }), (entries) => {
-        const all = entries.map(([ip, length]) => prefix('field', `${ip}/${length}`));
-        const kept = smallest(all);
-        const covers = (outer: (typeof all)[0], inner: (typeof all)[0]): boolean => outer.length <= inner.length && outer.bits >> BigInt(32 - outer.length) === inner.bits >> BigInt(32 - outer.length);
-        for (const entry of all) expect(kept.some((other) => covers(other, entry))).toBe(true);
-        for (const [i, a] of kept.entries()) for (const [j, b] of kept.entries()) if (i !== j) expect(covers(a, b)).toBe(false);
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })), { maxLength: 30 }),
+        (entries) => {
+          const all = entries.map(([ip, length]) => prefix('field', `${ip}/${length}`));
+          const kept = smallest(all);
+          const covers = (outer: (typeof all)[0], inner: (typeof all)[0]): boolean =>
+            outer.length <= inner.length &&
+            outer.bits >> BigInt(32 - outer.length) === inner.bits >> BigInt(32 - outer.length);
+          for (const entry of all) expect(kept.some((other) => covers(other, entry))).toBe(true);
+          for (const [i, a] of kept.entries())
+            for (const [j, b] of kept.entries()) if (i !== j) expect(covers(a, b)).toBe(false);
+        },
+      ),
     );
   });
 
   test('link-local addresses follow from the MAC, masks from the length, the host takes the first address', () => {
     expect(linkLocalOf('fa:16:3e:00:00:01')).toBe('fe80::f816:3eff:fe00:1');
-    expect([netmask(0), netmask(9), netmask(24), netmask(32)]).toEqual(['0.0.0.0', '255.128.0.0', '255.255.255.0', '255.255.255.255']);
+    expect([netmask(0), netmask(9), netmask(24), netmask(32)]).toEqual([
+      '0.0.0.0',
+      '255.128.0.0',
+      '255.255.255.0',
+      '255.255.255.255',
+    ]);
     expect(firstHost(prefix('field', '172.24.4.0/24'))).toBe('172.24.4.1/24');
   });
 });
@@ -48,30 +72,55 @@ describe('names', () => {
       }),
     );
     expect(cloudNames('abcdefghij').hostDevice.length).toBeLessThan(16);
-    for (const bad of ['', 'short', 'UPPERCASE', 'with-dash', 'elevenchars']) expect(() => cloudNames(bad)).toThrow(DriverError);
+    for (const bad of ['', 'short', 'UPPERCASE', 'with-dash', 'elevenchars'])
+      expect(() => cloudNames(bad)).toThrow(DriverError);
   });
 });
 
 describe('security group rules', () => {
   test('each kind of rule becomes one match', () => {
     expect(ruleText(ruleBody('r'))).toBe('meta nfproto ipv4 accept');
-    expect(ruleText(ruleBody('r', { protocol: 6, portMin: 22, portMax: 22, remoteCidr: '192.0.2.7/24' }))).toBe('meta nfproto ipv4 meta l4proto 6 th dport 22 ip saddr 192.0.2.0/24 accept');
-    expect(ruleText(ruleBody('r', { direction: 'egress', protocol: 17, portMin: 53, portMax: 99, remoteCidr: '0.0.0.0/0' }))).toBe('meta nfproto ipv4 meta l4proto 17 th dport 53-99 accept');
-    expect(ruleText(ruleBody('r', { protocol: 1, portMin: 8, portMax: 0 }))).toBe('meta nfproto ipv4 meta l4proto 1 icmp type 8 icmp code 0 accept');
-    expect(ruleText(ruleBody('r', { ethertype: 'IPv6', protocol: 1 }))).toBe('meta nfproto ipv6 meta l4proto 58 accept');
-    expect(ruleText(ruleBody('r', { ethertype: 'IPv6', remoteGroupId: 'g.1' }))).toBe('meta nfproto ipv6 ip6 saddr @ag6_g.1 accept');
+    expect(
+      ruleText(ruleBody('r', { protocol: 6, portMin: 22, portMax: 22, remoteCidr: '192.0.2.7/24' })),
+    ).toBe('meta nfproto ipv4 meta l4proto 6 th dport 22 ip saddr 192.0.2.0/24 accept');
+    expect(
+      ruleText(
+        ruleBody('r', {
+          direction: 'egress',
+          protocol: 17,
+          portMin: 53,
+          portMax: 99,
+          remoteCidr: '0.0.0.0/0',
+        }),
+      ),
+    ).toBe('meta nfproto ipv4 meta l4proto 17 th dport 53-99 accept');
+    expect(ruleText(ruleBody('r', { protocol: 1, portMin: 8, portMax: 0 }))).toBe(
+      'meta nfproto ipv4 meta l4proto 1 icmp type 8 icmp code 0 accept',
+    );
+    expect(ruleText(ruleBody('r', { ethertype: 'IPv6', protocol: 1 }))).toBe(
+      'meta nfproto ipv6 meta l4proto 58 accept',
+    );
+    expect(ruleText(ruleBody('r', { ethertype: 'IPv6', remoteGroupId: 'g.1' }))).toBe(
+      'meta nfproto ipv6 ip6 saddr @ag6_g.1 accept',
+    );
   });
 
   test('a rule that makes no sense is refused by name, with the value and the rule it breaks', () => {
-    expect(() => ruleText(ruleBody('r1', { protocol: 112, portMin: 1, portMax: 2 }))).toThrow('Security group rule r1: protocol 112 has no ports');
-    expect(() => ruleText(ruleBody('r1', { protocol: 6, portMin: 90, portMax: 80 }))).toThrow('portMin (90) must not be larger than portMax (80)');
+    expect(() => ruleText(ruleBody('r1', { protocol: 112, portMin: 1, portMax: 2 }))).toThrow(
+      'Security group rule r1: protocol 112 has no ports',
+    );
+    expect(() => ruleText(ruleBody('r1', { protocol: 6, portMin: 90, portMax: 80 }))).toThrow(
+      'portMin (90) must not be larger than portMax (80)',
+    );
     expect(() => ruleText(ruleBody('r1', { remoteCidr: 'fd00::/8' }))).toThrow('must be an IPv4 prefix');
     expect(() => ruleText(ruleBody('r1', { protocol: 1, portMax: 3 }))).toThrow('needs a type');
     expect(() => ruleText(ruleBody('r1', { portMin: 3 }))).toThrow('needs a protocol');
   });
 
   test('an address group changes by difference only', () => {
-    const elements = addressGroupElements('g', { addresses: ['10.0.0.5', '10.0.0.0/30', '10.0.0.1', 'fd00::1'] });
+    const elements = addressGroupElements('g', {
+      addresses: ['10.0.0.5', '10.0.0.0/30', '10.0.0.1', 'fd00::1'],
+    });
     expect(elements).toEqual(['10.0.0.0/30', '10.0.0.5', 'fd00::1']);
     const text = addressGroupRules('g', new Set(['10.0.0.5', '10.9.9.9']), elements);
     expect(text).toContain('delete element inet strata ag4_g { 10.9.9.9 }');
@@ -95,20 +144,41 @@ describe('a port', () => {
 
   test('has its limits in both directions or none', () => {
     expect(shaping('tap0', 'ifb0', portBody(1))).toMatchObject({ additions: [], ifb: false });
-    expect(shaping('tap0', 'ifb0', portBody(1, { ingressKbps: 8 })).additions).toEqual(['qdisc add dev tap0 root tbf rate 8kbit burst 65536 latency 50ms']);
-    expect(shaping('tap0', 'ifb0', portBody(1, { egressKbps: 100_000_000 })).additions[0]).toBe('qdisc replace dev ifb0 root tbf rate 100000000kbit burst 125000000 latency 50ms');
+    expect(shaping('tap0', 'ifb0', portBody(1, { ingressKbps: 8 })).additions).toEqual([
+      'qdisc add dev tap0 root tbf rate 8kbit burst 65536 latency 50ms',
+    ]);
+    expect(shaping('tap0', 'ifb0', portBody(1, { egressKbps: 100_000_000 })).additions[0]).toBe(
+      'qdisc replace dev ifb0 root tbf rate 100000000kbit burst 125000000 latency 50ms',
+    );
   });
 
   test('its guest gets one default route, and each subnet’s own routes', () => {
-    const network = networkBody({ subnets: [subnetBody({ hostRoutes: [{ destination: '10.99.0.0/16', nexthop: '10.20.0.9' }] }), subnetBody({ id: 'subnet-2', cidr: '10.21.0.0/24', gatewayIp: '10.21.0.1', dhcpIp: null })] });
-    const port = portBody(1, { fixedIps: [...portBody(1).fixedIps, { subnetId: 'subnet-2', ipAddress: '10.21.0.5' }] });
+    const network = networkBody({
+      subnets: [
+        subnetBody({ hostRoutes: [{ destination: '10.99.0.0/16', nexthop: '10.20.0.9' }] }),
+        subnetBody({ id: 'subnet-2', cidr: '10.21.0.0/24', gatewayIp: '10.21.0.1', dhcpIp: null }),
+      ],
+    });
+    const port = portBody(1, {
+      fixedIps: [...portBody(1).fixedIps, { subnetId: 'subnet-2', ipAddress: '10.21.0.5' }],
+    });
     expect(guestConfig('p', port, network)).toEqual({
       addresses: ['10.20.0.11/24', '10.21.0.5/24'],
-      routes: [{ destination: '169.254.169.254/32', via: '10.20.0.2' }, { destination: '10.99.0.0/16', via: '10.20.0.9' }, { destination: '0.0.0.0/0', via: '10.20.0.1' }],
+      routes: [
+        { destination: '169.254.169.254/32', via: '10.20.0.2' },
+        { destination: '10.99.0.0/16', via: '10.20.0.9' },
+        { destination: '0.0.0.0/0', via: '10.20.0.1' },
+      ],
       dns: ['192.0.2.53'],
       mtu: 1450,
     });
-    expect(() => guestConfig('p', portBody(1, { fixedIps: [{ subnetId: 'subnet-1', ipAddress: '10.21.0.1' }] }), network)).toThrow('must be inside 10.20.0.0/24');
+    expect(() =>
+      guestConfig(
+        'p',
+        portBody(1, { fixedIps: [{ subnetId: 'subnet-1', ipAddress: '10.21.0.1' }] }),
+        network,
+      ),
+    ).toThrow('must be inside 10.20.0.0/24');
   });
 });
 
@@ -118,15 +188,20 @@ describe('DHCP', () => {
   test('says router, DNS, MTU and routes; without a gateway it names none, not itself', () => {
     const options = dhcpOptions(networkBody());
     expect(options).toContain(',option:router,10.20.0.1\n');
-    expect(options).toContain(',option:classless-static-route,169.254.169.254/32,10.20.0.2,0.0.0.0/0,10.20.0.1\n');
-    expect(dhcpOptions(networkBody({ subnets: [subnetBody({ gatewayIp: null, dnsNameservers: [] })] }))).toMatch(/option:router\n.*option:dns-server\n/);
+    expect(options).toContain(
+      ',option:classless-static-route,169.254.169.254/32,10.20.0.2,0.0.0.0/0,10.20.0.1\n',
+    );
+    expect(
+      dhcpOptions(networkBody({ subnets: [subnetBody({ gatewayIp: null, dnsNameservers: [] })] })),
+    ).toMatch(/option:router\n.*option:dns-server\n/);
   });
 
   test('host lines come back from the file, and a name that is no DNS label is left out', () => {
     const host = dhcpHost(portBody(1), networkBody());
     expect(host).toEqual({ mac: portBody(1).mac, ip: '10.20.0.11', hostname: 'host-1' });
     if (host !== null) expect(parseHosts(`${hostLine('abc', host)}\n`)).toEqual(new Map([['abc', host]]));
-    for (const hostname of ['a,b', 'ignore me', '-x', 'ü', '', 'x'.repeat(64)]) expect(dhcpHost(portBody(1, { hostname }), networkBody())?.hostname).toBe('');
+    for (const hostname of ['a,b', 'ignore me', '-x', 'ü', '', 'x'.repeat(64)])
+      expect(dhcpHost(portBody(1, { hostname }), networkBody())?.hostname).toBe('');
   });
 
   test('no body brings a line, an option or a field of its own into the files', () => {
@@ -134,10 +209,16 @@ describe('DHCP', () => {
       fc.property(anyPort, anyNetwork, anyId, (port, network, id) => {
         try {
           const config = dnsmasqConfig(network, files);
-          expect(config.split('\n').filter((line) => !/^([a-z-]+|[a-z-]+=[A-Za-z0-9/.:,_-]+|)$/.test(line))).toEqual([]);
-          for (const line of dhcpOptions(network).split('\n')) expect(line).toMatch(/^(tag:s[a-z2-7]{12},option:[a-z-]+(,[0-9./]+)*)?$/);
+          expect(
+            config.split('\n').filter((line) => !/^([a-z-]+|[a-z-]+=[A-Za-z0-9/.:,_-]+|)$/.test(line)),
+          ).toEqual([]);
+          for (const line of dhcpOptions(network).split('\n'))
+            expect(line).toMatch(/^(tag:s[a-z2-7]{12},option:[a-z-]+(,[0-9./]+)*)?$/);
           const host = dhcpHost(port, network);
-          if (host !== null) expect(hostLine(short(id), host)).toMatch(/^[0-9a-f:]{17},set:p[a-z2-7]{12},[0-9.]+(,[A-Za-z0-9-]{1,63})?$/);
+          if (host !== null)
+            expect(hostLine(short(id), host)).toMatch(
+              /^[0-9a-f:]{17},set:p[a-z2-7]{12},[0-9.]+(,[A-Za-z0-9-]{1,63})?$/,
+            );
         } catch (error) {
           if (!(error instanceof DriverError)) throw error;
         }
@@ -149,12 +230,18 @@ describe('DHCP', () => {
 
 describe('packet filter text', () => {
   test('no body brings a line of its own: every line is a command of ours', () => {
-    const ours = /^((add|delete|flush) (table|chain|map|set|rule|element) (bridge|inet) (strata|router)( [^"\\;]*("[a-z0-9_]*"[^"\\;]*)?( \{[^{}]*;? ?\})?)?)?$/;
+    const ours =
+      /^((add|delete|flush) (table|chain|map|set|rule|element) (bridge|inet) (strata|router)( [^"\\;]*("[a-z0-9_]*"[^"\\;]*)?( \{[^{}]*;? ?\})?)?)?$/;
     fc.assert(
       fc.property(anyId, anyPort, anySecurityGroup, anyAddressGroup, (id, port, group, addresses) => {
-        for (const work of [() => portRules(id, 'tap0', 16, port), () => groupRules(id, group, 'abc'), () => addressGroupRules(id, new Set(), addressGroupElements(id, addresses))]) {
+        for (const work of [
+          () => portRules(id, 'tap0', 16, port),
+          () => groupRules(id, group, 'abc'),
+          () => addressGroupRules(id, new Set(), addressGroupElements(id, addresses)),
+        ]) {
           try {
-            for (const line of work().split('\n')) if (!line.includes('flags interval')) expect(line).toMatch(ours);
+            for (const line of work().split('\n'))
+              if (!line.includes('flags interval')) expect(line).toMatch(ours);
           } catch (error) {
             if (!(error instanceof DriverError)) throw error;
           }
@@ -166,6 +253,11 @@ describe('packet filter text', () => {
 
   test('a router without a gateway translates nothing, and floating IPs need one', () => {
     expect(routerRules('r', routerBody())).not.toContain('snat');
-    expect(() => routerRules('r', routerBody({ floatingIps: [{ id: 'f', floatingAddress: '192.0.2.1', fixedAddress: '10.0.0.1' }] }))).toThrow('needs an external gateway');
+    expect(() =>
+      routerRules(
+        'r',
+        routerBody({ floatingIps: [{ id: 'f', floatingAddress: '192.0.2.1', fixedAddress: '10.0.0.1' }] }),
+      ),
+    ).toThrow('needs an external gateway');
   });
 });

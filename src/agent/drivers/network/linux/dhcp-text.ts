@@ -9,7 +9,12 @@ export type DhcpFiles = { pid: string; config: string; hosts: string; options: s
 
 export const dhcpFiles = (runDir: string, networkId: string): DhcpFiles => {
   const dir = `${runDir}/dhcp/${short(networkId)}`;
-  return { pid: `${dir}/pid`, config: `${dir}/dnsmasq.conf`, hosts: `${dir}/hosts`, options: `${dir}/options` };
+  return {
+    pid: `${dir}/pid`,
+    config: `${dir}/dnsmasq.conf`,
+    hosts: `${dir}/hosts`,
+    options: `${dir}/options`,
+  };
 };
 
 /** IPv4 subnets that DHCP serves here. IPv6 is configured statically in containers and modelled only for virtual machines. */
@@ -63,7 +68,11 @@ export function dhcpOptions(network: NetworkBody): string {
         `${tag},option:router${gateway}`,
         `${tag},option:dns-server${servers.map((ip) => `,${ip}`).join('')}`,
         `${tag},option:mtu,${network.mtu}`,
-        ...(routes.length === 0 ? [] : [`${tag},option:classless-static-route,${routes.map(({ destination, via }) => `${destination},${via}`).join(',')}`]),
+        ...(routes.length === 0
+          ? []
+          : [
+              `${tag},option:classless-static-route,${routes.map(({ destination, via }) => `${destination},${via}`).join(',')}`,
+            ]),
       ];
     })
     .map((line) => `${line}\n`)
@@ -81,7 +90,11 @@ export function dhcpHost(port: PortBody, network: NetworkBody): DhcpHost | null 
   if (fixed === undefined) return null;
   // The domain of a full name belongs to DNS; a label that is none would make dnsmasq refuse the whole line.
   const first = port.hostname.split('.')[0] ?? '';
-  return { mac: port.mac, ip: address('fixed IP', fixed.ipAddress, 4), hostname: label.test(first) ? first : '' };
+  return {
+    mac: port.mac,
+    ip: address('fixed IP', fixed.ipAddress, 4),
+    hostname: label.test(first) ? first : '',
+  };
 }
 
 /** One line a port, keyed by MAC only. The tag carries the port, so that the file is its own index after a restart. */

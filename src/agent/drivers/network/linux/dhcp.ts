@@ -7,7 +7,16 @@ import type { Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log.ts';
 import type { NetworkBody } from '../../../../protocol/items.ts';
 import { driverError, inNamespace } from './commands.ts';
-import { dhcpFiles, dhcpOptions, dnsmasqConfig, hostLine, parseHosts, servedSubnets, type DhcpFiles, type DhcpHost } from './dhcp-text.ts';
+import {
+  dhcpFiles,
+  dhcpOptions,
+  dnsmasqConfig,
+  hostLine,
+  parseHosts,
+  servedSubnets,
+  type DhcpFiles,
+  type DhcpHost,
+} from './dhcp-text.ts';
 import { short, type CloudNames } from './names.ts';
 
 export type Dhcp = {
@@ -70,11 +79,15 @@ export function createDhcp(options: {
 }): Dhcp {
   const { names, clock, log, exclusive, plugged, restarted } = options;
   const servers = new Map<string, Server>();
-  const alone = <T>(networkId: string, work: () => Promise<T>): Promise<T> => exclusive(`dhcp:${networkId}`, work);
+  const alone = <T>(networkId: string, work: () => Promise<T>): Promise<T> =>
+    exclusive(`dhcp:${networkId}`, work);
   let closed = false;
 
   const writeHosts = (networkId: string, server: Server): Promise<void> =>
-    write(dhcpFiles(names.runDir, networkId).hosts, [...server.hosts].map(([key, host]) => `${hostLine(key, host)}\n`).join(''));
+    write(
+      dhcpFiles(names.runDir, networkId).hosts,
+      [...server.hosts].map(([key, host]) => `${hostLine(key, host)}\n`).join(''),
+    );
 
   async function stop(files: DhcpFiles): Promise<void> {
     for (let attempt = 0; ; attempt++) {
@@ -88,7 +101,10 @@ export function createDhcp(options: {
   async function launch(networkId: string, server: Server): Promise<void> {
     const files = dhcpFiles(names.runDir, networkId);
     await stop(files);
-    await inNamespace(names.networkNs(networkId), ['dnsmasq', `--conf-file=${files.config}`], { what: `Network ${networkId}: starting DHCP`, timeoutMs: 10_000 });
+    await inNamespace(names.networkNs(networkId), ['dnsmasq', `--conf-file=${files.config}`], {
+      what: `Network ${networkId}: starting DHCP`,
+      timeoutMs: 10_000,
+    });
     server.pid = runningDnsmasq(files);
     server.given = new Map([...server.hosts.values()].map(({ ip, mac }) => [ip, mac]));
   }
@@ -130,15 +146,19 @@ export function createDhcp(options: {
     if (server === undefined) return;
     const key = short(portId);
     const before = server.hosts.get(key);
-    if (before === undefined ? host === null : host !== null && hostLine(key, before) === hostLine(key, host)) return;
+    if (before === undefined ? host === null : host !== null && hostLine(key, before) === hostLine(key, host))
+      return;
     // An address has one owner: a line that a crash left behind gives way.
-    for (const [other, entry] of server.hosts) if (host !== null && other !== key && (entry.ip === host.ip || entry.mac === host.mac)) server.hosts.delete(other);
+    for (const [other, entry] of server.hosts)
+      if (host !== null && other !== key && (entry.ip === host.ip || entry.mac === host.mac))
+        server.hosts.delete(other);
     if (host === null) server.hosts.delete(key);
     else server.hosts.set(key, host);
     await writeHosts(networkId, server);
     if (host === null) return signal(server.pid, 'SIGHUP');
     const holder = server.given?.get(host.ip);
-    if (server.given === null || (holder !== undefined && holder !== host.mac)) return launch(networkId, server);
+    if (server.given === null || (holder !== undefined && holder !== host.mac))
+      return launch(networkId, server);
     server.given.set(host.ip, host.mac);
     signal(server.pid, 'SIGHUP');
   }
@@ -147,11 +167,18 @@ export function createDhcp(options: {
     for (const [networkId, server] of servers) {
       if (runningDnsmasq(dhcpFiles(names.runDir, networkId)) !== 0) continue;
       await alone(networkId, async () => {
-        if (closed || servers.get(networkId) !== server || runningDnsmasq(dhcpFiles(names.runDir, networkId)) !== 0) return;
+        if (
+          closed ||
+          servers.get(networkId) !== server ||
+          runningDnsmasq(dhcpFiles(names.runDir, networkId)) !== 0
+        )
+          return;
         log.warn({ networkId, pid: server.pid }, 'dnsmasq was killed from outside; starting it again');
         await launch(networkId, server);
         restarted(networkId);
-      }).catch((error: unknown) => log.error({ networkId, error: String(error) }, 'dnsmasq could not be started again'));
+      }).catch((error: unknown) =>
+        log.error({ networkId, error: String(error) }, 'dnsmasq could not be started again'),
+      );
     }
   }
   let cancel = (): void => {};

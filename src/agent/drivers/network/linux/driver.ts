@@ -13,7 +13,12 @@ import { cloudNames } from './names.ts';
 import { ensureNetwork, removeNetwork } from './network.ts';
 import { ensurePort, removePort } from './port.ts';
 import { ensureRouter, removeRouter } from './router.ts';
-import { ensureAddressGroup, ensureSecurityGroup, removeAddressGroup, removeSecurityGroup } from './security-groups.ts';
+import {
+  ensureAddressGroup,
+  ensureSecurityGroup,
+  removeAddressGroup,
+  removeSecurityGroup,
+} from './security-groups.ts';
 import { ensureSwitch, pruneSwitch } from './switch.ts';
 
 export type { LinuxNetworkOptions } from './context.ts';
@@ -30,7 +35,13 @@ function createSeeds(): (serverId: string) => string {
   };
 }
 
-function answerMetadata(ctx: LinuxContext, seedOf: (serverId: string) => string, networkId: string, sourceIp: string, path: string): MetadataResponse | null {
+function answerMetadata(
+  ctx: LinuxContext,
+  seedOf: (serverId: string) => string,
+  networkId: string,
+  sourceIp: string,
+  path: string,
+): MetadataResponse | null {
   const found = ctx.metadata(networkId, sourceIp);
   if (found === null) return null;
   const ports: MetadataGuest['ports'] = [];
@@ -39,7 +50,12 @@ function answerMetadata(ctx: LinuxContext, seedOf: (serverId: string) => string,
     const network = port === undefined ? undefined : ctx.networks.get(port.networkId);
     if (port !== undefined && network !== undefined) ports.push({ portId, port, network });
   }
-  return metadataResponse(path, { serverId: found.serverId, body: found.body, ports, randomSeed: seedOf(found.serverId) });
+  return metadataResponse(path, {
+    serverId: found.serverId,
+    body: found.body,
+    ports,
+    randomSeed: seedOf(found.serverId),
+  });
 }
 
 export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkDriver {
@@ -73,7 +89,14 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     securityGroups: new Map(),
     routers: new Map(),
     metadata: noMetadata,
-    dhcp: createDhcp({ names, clock: options.clock, log: options.log, exclusive, plugged: (key) => kernel.devices.has(`t${key}`) || kernel.devices.has(`v${key}`), restarted: (networkId) => notify('network', networkId) }),
+    dhcp: createDhcp({
+      names,
+      clock: options.clock,
+      log: options.log,
+      exclusive,
+      plugged: (key) => kernel.devices.has(`t${key}`) || kernel.devices.has(`v${key}`),
+      restarted: (networkId) => notify('network', networkId),
+    }),
     listeners: createMetadataListeners({
       namespaceOf: names.networkNs,
       answer: (networkId, sourceIp, path) => answerMetadata(ctx, seedOf, networkId, sourceIp, path),
@@ -92,7 +115,18 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
       await ensureHostLink(names, options.externalCidr, ctx.nft);
       Object.assign(kernel, await readKernelState(names));
       await pruneSwitch(ctx);
-      return { capabilities: ['dhcp', 'metadata', 'security-groups', 'routers', 'floating-ips', 'bandwidth-limits', 'plug-tap', 'plug-netns'] };
+      return {
+        capabilities: [
+          'dhcp',
+          'metadata',
+          'security-groups',
+          'routers',
+          'floating-ips',
+          'bandwidth-limits',
+          'plug-tap',
+          'plug-netns',
+        ],
+      };
     },
     async observe() {
       const before = begun;
@@ -126,5 +160,9 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
 
 /** Marks and zones that work under way has claimed but not yet told the kernel stay claimed. */
 function mergeClaims(read: LinuxContext['kernel'], known: LinuxContext['kernel']): LinuxContext['kernel'] {
-  return { ...read, marks: new Map([...known.marks, ...read.marks]), zones: new Map([...known.zones, ...read.zones]) };
+  return {
+    ...read,
+    marks: new Map([...known.marks, ...read.marks]),
+    zones: new Map([...known.zones, ...read.zones]),
+  };
 }

@@ -37,7 +37,14 @@ export async function ensureHostLink(
     await ip(null, [`link add ${host} type veth peer name ${hostPort} netns ${names.switchNs}`], what);
   try {
     await writeFile(`/proc/sys/net/ipv6/conf/${host}/disable_ipv6`, '1').catch(() => {}); // a kernel without IPv6
-    await ip(null, [`addr replace ${firstHost(prefix('The external prefix', externalCidr, 4))} dev ${host}`, `link set ${host} up`], what);
+    await ip(
+      null,
+      [
+        `addr replace ${firstHost(prefix('The external prefix', externalCidr, 4))} dev ${host}`,
+        `link set ${host} up`,
+      ],
+      what,
+    );
     await run(['nft', '-f', '-'], { input: hostRules(names, externalCidr) });
     const forwarding = '/proc/sys/net/ipv4/ip_forward';
     if ((await readFile(forwarding, 'utf8')).trim() === '0') await writeFile(forwarding, '1');
@@ -51,6 +58,9 @@ export const hasHost = (network: NetworkBody, externalCidr: string): boolean =>
   network.external &&
   network.subnets.some((subnet) => {
     if (subnet.ipVersion !== 4) return false;
-    const [outer, inner] = [prefix('The external prefix', externalCidr, 4), prefix(`Subnet ${subnet.id}: cidr`, subnet.cidr, 4)];
+    const [outer, inner] = [
+      prefix('The external prefix', externalCidr, 4),
+      prefix(`Subnet ${subnet.id}: cidr`, subnet.cidr, 4),
+    ];
     return contains(outer, inner) || contains(inner, outer);
   });

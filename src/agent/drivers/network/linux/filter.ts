@@ -5,9 +5,22 @@
 // the bridge's forward hook (destination device -> mark) and the inet forward hook (ingress rules of the
 // destination's mark). All steps are map look-ups, so the cost of a packet does not grow with the ports.
 // Every map's value for a port is constant; what changes is the content of the port's own chains.
-import type { AddressGroupBody, PortBody, SecurityGroupBody, SecurityGroupRuleBody } from '../../../../protocol/items.ts';
+import type {
+  AddressGroupBody,
+  PortBody,
+  SecurityGroupBody,
+  SecurityGroupRuleBody,
+} from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
-import { address, hexOf, linkLocalOf, mac as macAddress, prefix, smallest, type Prefix } from './addresses.ts';
+import {
+  address,
+  hexOf,
+  linkLocalOf,
+  mac as macAddress,
+  prefix,
+  smallest,
+  type Prefix,
+} from './addresses.ts';
 import { short } from './names.ts';
 
 /** The mark of devices that belong to the cloud itself: routers, DHCP, the host. */
@@ -76,7 +89,8 @@ delete element bridge strata guards { "${device}" }
 delete element bridge strata deliveries { "${device}" }
 `;
 
-export const zoneRules = (bridge: string, zone: number): string => `add element inet strata zones { "${bridge}" : ${zone} }\n`;
+export const zoneRules = (bridge: string, zone: number): string =>
+  `add element inet strata zones { "${bridge}" : ${zone} }\n`;
 export const removeZoneRules = (bridge: string, zone: number): string =>
   `${zoneRules(bridge, zone)}delete element inet strata zones { "${bridge}" }\n`;
 
@@ -104,20 +118,25 @@ export const addressSet = (groupId: string, family: 4 | 6): string => `ag${famil
 
 /** What a guest may claim as its own: per source MAC, the addresses it may send from. */
 function identities(portId: string, body: PortBody): Map<string, Prefix[]> {
-  const own = body.fixedIps.map(({ ipAddress }) => prefix(`Port ${portId}: fixed IP`, address(`Port ${portId}: fixed IP`, ipAddress)));
+  const own = body.fixedIps.map(({ ipAddress }) =>
+    prefix(`Port ${portId}: fixed IP`, address(`Port ${portId}: fixed IP`, ipAddress)),
+  );
   const result = new Map([[macAddress(`Port ${portId}: MAC`, body.mac), own]]);
   for (const pair of body.allowedAddressPairs) {
     const entry = prefix(`Port ${portId}: allowed address pair`, pair.ipAddress);
     const mac = macAddress(`Port ${portId}: MAC of an allowed address pair`, pair.mac ?? body.mac);
     result.set(mac, [...(result.get(mac) ?? []), entry]);
   }
-  for (const [mac, entries] of result) result.set(mac, smallest([...entries, prefix('link-local address', linkLocalOf(mac))]));
+  for (const [mac, entries] of result)
+    result.set(mac, smallest([...entries, prefix('link-local address', linkLocalOf(mac))]));
   return result;
 }
 
 /** The metadata service knows a guest by its source address: only the port's own addresses may ask it, whatever else the guest may send. */
 function metadataGuard(portId: string, body: PortBody): string {
-  const own = body.fixedIps.map(({ ipAddress }) => prefix(`Port ${portId}: fixed IP`, ipAddress)).filter(({ family }) => family === 4);
+  const own = body.fixedIps
+    .map(({ ipAddress }) => prefix(`Port ${portId}: fixed IP`, ipAddress))
+    .filter(({ family }) => family === 4);
   const from = own.length === 0 ? '' : `ip saddr != ${set(smallest(own).map(({ text }) => text))} `;
   return `ip daddr ${metadataAddress} ${from}drop`;
 }
@@ -137,7 +156,10 @@ function guardRules(portId: string, body: PortBody): string[] {
   for (const [mac, entries] of macs) {
     const v4 = entries.filter(({ family }) => family === 4).map(({ text }) => text);
     const v6 = entries.filter(({ family }) => family === 6);
-    const senders = smallest([prefix('probe', '0.0.0.0'), ...entries.filter(({ family }) => family === 4)]).map(({ text }) => text);
+    const senders = smallest([
+      prefix('probe', '0.0.0.0'),
+      ...entries.filter(({ family }) => family === 4),
+    ]).map(({ text }) => text);
     const from = `ether saddr ${mac}`;
     // A sender of 0.0.0.0 only asks (RFC 5227); it enters no cache.
     rules.push(`${from} arp saddr ether ${mac} arp saddr ip ${set(senders)} accept`);
@@ -161,8 +183,16 @@ export function portRules(portId: string, device: string, mark: number, body: Po
   return [
     chain('bridge', guard, open === null ? guardRules(portId, body) : [metadataGuard(portId, body), ...open]),
     chain('bridge', `to_${short(portId)}`, open ?? ['goto deliver']),
-    chain('inet', into, open ?? [...groups.map((id) => `jump ${groupIngressChain(id)}`), 'jump ingress_common', 'drop']),
-    chain('inet', out, open ?? [...groups.map((id) => `jump ${groupEgressChain(id)}`), 'jump egress_common', 'drop']),
+    chain(
+      'inet',
+      into,
+      open ?? [...groups.map((id) => `jump ${groupIngressChain(id)}`), 'jump ingress_common', 'drop'],
+    ),
+    chain(
+      'inet',
+      out,
+      open ?? [...groups.map((id) => `jump ${groupEgressChain(id)}`), 'jump egress_common', 'drop'],
+    ),
     `add element bridge strata device_marks { "${device}" : ${mark} }\n`,
     `add element bridge strata guards { "${device}" : goto ${guard} }\n`,
     `add element bridge strata deliveries { "${device}" : goto to_${short(portId)} }\n`,
@@ -187,21 +217,36 @@ delete chain inet strata in_${hash}
 delete chain inet strata out_${hash}
 `;
 
-const withPorts = new Map([[6, 'tcp'], [17, 'udp'], [33, 'dccp'], [132, 'sctp'], [136, 'udplite']]);
+const withPorts = new Map([
+  [6, 'tcp'],
+  [17, 'udp'],
+  [33, 'dccp'],
+  [132, 'sctp'],
+  [136, 'udplite'],
+]);
 
 function portMatch(field: string, rule: SecurityGroupRuleBody, protocol: number): string {
   const { portMin, portMax } = rule;
   if (portMin === null && portMax === null) return '';
   if (protocol === 1 || protocol === 58) {
     if ((portMin ?? 0) > 255 || (portMax ?? 0) > 255)
-      throw new DriverError('refused', `${field}: ICMP type ${portMin} and code ${portMax} must be 0 to 255.`);
-    if (portMin === null) throw new DriverError('refused', `${field}: an ICMP code (${portMax}) needs a type.`);
+      throw new DriverError(
+        'refused',
+        `${field}: ICMP type ${portMin} and code ${portMax} must be 0 to 255.`,
+      );
+    if (portMin === null)
+      throw new DriverError('refused', `${field}: an ICMP code (${portMax}) needs a type.`);
     const family = protocol === 1 ? 'icmp' : 'icmpv6';
     return `${family} type ${portMin} ${portMax === null ? '' : `${family} code ${portMax} `}`;
   }
-  if (!withPorts.has(protocol)) throw new DriverError('refused', `${field}: protocol ${protocol} has no ports, but a port range is given.`);
+  if (!withPorts.has(protocol))
+    throw new DriverError(
+      'refused',
+      `${field}: protocol ${protocol} has no ports, but a port range is given.`,
+    );
   const [low, high] = [portMin ?? 0, portMax ?? 65535];
-  if (low > high) throw new DriverError('refused', `${field}: portMin (${low}) must not be larger than portMax (${high}).`);
+  if (low > high)
+    throw new DriverError('refused', `${field}: portMin (${low}) must not be larger than portMax (${high}).`);
   return `th dport ${low === high ? low : `${low}-${high}`} `;
 }
 
@@ -227,39 +272,61 @@ export function ruleText(rule: SecurityGroupRuleBody): string {
 
 /** The chain pair of one group, shared by its ports. `hash` comes back from the kernel after a restart. */
 export function groupRules(groupId: string, body: SecurityGroupBody, hash: string): string {
-  const state = body.stateful ? ['ct state vmap { established : accept, related : accept, invalid : drop }'] : [];
+  const state = body.stateful
+    ? ['ct state vmap { established : accept, related : accept, invalid : drop }']
+    : [];
   const rulesOf = (direction: 'ingress' | 'egress'): string[] => [
     ...state,
     ...new Set(body.rules.filter((rule) => rule.direction === direction).map(ruleText)),
     `return comment "${hash}"`,
   ];
-  return chain('inet', groupIngressChain(groupId), rulesOf('ingress')) + chain('inet', groupEgressChain(groupId), rulesOf('egress'));
+  return (
+    chain('inet', groupIngressChain(groupId), rulesOf('ingress')) +
+    chain('inet', groupEgressChain(groupId), rulesOf('egress'))
+  );
 }
 
 export const removeGroupRules = (groupId: string): string =>
   [groupIngressChain(groupId), groupEgressChain(groupId)]
-    .map((name) => `add chain inet strata ${name}\nflush chain inet strata ${name}\ndelete chain inet strata ${name}\n`)
+    .map(
+      (name) =>
+        `add chain inet strata ${name}\nflush chain inet strata ${name}\ndelete chain inet strata ${name}\n`,
+    )
     .join('');
 
 /** The elements that an address group's set pair holds. */
 export const addressGroupElements = (groupId: string, body: AddressGroupBody): string[] =>
-  smallest(body.addresses.map((text) => prefix(`Address group ${groupId}: address`, text))).map(({ text }) => text);
+  smallest(body.addresses.map((text) => prefix(`Address group ${groupId}: address`, text))).map(
+    ({ text }) => text,
+  );
 
 /** From `before` to `after` by difference. */
-export function addressGroupRules(groupId: string, before: ReadonlySet<string>, after: readonly string[]): string {
+export function addressGroupRules(
+  groupId: string,
+  before: ReadonlySet<string>,
+  after: readonly string[],
+): string {
   const wanted = new Set(after);
   const change = (verb: 'add' | 'delete', entries: string[]): string =>
     ([4, 6] as const)
       .map((family) => {
         const own = entries.filter((text) => text.includes(':') === (family === 6));
-        return own.length === 0 ? '' : `${verb} element inet strata ${addressSet(groupId, family)} ${set(own)}\n`;
+        return own.length === 0
+          ? ''
+          : `${verb} element inet strata ${addressSet(groupId, family)} ${set(own)}\n`;
       })
       .join('');
   return [
     `add set inet strata ${addressSet(groupId, 4)} { type ipv4_addr; flags interval; }\n`,
     `add set inet strata ${addressSet(groupId, 6)} { type ipv6_addr; flags interval; }\n`,
-    change('delete', [...before].filter((text) => !wanted.has(text))),
-    change('add', after.filter((text) => !before.has(text))),
+    change(
+      'delete',
+      [...before].filter((text) => !wanted.has(text)),
+    ),
+    change(
+      'add',
+      after.filter((text) => !before.has(text)),
+    ),
   ].join('');
 }
 

@@ -25,19 +25,32 @@ export function subnetConfig(subnet: SubnetBody): SubnetConfig {
   if (subnet.dhcpIp !== null) {
     const dhcpIp = address(`${field}: DHCP address`, subnet.dhcpIp, family);
     if (!contains(network, prefix(field, dhcpIp)))
-      throw new DriverError('refused', `${field}: the DHCP address ${dhcpIp} must be inside ${network.text}.`);
+      throw new DriverError(
+        'refused',
+        `${field}: the DHCP address ${dhcpIp} must be inside ${network.text}.`,
+      );
     if (family === 4) routes.push({ destination: `${metadataAddress}/32`, via: dhcpIp });
   }
   for (const route of subnet.hostRoutes) {
     const destination = prefix(`${field}: host route destination`, route.destination, family);
     routes.push({
-      destination: destination.text.includes('/') ? destination.text : `${destination.text}/${destination.length}`,
+      destination: destination.text.includes('/')
+        ? destination.text
+        : `${destination.text}/${destination.length}`,
       via: address(`${field}: host route next hop`, route.nexthop, family),
     });
   }
   if (subnet.gatewayIp !== null)
-    routes.push({ destination: family === 4 ? '0.0.0.0/0' : '::/0', via: address(`${field}: gateway`, subnet.gatewayIp, family) });
-  return { subnet, prefixLength: network.length, routes, dns: subnet.dnsNameservers.map((ip) => address(`${field}: DNS server`, ip)) };
+    routes.push({
+      destination: family === 4 ? '0.0.0.0/0' : '::/0',
+      via: address(`${field}: gateway`, subnet.gatewayIp, family),
+    });
+  return {
+    subnet,
+    prefixLength: network.length,
+    routes,
+    dns: subnet.dnsNameservers.map((ip) => address(`${field}: DNS server`, ip)),
+  };
 }
 
 export type GuestConfig = { addresses: string[]; routes: Route[]; dns: string[]; mtu: number };
@@ -51,13 +64,20 @@ export function guestConfig(portId: string, port: PortBody, network: NetworkBody
   for (const { subnetId, ipAddress } of port.fixedIps) {
     const subnet = network.subnets.find(({ id }) => id === subnetId);
     if (subnet === undefined)
-      throw new DriverError('refused', `Port ${portId}: its fixed IP ${ipAddress} names the subnet ${subnetId}, which is not in network ${port.networkId}.`);
+      throw new DriverError(
+        'refused',
+        `Port ${portId}: its fixed IP ${ipAddress} names the subnet ${subnetId}, which is not in network ${port.networkId}.`,
+      );
     const own = address(`Port ${portId}: fixed IP`, ipAddress, subnet.ipVersion);
     if (!contains(prefix('cidr', subnet.cidr), prefix('fixed IP', own)))
-      throw new DriverError('refused', `Port ${portId}: its fixed IP ${own} must be inside ${subnet.cidr} of subnet ${subnetId}.`);
+      throw new DriverError(
+        'refused',
+        `Port ${portId}: its fixed IP ${own} must be inside ${subnet.cidr} of subnet ${subnetId}.`,
+      );
     const config = subnetConfig(subnet);
     addresses.push(`${own}/${config.prefixLength}`);
-    for (const route of config.routes) if (!routes.has(route.destination)) routes.set(route.destination, route);
+    for (const route of config.routes)
+      if (!routes.has(route.destination)) routes.set(route.destination, route);
     for (const ip of config.dns) dns.add(ip);
   }
   return { addresses, routes: [...routes.values()], dns: [...dns], mtu: network.mtu };

@@ -19,8 +19,12 @@ const inside = (n: number, ...command: string[]): Promise<string | null> =>
     ({ stdout }) => stdout,
     () => null,
   );
-const reaches = async (n: number, to: string, ...more: string[]): Promise<boolean> => (await inside(n, 'ping', '-6', '-c', '1', '-W', '1', ...more, to)) !== null;
-const dual = (n: number): PortBody => portBody(n, { fixedIps: [...portBody(n).fixedIps, { subnetId: 'subnet-6', ipAddress: `2001:db8::1${n}` }] });
+const reaches = async (n: number, to: string, ...more: string[]): Promise<boolean> =>
+  (await inside(n, 'ping', '-6', '-c', '1', '-W', '1', ...more, to)) !== null;
+const dual = (n: number): PortBody =>
+  portBody(n, {
+    fixedIps: [...portBody(n).fixedIps, { subnetId: 'subnet-6', ipAddress: `2001:db8::1${n}` }],
+  });
 
 let driver: NetworkDriver;
 beforeAll(async () => {
@@ -28,7 +32,21 @@ beforeAll(async () => {
   await driver.start(() => null);
   await driver.ensureNetwork(
     'network-1',
-    networkBody({ subnets: [subnetBody(), subnetBody({ id: 'subnet-6', ipVersion: 6, cidr: '2001:db8::/64', gatewayIp: '2001:db8::1', enableDhcp: false, dhcpIp: null, dhcpMac: null, dnsNameservers: [] })] }),
+    networkBody({
+      subnets: [
+        subnetBody(),
+        subnetBody({
+          id: 'subnet-6',
+          ipVersion: 6,
+          cidr: '2001:db8::/64',
+          gatewayIp: '2001:db8::1',
+          enableDhcp: false,
+          dhcpIp: null,
+          dhcpMac: null,
+          dnsNameservers: [],
+        }),
+      ],
+    }),
   );
   await driver.ensureAddressGroup('group-1', { addresses: ['2001:db8::11', '2001:db8::13'] });
   await driver.ensureSecurityGroup('group-1', { stateful: true, rules: egressRules });
@@ -39,18 +57,28 @@ afterAll(async () => {
   await teardownLinuxNetwork({ dataDir: '/nonexistent', cloudId });
 }, 30_000);
 
-test('guests reach each other by a rule for the remote group, at their address and not at a forged one', { timeout: 30_000 }, async () => {
-  expect(await reaches(1, '2001:db8::12')).toBe(false);
-  await driver.ensureSecurityGroup('group-1', { stateful: true, rules: [...egressRules, ruleBody('six', { ethertype: 'IPv6', protocol: 1, remoteGroupId: 'group-1' })] });
-  expect(await reaches(1, '2001:db8::12')).toBe(true);
-  expect(await reaches(2, '2001:db8::11')).toBe(false); // 2 is no member
-  await inside(1, 'ip', 'addr', 'add', '2001:db8::13/64', 'dev', 'eth0', 'nodad');
-  expect(await reaches(1, '2001:db8::12', '-I', '2001:db8::13')).toBe(false);
-  await inside(1, 'ip', 'addr', 'del', '2001:db8::13/64', 'dev', 'eth0');
-});
+test(
+  'guests reach each other by a rule for the remote group, at their address and not at a forged one',
+  { timeout: 30_000 },
+  async () => {
+    expect(await reaches(1, '2001:db8::12')).toBe(false);
+    await driver.ensureSecurityGroup('group-1', {
+      stateful: true,
+      rules: [...egressRules, ruleBody('six', { ethertype: 'IPv6', protocol: 1, remoteGroupId: 'group-1' })],
+    });
+    expect(await reaches(1, '2001:db8::12')).toBe(true);
+    expect(await reaches(2, '2001:db8::11')).toBe(false); // 2 is no member
+    await inside(1, 'ip', 'addr', 'add', '2001:db8::13/64', 'dev', 'eth0', 'nodad');
+    expect(await reaches(1, '2001:db8::12', '-I', '2001:db8::13')).toBe(false);
+    await inside(1, 'ip', 'addr', 'del', '2001:db8::13/64', 'dev', 'eth0');
+  },
+);
 
 test('a guest that claims another’s address is not believed', { timeout: 30_000 }, async () => {
-  await driver.ensureSecurityGroup('group-1', { stateful: true, rules: [...egressRules, ruleBody('six', { ethertype: 'IPv6' })] });
+  await driver.ensureSecurityGroup('group-1', {
+    stateful: true,
+    rules: [...egressRules, ruleBody('six', { ethertype: 'IPv6' })],
+  });
   expect(await reaches(3, '2001:db8::12')).toBe(true);
   await inside(2, 'ip', 'link', 'set', 'eth0', 'down');
   await inside(1, 'ip', 'addr', 'add', '2001:db8::12/64', 'dev', 'eth0', 'nodad');

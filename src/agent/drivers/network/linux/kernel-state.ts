@@ -41,7 +41,8 @@ export const emptyState = (): KernelState => ({
 });
 
 type Json = Record<string, unknown>;
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
@@ -73,7 +74,8 @@ function elementText(element: unknown): string {
   return isObject(elem) ? elementText(elem['val']) : '';
 }
 
-const after = (name: string, start: string): string | null => (name.startsWith(start) ? name.slice(start.length) : null);
+const after = (name: string, start: string): string | null =>
+  name.startsWith(start) ? name.slice(start.length) : null;
 
 function readTable(state: KernelState, entry: Json): void {
   const map = isObject(entry['map']) ? entry['map'] : null;
@@ -81,7 +83,8 @@ function readTable(state: KernelState, entry: Json): void {
   const chain = isObject(entry['chain']) ? entry['chain'] : null;
   const rule = isObject(entry['rule']) ? entry['rule'] : null;
   if (map !== null) {
-    const target = map['name'] === 'device_marks' ? state.marks : map['name'] === 'zones' ? state.zones : null;
+    const target =
+      map['name'] === 'device_marks' ? state.marks : map['name'] === 'zones' ? state.zones : null;
     for (const element of list(map['elem'])) {
       const [key, value] = list(element);
       if (target !== null && typeof key === 'string' && typeof value === 'number') target.set(key, value);
@@ -98,7 +101,8 @@ function readTable(state: KernelState, entry: Json): void {
     if (name === 'dhcp_servers')
       for (const element of list(set['elem'])) {
         const [bridge, ip] = isObject(element) ? list(element['concat']).map(text) : [];
-        if (bridge !== undefined && ip !== undefined) state.dhcpServers.set(bridge, [...(state.dhcpServers.get(bridge) ?? []), ip]);
+        if (bridge !== undefined && ip !== undefined)
+          state.dhcpServers.set(bridge, [...(state.dhcpServers.get(bridge) ?? []), ip]);
       }
   }
   const chainName = text(chain?.['name'] ?? rule?.['chain']);
@@ -119,13 +123,15 @@ export async function readKernelState(names: CloudNames): Promise<KernelState> {
     maxOutput: 256 * 1024 * 1024,
   });
   const parsed: unknown = JSON.parse(listing);
-  for (const entry of isObject(parsed) ? list(parsed['nftables']) : []) if (isObject(entry)) readTable(state, entry);
+  for (const entry of isObject(parsed) ? list(parsed['nftables']) : [])
+    if (isObject(entry)) readTable(state, entry);
   return state;
 }
 
 export function objectsOf(state: KernelState): NetworkObjects {
   const devices = [...state.devices.values()];
-  const unique = (kind: DeviceKind): string[] => [...new Set(devices.filter((device) => device.kind === kind).map(({ id }) => id))].sort();
+  const unique = (kind: DeviceKind): string[] =>
+    [...new Set(devices.filter((device) => device.kind === kind).map(({ id }) => id))].sort();
   return {
     networks: unique('network'),
     ports: unique('port'),

@@ -29,14 +29,22 @@ listen();`;
 export function listenIn(ns: string, clock: Clock): Promise<Server> {
   return new Promise((resolve, reject) => {
     const failed = (reason: string): void =>
-      reject(new DriverError('failed', 'The metadata service could not listen in the network’s namespace.', `${ns}: ${reason}`));
+      reject(
+        new DriverError(
+          'failed',
+          'The metadata service could not listen in the network’s namespace.',
+          `${ns}: ${reason}`,
+        ),
+      );
     const helper = spawn('nsenter', [`--net=${netnsPath(ns)}`, process.execPath, '-e', child], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { PATH: process.env['PATH'] },
     });
     const cancel = clock.timer(10_000, () => helper.kill('SIGKILL'));
     let stderr = '';
-    helper.stderr?.setEncoding('utf8').on('data', (chunk: string) => (stderr = (stderr + chunk).slice(0, 2_000)));
+    helper.stderr
+      ?.setEncoding('utf8')
+      .on('data', (chunk: string) => (stderr = (stderr + chunk).slice(0, 2_000)));
     helper.on('message', (message, handle) => {
       if (message === 'listening' && handle instanceof Server) {
         resolve(handle);
@@ -60,7 +68,12 @@ export type MetadataListeners = {
 
 export type Answer = (networkId: string, sourceIp: string, path: string) => MetadataResponse | null;
 
-const limits = { headersTimeout: 10_000, requestTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 8_192 };
+const limits = {
+  headersTimeout: 10_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5_000,
+  maxHeaderSize: 8_192,
+};
 
 export function createMetadataListeners(options: {
   namespaceOf(networkId: string): string;
@@ -80,11 +93,17 @@ export function createMetadataListeners(options: {
         result = answer(networkId, source, path) ?? notFound;
       } catch (error) {
         log.warn({ networkId, source, error: String(error) }, 'a metadata request failed');
-        result = error instanceof URIError ? notFound : { status: 500, contentType: 'text/plain', content: 'The metadata service failed.\n' };
+        result =
+          error instanceof URIError
+            ? notFound
+            : { status: 500, contentType: 'text/plain', content: 'The metadata service failed.\n' };
       }
       request.resume();
       const allowed = request.method === 'GET' || request.method === 'HEAD';
-      response.writeHead(allowed ? result.status : 405, { 'content-type': result.contentType, 'content-length': allowed ? Buffer.byteLength(result.content) : 0 });
+      response.writeHead(allowed ? result.status : 405, {
+        'content-type': result.contentType,
+        'content-length': allowed ? Buffer.byteLength(result.content) : 0,
+      });
       response.end(allowed && request.method === 'GET' ? result.content : undefined);
     });
   }
@@ -98,7 +117,9 @@ export function createMetadataListeners(options: {
       listening = server;
       server.maxConnections = 256;
       server.on('connection', (socket: Socket) => http.emit('connection', socket));
-      server.on('error', (error) => log.warn({ networkId, error: String(error) }, 'a metadata listener failed'));
+      server.on('error', (error) =>
+        log.warn({ networkId, error: String(error) }, 'a metadata listener failed'),
+      );
     });
     return {
       ready,

@@ -12,7 +12,13 @@ const body: ServerBody = {
   vcpus: 1,
   memoryMib: 64,
   rootGib: 0,
-  image: { id: '70a599e0-31e7-49b7-b260-868f441e862b', diskFormat: 'qcow2', containerFormat: 'bare', hash: '0'.repeat(128), size: 1 },
+  image: {
+    id: '70a599e0-31e7-49b7-b260-868f441e862b',
+    diskFormat: 'qcow2',
+    containerFormat: 'bare',
+    hash: '0'.repeat(128),
+    size: 1,
+  },
   ports: [{ portId: 'port-1', mac: portBody(1).mac }],
   power: 'running',
   rebootCount: 0,
@@ -26,7 +32,12 @@ const body: ServerBody = {
     createdAt: 0,
   },
 };
-const guest: MetadataGuest = { serverId: '8f2b1c3d-0000-4000-8000-000000000001', body, ports: [{ portId: '0123456789abcdef', port: portBody(1), network: networkBody() }], randomSeed: 'c2VlZA==' };
+const guest: MetadataGuest = {
+  serverId: '8f2b1c3d-0000-4000-8000-000000000001',
+  body,
+  ports: [{ portId: '0123456789abcdef', port: portBody(1), network: networkBody() }],
+  randomSeed: 'c2VlZA==',
+};
 const get = (path: string, of = guest): string => {
   const { status, content } = metadataResponse(path, of);
   return status === 200 ? content.toString() : `${status}`;
@@ -35,7 +46,9 @@ const get = (path: string, of = guest): string => {
 test('the EC2 tree lists itself and answers its leaves, with and without a slash at the end', () => {
   expect(get('/').split('\n').slice(-2)).toEqual(['2009-04-04', 'latest']);
   expect(get('/latest')).toBe('meta-data/\nuser-data');
-  expect(get('/latest/meta-data/').split('\n')).toEqual(expect.arrayContaining(['instance-id', 'placement/', 'public-keys/', 'local-ipv4']));
+  expect(get('/latest/meta-data/').split('\n')).toEqual(
+    expect.arrayContaining(['instance-id', 'placement/', 'public-keys/', 'local-ipv4']),
+  );
   expect(get('/latest/meta-data/public-keys/')).toBe('0=mine');
   expect(get('/latest/meta-data/public-keys/0/')).toBe('openssh-key');
   expect(get('/2009-04-04/meta-data/public-keys/0/openssh-key')).toBe('ssh-ed25519 AAAA me');
@@ -67,7 +80,15 @@ test('network data describes links, DHCP and static addresses', () => {
   const still = networkBody({ subnets: [subnetBody({ enableDhcp: false })] });
   const fixed = { ...guest, ports: [{ portId: '0123456789abcdef', port: portBody(1), network: still }] };
   expect(JSON.parse(get('/openstack/latest/network_data.json'))).toEqual({
-    links: [{ id: 'tap0123456789a', vif_id: '0123456789abcdef', type: 'bridge', mtu: 1450, ethernet_mac_address: portBody(1).mac }],
+    links: [
+      {
+        id: 'tap0123456789a',
+        vif_id: '0123456789abcdef',
+        type: 'bridge',
+        mtu: 1450,
+        ethernet_mac_address: portBody(1).mac,
+      },
+    ],
     networks: [{ id: 'network0', type: 'ipv4_dhcp', link: 'tap0123456789a', network_id: 'network-1' }],
     services: [{ type: 'dns', address: '192.0.2.53' }],
   });
@@ -80,13 +101,29 @@ test('network data describes links, DHCP and static addresses', () => {
 });
 
 test('user data comes out byte for byte, and is not there when none was given', () => {
-  expect(metadataResponse('/openstack/latest/user_data', guest).content).toEqual(Buffer.from([0x1f, 0x8b, 0x00, 0xff]));
+  expect(metadataResponse('/openstack/latest/user_data', guest).content).toEqual(
+    Buffer.from([0x1f, 0x8b, 0x00, 0xff]),
+  );
   const without = { ...guest, body: { ...body, metadata: { ...body.metadata, userData: null } } };
-  expect([get('/latest/user-data', without), get('/openstack/latest/user_data', without)]).toEqual(['404', '404']);
+  expect([get('/latest/user-data', without), get('/openstack/latest/user_data', without)]).toEqual([
+    '404',
+    '404',
+  ]);
   expect(get('/latest', without)).toBe('meta-data/');
 });
 
 test('paths that lead nowhere, or out of the tree, are 404', () => {
-  for (const path of ['/nowhere', '/latest/meta-data/nothing', '/latest/meta-data/__proto__', '/latest/meta-data/constructor', '/latest/meta-data/public-keys/1', '/latest/meta-data/public-keys/0/_name', '/openstack/latest/../user_data', '/openstack/2001-01-01/meta_data.json', '/latest/meta-data/hostname/x', '/latest/user-data/x'])
+  for (const path of [
+    '/nowhere',
+    '/latest/meta-data/nothing',
+    '/latest/meta-data/__proto__',
+    '/latest/meta-data/constructor',
+    '/latest/meta-data/public-keys/1',
+    '/latest/meta-data/public-keys/0/_name',
+    '/openstack/latest/../user_data',
+    '/openstack/2001-01-01/meta_data.json',
+    '/latest/meta-data/hostname/x',
+    '/latest/user-data/x',
+  ])
     expect(get(path), path).toBe('404');
 });

@@ -15,7 +15,17 @@ export type MetadataGuest = {
 
 export type MetadataResponse = { status: number; contentType: string; content: string | Buffer };
 
-const ec2Versions = ['1.0', '2007-01-19', '2007-03-01', '2007-08-29', '2007-10-10', '2007-12-15', '2008-02-01', '2008-09-01', '2009-04-04'];
+const ec2Versions = [
+  '1.0',
+  '2007-01-19',
+  '2007-03-01',
+  '2007-08-29',
+  '2007-10-10',
+  '2007-12-15',
+  '2008-02-01',
+  '2008-09-01',
+  '2009-04-04',
+];
 const openstackVersions = [
   '2012-08-10',
   '2013-04-04',
@@ -30,9 +40,21 @@ const openstackVersions = [
 /** Nova's dhcp_domain default. */
 const domain = 'novalocal';
 
-const text = (content: string): MetadataResponse => ({ status: 200, contentType: 'text/plain; charset=utf-8', content });
-const json = (value: unknown): MetadataResponse => ({ status: 200, contentType: 'application/json', content: JSON.stringify(value) });
-export const notFound: MetadataResponse = { status: 404, contentType: 'text/plain; charset=utf-8', content: '404 Not Found\n' };
+const text = (content: string): MetadataResponse => ({
+  status: 200,
+  contentType: 'text/plain; charset=utf-8',
+  content,
+});
+const json = (value: unknown): MetadataResponse => ({
+  status: 200,
+  contentType: 'application/json',
+  content: JSON.stringify(value),
+});
+export const notFound: MetadataResponse = {
+  status: 404,
+  contentType: 'text/plain; charset=utf-8',
+  content: '404 Not Found\n',
+};
 
 const withoutLength = (cidr: string): string => cidr.split('/')[0] ?? cidr;
 
@@ -42,7 +64,13 @@ function networkData(guest: MetadataGuest): unknown {
   const networks: unknown[] = [];
   for (const { portId, port, network } of guest.ports) {
     const link = `tap${portId.slice(0, 11)}`;
-    links.push({ id: link, vif_id: portId, type: 'bridge', mtu: network.mtu, ethernet_mac_address: port.mac });
+    links.push({
+      id: link,
+      vif_id: portId,
+      type: 'bridge',
+      mtu: network.mtu,
+      ethernet_mac_address: port.mac,
+    });
     for (const fixed of port.fixedIps) {
       const subnet = network.subnets.find(({ id }) => id === fixed.subnetId);
       if (subnet === undefined) continue;
@@ -53,7 +81,8 @@ function networkData(guest: MetadataGuest): unknown {
       const length = Number(config.addresses[0]?.split('/')[1] ?? 0);
       const routes = config.routes.map(({ destination, via }) => ({
         network: withoutLength(destination),
-        netmask: subnet.ipVersion === 4 ? netmask(Number(destination.split('/')[1])) : destination.split('/')[1],
+        netmask:
+          subnet.ipVersion === 4 ? netmask(Number(destination.split('/')[1])) : destination.split('/')[1],
         gateway: via,
       }));
       if (subnet.ipVersion === 4 && subnet.enableDhcp) networks.push({ ...base, type: 'ipv4_dhcp' });
@@ -77,7 +106,12 @@ function openstackData(guest: MetadataGuest): unknown {
   return {
     uuid: serverId,
     ...(Object.keys(metadata.meta).length === 0 ? {} : { meta: metadata.meta }),
-    ...(metadata.keys.length === 0 ? {} : { public_keys: Object.fromEntries(metadata.keys.map(({ name, data }) => [name, data])), keys: metadata.keys }),
+    ...(metadata.keys.length === 0
+      ? {}
+      : {
+          public_keys: Object.fromEntries(metadata.keys.map(({ name, data }) => [name, data])),
+          keys: metadata.keys,
+        }),
     hostname: `${body.hostname}.${domain}`,
     name: body.name,
     launch_index: 0,
@@ -90,13 +124,19 @@ function openstackData(guest: MetadataGuest): unknown {
 }
 
 /** EC2 ids are short: `prefix-` and the first eight hexadecimal digits of the uuid. */
-const ec2Id = (kind: string, uuid: string): string => `${kind}-${uuid.replace(/[^0-9a-f]/g, '').padEnd(8, '0').slice(0, 8)}`;
+const ec2Id = (kind: string, uuid: string): string =>
+  `${kind}-${uuid
+    .replace(/[^0-9a-f]/g, '')
+    .padEnd(8, '0')
+    .slice(0, 8)}`;
 
 type Tree = { [name: string]: string | Tree };
 
 function ec2Tree(guest: MetadataGuest): Tree {
   const { body, serverId } = guest;
-  const ipv4 = guest.ports.flatMap(({ port }) => port.fixedIps).find(({ ipAddress }) => !ipAddress.includes(':'))?.ipAddress ?? '';
+  const ipv4 =
+    guest.ports.flatMap(({ port }) => port.fixedIps).find(({ ipAddress }) => !ipAddress.includes(':'))
+      ?.ipAddress ?? '';
   const keys: Tree = {};
   body.metadata.keys.forEach(({ name, data }, index) => {
     keys[`${index}`] = { _name: `${index}=${name}`, 'openssh-key': data };
@@ -123,14 +163,17 @@ function ec2Tree(guest: MetadataGuest): Tree {
 const listing = (tree: Tree): string =>
   Object.entries(tree)
     .filter(([name]) => name !== '_name')
-    .map(([name, value]) => (typeof value === 'string' ? name : typeof value['_name'] === 'string' ? value['_name'] : `${name}/`))
+    .map(([name, value]) =>
+      typeof value === 'string' ? name : typeof value['_name'] === 'string' ? value['_name'] : `${name}/`,
+    )
     .sort()
     .join('\n');
 
 function inTree(tree: Tree, path: string[]): MetadataResponse {
   let node: string | Tree = tree;
   for (const part of path) {
-    const next: string | Tree | undefined = typeof node === 'string' || part === '_name' || !Object.hasOwn(node, part) ? undefined : node[part];
+    const next: string | Tree | undefined =
+      typeof node === 'string' || part === '_name' || !Object.hasOwn(node, part) ? undefined : node[part];
     if (next === undefined) return notFound;
     node = next;
   }
@@ -139,7 +182,9 @@ function inTree(tree: Tree, path: string[]): MetadataResponse {
 
 function userData(guest: MetadataGuest): MetadataResponse {
   const encoded = guest.body.metadata.userData;
-  return encoded === null ? notFound : { status: 200, contentType: 'application/octet-stream', content: Buffer.from(encoded, 'base64') };
+  return encoded === null
+    ? notFound
+    : { status: 200, contentType: 'application/octet-stream', content: Buffer.from(encoded, 'base64') };
 }
 
 function openstack(guest: MetadataGuest, [version, name, ...rest]: string[]): MetadataResponse {
@@ -154,7 +199,10 @@ function openstack(guest: MetadataGuest, [version, name, ...rest]: string[]): Me
     'network_data.json': { since: '2015-10-15', answer: () => json(networkData(guest)) },
     'vendor_data2.json': { since: '2016-10-06', answer: () => json({}) },
   };
-  const visible = Object.entries(entries).filter(([entry, { since }]) => reached(since) && (entry !== 'user_data' || guest.body.metadata.userData !== null));
+  const visible = Object.entries(entries).filter(
+    ([entry, { since }]) =>
+      reached(since) && (entry !== 'user_data' || guest.body.metadata.userData !== null),
+  );
   if (name === undefined) return text(visible.map(([entry]) => entry).join('\n'));
   return visible.find(([entry]) => entry === name)?.[1].answer() ?? notFound;
 }

@@ -32,7 +32,10 @@ const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 /** Ids become names of chains and sets, and device aliases. */
 export function checkId(kind: string, id: string): void {
   if (!idPattern.test(id))
-    throw new DriverError('refused', `${kind} id ${JSON.stringify(id.slice(0, 140))} must match ${idPattern.source}.`);
+    throw new DriverError(
+      'refused',
+      `${kind} id ${JSON.stringify(id.slice(0, 140))} must match ${idPattern.source}.`,
+    );
 }
 
 export const bridgeOf = (networkId: string): string => `b${short(networkId)}`;

@@ -4,7 +4,14 @@ import { DriverError } from '../../errors.ts';
 import { ip, ipJson, namespaceExists, setSysctl } from './commands.ts';
 import type { LinuxContext } from './context.ts';
 import { hasHost } from './external.ts';
-import { dhcpServerRules, metadataAddress, removeTrustedDeviceRules, removeZoneRules, trustedDeviceRules, zoneRules } from './filter.ts';
+import {
+  dhcpServerRules,
+  metadataAddress,
+  removeTrustedDeviceRules,
+  removeZoneRules,
+  trustedDeviceRules,
+  zoneRules,
+} from './filter.ts';
 import { hasDhcpInterface, servingSubnets, subnetConfig } from './guest-config.ts';
 import { aliasOf, type Device } from './kernel-state.ts';
 import { bridgeOf, checkId, dhcpInterface, dhcpPortOf, fingerprint, hostPort, macOf } from './names.ts';
@@ -13,7 +20,10 @@ import { applyPort } from './port.ts';
 function freeZone(zones: ReadonlyMap<string, number>, networkId: string): number {
   const used = new Set(zones.values());
   for (let zone = 1; zone <= 65_535; zone++) if (!used.has(zone)) return zone;
-  throw new DriverError('failed', `Network ${networkId}: this host already has 65,535 networks, one for each conntrack zone.`);
+  throw new DriverError(
+    'failed',
+    `Network ${networkId}: this host already has 65,535 networks, one for each conntrack zone.`,
+  );
 }
 
 /** The namespace with the DHCP address(es); one interface and one MAC for all subnets, as Neutron's DHCP port. */
@@ -25,12 +35,18 @@ async function ensureNamespace(ctx: LinuxContext, id: string, network: NetworkBo
   const mac = subnets.find(({ dhcpMac }) => dhcpMac !== null)?.dhcpMac ?? macOf(`dhcp ${id}`);
   const created = !(await namespaceExists(ns));
   if (created) await ip(null, [`netns add ${ns}`], what);
-  await setSysctl(ns, '1', ['ipv6/conf/all/disable_ipv6', 'ipv6/conf/default/disable_ipv6'], what).catch(() => {}); // a kernel without IPv6
-  const plugged = !created && (await ipJson(ns, ['link', 'show'], what)).some((link) => link['ifname'] === dhcpInterface);
+  await setSysctl(ns, '1', ['ipv6/conf/all/disable_ipv6', 'ipv6/conf/default/disable_ipv6'], what).catch(
+    () => {},
+  ); // a kernel without IPv6
+  const plugged =
+    !created && (await ipJson(ns, ['link', 'show'], what)).some((link) => link['ifname'] === dhcpInterface);
   if (!plugged)
     await ip(
       ctx.names.switchNs,
-      [...(ctx.kernel.devices.has(port) ? [`link del ${port}`] : []), `link add ${port} type veth peer name ${dhcpInterface} netns ${ns}`],
+      [
+        ...(ctx.kernel.devices.has(port) ? [`link del ${port}`] : []),
+        `link add ${port} type veth peer name ${dhcpInterface} netns ${ns}`,
+      ],
       what,
     );
   const wanted = subnets.map((subnet) => `${subnet.dhcpIp ?? ''}/${subnetConfig(subnet).prefixLength}`);
@@ -52,7 +68,11 @@ async function ensureNamespace(ctx: LinuxContext, id: string, network: NetworkBo
     ],
     what,
   );
-  await ip(ctx.names.switchNs, [`link set ${port} mtu ${network.mtu} master ${bridgeOf(id)}`, `link set ${port} up`], what);
+  await ip(
+    ctx.names.switchNs,
+    [`link set ${port} mtu ${network.mtu} master ${bridgeOf(id)}`, `link set ${port} up`],
+    what,
+  );
   ctx.kernel.devices.set(port, { master: bridgeOf(id), kind: null, id: '', hash: '', netns: ns });
 }
 
@@ -75,10 +95,15 @@ async function applyNetwork(ctx: LinuxContext, id: string, network: NetworkBody)
   const host = hasHost(network, ctx.options.externalCidr);
   const serving = servingSubnets(network).map((subnet) => ({ ip: subnet.dhcpIp ?? '', mac: subnet.dhcpMac }));
   // DNS and routes are part of it because the containers' interfaces are configured from them.
-  const hash = fingerprint(JSON.stringify([network.mtu, network.adminUp, host, zone, serving, configs, names.networkNs(id)]));
+  const hash = fingerprint(
+    JSON.stringify([network.mtu, network.adminUp, host, zone, serving, configs, names.networkNs(id)]),
+  );
   const present = kernel.devices.get(bridge);
-  const answering = serving.length === 0 || (kernel.devices.get(dhcpPortOf(id))?.master === bridge && (await namespaceExists(names.networkNs(id))));
-  if (present?.hash === hash && answering && (!host || kernel.devices.get(hostPort)?.master === bridge)) return false;
+  const answering =
+    serving.length === 0 ||
+    (kernel.devices.get(dhcpPortOf(id))?.master === bridge && (await namespaceExists(names.networkNs(id))));
+  if (present?.hash === hash && answering && (!host || kernel.devices.get(hostPort)?.master === bridge))
+    return false;
   const what = `Network ${id}`;
   const final: Device = { master: null, kind: 'network', id, hash, netns: '' };
   const servers = serving.map(({ ip: server }) => server);
@@ -86,7 +111,9 @@ async function applyNetwork(ctx: LinuxContext, id: string, network: NetworkBody)
   kernel.zones.set(bridge, zone);
   try {
     await ctx.nft(
-      zoneRules(bridge, zone) + dhcpServerRules(bridge, kernel.dhcpServers.get(bridge) ?? [], servers) + (serving.length === 0 ? '' : trustedDeviceRules(dhcpPortOf(id))),
+      zoneRules(bridge, zone) +
+        dhcpServerRules(bridge, kernel.dhcpServers.get(bridge) ?? [], servers) +
+        (serving.length === 0 ? '' : trustedDeviceRules(dhcpPortOf(id))),
       what,
     );
   } catch (error) {
@@ -97,7 +124,11 @@ async function applyNetwork(ctx: LinuxContext, id: string, network: NetworkBody)
   await ip(
     names.switchNs,
     [
-      ...(present === undefined ? [`link add ${bridge} address ${macOf(`bridge ${id}`)} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`] : []),
+      ...(present === undefined
+        ? [
+            `link add ${bridge} address ${macOf(`bridge ${id}`)} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
+          ]
+        : []),
       `link set ${bridge} alias ${aliasOf({ ...final, hash: '' })}`,
       `link set ${bridge} type bridge nf_call_iptables 1 nf_call_ip6tables 1`,
       // Frames to 01-80-C2-00-00-0x pass no filter; learning from them would let a guest take over a MAC.
@@ -123,7 +154,12 @@ export function ensureNetwork(ctx: LinuxContext, id: string, network: NetworkBod
       const changed = await applyNetwork(ctx, id, network);
       ctx.networks.set(id, network);
       await ctx.dhcp.ensure(id, network);
-      if (hasDhcpInterface(network)) ctx.listeners.ensure(id).catch((error: unknown) => ctx.options.log.warn({ networkId: id, error: String(error) }, 'metadata does not listen yet'));
+      if (hasDhcpInterface(network))
+        ctx.listeners
+          .ensure(id)
+          .catch((error: unknown) =>
+            ctx.options.log.warn({ networkId: id, error: String(error) }, 'metadata does not listen yet'),
+          );
       if (changed) await refreshPorts(ctx, id);
     } catch (error) {
       await ctx.refresh();
@@ -149,9 +185,14 @@ export function removeNetwork(ctx: LinuxContext, id: string): Promise<void> {
   const bridge = bridgeOf(id);
   return ctx.exclusive(`network:${id}`, async () => {
     const { kernel, names } = ctx;
-    const users = [...kernel.devices.values()].filter((device) => device.master === bridge && (device.kind === 'port' || device.kind === 'router'));
+    const users = [...kernel.devices.values()].filter(
+      (device) => device.master === bridge && (device.kind === 'port' || device.kind === 'router'),
+    );
     if (users.length > 0)
-      throw new DriverError('failed', `Network ${id} still has ${users.length} port(s) or router(s) on this host, e.g. ${users[0]?.kind} ${users[0]?.id}: remove them first.`);
+      throw new DriverError(
+        'failed',
+        `Network ${id} still has ${users.length} port(s) or router(s) on this host, e.g. ${users[0]?.kind} ${users[0]?.id}: remove them first.`,
+      );
     const what = `Removing network ${id}`;
     ctx.networks.delete(id);
     try {
@@ -160,7 +201,12 @@ export function removeNetwork(ctx: LinuxContext, id: string): Promise<void> {
       kernel.devices.delete(bridge);
       const zone = kernel.zones.get(bridge);
       if (zone !== undefined)
-        await ctx.nft(dhcpServerRules(bridge, kernel.dhcpServers.get(bridge) ?? [], []) + removeTrustedDeviceRules(dhcpPortOf(id)) + removeZoneRules(bridge, zone), what);
+        await ctx.nft(
+          dhcpServerRules(bridge, kernel.dhcpServers.get(bridge) ?? [], []) +
+            removeTrustedDeviceRules(dhcpPortOf(id)) +
+            removeZoneRules(bridge, zone),
+          what,
+        );
       kernel.zones.delete(bridge);
       kernel.dhcpServers.delete(bridge);
     } catch (error) {

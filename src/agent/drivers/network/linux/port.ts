@@ -25,13 +25,20 @@ function freeMark(marks: ReadonlyMap<string, number>): number {
 export function flowsOf(ctx: LinuxContext, body: PortBody, only: Partial<Flow> = {}): Flow[] {
   const zone = ctx.kernel.zones.get(bridgeOf(body.networkId));
   if (zone === undefined) return [];
-  const addresses = [...body.fixedIps.map(({ ipAddress }) => ipAddress), ...body.allowedAddressPairs.map(({ ipAddress }) => ipAddress)];
+  const addresses = [
+    ...body.fixedIps.map(({ ipAddress }) => ipAddress),
+    ...body.allowedAddressPairs.map(({ ipAddress }) => ipAddress),
+  ];
   const directions = only.match === undefined ? (['--orig-src', '--orig-dst'] as const) : [only.match];
-  return addresses.flatMap((text) => directions.map((match) => ({ ...only, zone, match, address: prefix('address', text).text })));
+  return addresses.flatMap((text) =>
+    directions.map((match) => ({ ...only, zone, match, address: prefix('address', text).text })),
+  );
 }
 
 const strings = (value: unknown): Record<string, unknown>[] =>
-  Array.isArray(value) ? value.filter((row): row is Record<string, unknown> => typeof row === 'object' && row !== null) : [];
+  Array.isArray(value)
+    ? value.filter((row): row is Record<string, unknown> => typeof row === 'object' && row !== null)
+    : [];
 
 /** Index of the port's interface in the namespace: its own, or the lowest that is free. */
 async function interfaceIndex(ns: string, id: string): Promise<{ index: number; exists: boolean }> {
@@ -46,7 +53,13 @@ async function interfaceIndex(ns: string, id: string): Promise<{ index: number; 
 }
 
 /** Lines that bring the interface from what it has to what the configuration says. */
-async function interfaceLines(ns: string, device: string, index: number, fresh: boolean, config: GuestConfig): Promise<string[]> {
+async function interfaceLines(
+  ns: string,
+  device: string,
+  index: number,
+  fresh: boolean,
+  config: GuestConfig,
+): Promise<string[]> {
   const lines: string[] = [];
   const metric = 100 + index;
   const families = ['-4', '-6'] as const;
@@ -55,24 +68,44 @@ async function interfaceLines(ns: string, device: string, index: number, fresh: 
     for (const link of await ipJson(ns, ['addr', 'show', 'dev', device], what))
       for (const entry of strings(link['addr_info'])) {
         const text = `${String(entry['local'])}/${String(entry['prefixlen'])}`;
-        if (entry['scope'] === 'global' && !config.addresses.includes(text)) lines.push(`addr del ${text} dev ${device}`);
+        if (entry['scope'] === 'global' && !config.addresses.includes(text))
+          lines.push(`addr del ${text} dev ${device}`);
       }
     for (const family of families)
-      for (const route of await ipJson(ns, [family, 'route', 'show', 'dev', device, 'metric', `${metric}`], what).catch(() => [])) {
+      for (const route of await ipJson(
+        ns,
+        [family, 'route', 'show', 'dev', device, 'metric', `${metric}`],
+        what,
+      ).catch(() => [])) {
         const shown = String(route['dst']);
-        const wanted = config.routes.some(({ destination, via }) => via === route['gateway'] && (destination === shown || destination === `${shown}/32` || (shown === 'default' && destination.endsWith('/0'))));
-        if (route['gateway'] !== undefined && !wanted) lines.push(`route del ${shown} via ${String(route['gateway'])} dev ${device} metric ${metric}`);
+        const wanted = config.routes.some(
+          ({ destination, via }) =>
+            via === route['gateway'] &&
+            (destination === shown ||
+              destination === `${shown}/32` ||
+              (shown === 'default' && destination.endsWith('/0'))),
+        );
+        if (route['gateway'] !== undefined && !wanted)
+          lines.push(`route del ${shown} via ${String(route['gateway'])} dev ${device} metric ${metric}`);
       }
   }
-  for (const text of config.addresses) lines.push(`addr replace ${text} dev ${device}${text.includes(':') ? ' nodad' : ''}`);
+  for (const text of config.addresses)
+    lines.push(`addr replace ${text} dev ${device}${text.includes(':') ? ' nodad' : ''}`);
   lines.push(`link set ${device} mtu ${config.mtu} up`);
   // onlink: Neutron allows a gateway outside the subnet.
-  for (const { destination, via } of config.routes) lines.push(`route replace ${destination} via ${via} dev ${device} onlink metric ${metric}`);
+  for (const { destination, via } of config.routes)
+    lines.push(`route replace ${destination} via ${via} dev ${device} onlink metric ${metric}`);
   return lines;
 }
 
 /** The container's end: made in its namespace together with the switch's end, which stays down until the rules and limits stand. */
-async function plugIntoNamespace(ctx: LinuxContext, id: string, body: PortBody, config: GuestConfig, exists: boolean): Promise<void> {
+async function plugIntoNamespace(
+  ctx: LinuxContext,
+  id: string,
+  body: PortBody,
+  config: GuestConfig,
+  exists: boolean,
+): Promise<void> {
   const ns = ctx.names.serverNs(body.serverId);
   const what = `Port ${id}: plugging it into its container's namespace`;
   await ctx.exclusive(`server:${ns}`, async () => {
@@ -84,9 +117,20 @@ async function plugIntoNamespace(ctx: LinuxContext, id: string, body: PortBody, 
     const fresh = !plugged || !exists;
     if (fresh && exists) await ip(ctx.names.switchNs, [`link del ${veth}`], what);
     const identity = fresh
-      ? [`link add ${device} address ${body.mac} mtu ${config.mtu} type veth peer name ${veth} mtu ${config.mtu} netns ${ctx.names.switchNs}`, `link set ${device} alias port:${id}`]
+      ? [
+          `link add ${device} address ${body.mac} mtu ${config.mtu} type veth peer name ${veth} mtu ${config.mtu} netns ${ctx.names.switchNs}`,
+          `link set ${device} alias port:${id}`,
+        ]
       : [`link set ${device} address ${body.mac}`];
-    await ip(ns, [...(created ? ['link set lo up'] : []), ...identity, ...(await interfaceLines(ns, device, index, fresh, config))], what);
+    await ip(
+      ns,
+      [
+        ...(created ? ['link set lo up'] : []),
+        ...identity,
+        ...(await interfaceLines(ns, device, index, fresh, config)),
+      ],
+      what,
+    );
     if (index > 0) return;
     try {
       await mkdir(`/etc/netns/${ns}`, { recursive: true, mode: 0o755 });
@@ -97,7 +141,13 @@ async function plugIntoNamespace(ctx: LinuxContext, id: string, body: PortBody, 
   });
 }
 
-async function shape(ctx: LinuxContext, id: string, device: string, body: PortBody, fresh: boolean): Promise<void> {
+async function shape(
+  ctx: LinuxContext,
+  id: string,
+  device: string,
+  body: PortBody,
+  fresh: boolean,
+): Promise<void> {
   const ifb = ifbOf(id);
   const wanted = shaping(device, ifb, body);
   const what = `Port ${id}: setting its bandwidth limits`;
@@ -114,14 +164,20 @@ async function shape(ctx: LinuxContext, id: string, device: string, body: PortBo
 function mayHaveLost(before: PortBody | undefined, after: PortBody): boolean {
   if (before === undefined) return true;
   const groups = new Set(after.securityGroupIds);
-  return before.securityGroupIds.some((group) => !groups.has(group)) || before.portSecurity !== after.portSecurity || !after.adminUp;
+  return (
+    before.securityGroupIds.some((group) => !groups.has(group)) ||
+    before.portSecurity !== after.portSecurity ||
+    !after.adminUp
+  );
 }
 
 function knownNetwork(ctx: LinuxContext, id: string, body: PortBody): NetworkBody {
   const network = ctx.networks.get(body.networkId);
-  if (network === undefined) throw new DriverError('failed', `Port ${id}: its network ${body.networkId} is not on this host yet.`);
+  if (network === undefined)
+    throw new DriverError('failed', `Port ${id}: its network ${body.networkId} is not on this host yet.`);
   for (const group of body.portSecurity ? body.securityGroupIds : [])
-    if (!ctx.kernel.securityGroups.has(group)) throw new DriverError('failed', `Port ${id}: its security group ${group} is not on this host yet.`);
+    if (!ctx.kernel.securityGroups.has(group))
+      throw new DriverError('failed', `Port ${id}: its security group ${group} is not on this host yet.`);
   return network;
 }
 
@@ -150,10 +206,18 @@ export async function applyPort(ctx: LinuxContext, id: string, body: PortBody): 
       if (fresh) kernel.marks.delete(device);
       throw error;
     }
-    const cut = present === undefined || mayHaveLost(ctx.ports.get(id), body) ? cutFlows(names, names.switchNs, flowsOf(ctx, body), what) : null;
-    await Promise.all([cut, body.plug === 'netns' ? plugIntoNamespace(ctx, id, body, config, present !== undefined) : null]);
+    const cut =
+      present === undefined || mayHaveLost(ctx.ports.get(id), body)
+        ? cutFlows(names, names.switchNs, flowsOf(ctx, body), what)
+        : null;
+    await Promise.all([
+      cut,
+      body.plug === 'netns' ? plugIntoNamespace(ctx, id, body, config, present !== undefined) : null,
+    ]);
     const lines = [
-      ...(body.plug === 'tap' && present === undefined ? [`tuntap add dev ${device} mode tap user ${ctx.options.guestUid(body.serverId)}`] : []),
+      ...(body.plug === 'tap' && present === undefined
+        ? [`tuntap add dev ${device} mode tap user ${ctx.options.guestUid(body.serverId)}`]
+        : []),
       `link set ${device} alias ${aliasOf({ ...final, hash: '' })}`,
       `link set ${device} mtu ${config.mtu}`,
     ];
@@ -163,21 +227,32 @@ export async function applyPort(ctx: LinuxContext, id: string, body: PortBody): 
       await shape(ctx, id, device, body, present === undefined);
     }
     if (present?.master !== bridge) lines.push(`link set ${device} master ${bridge}`);
-    await ip(names.switchNs, [...lines, `link set ${device} ${body.adminUp ? 'up' : 'down'}`, `link set ${device} alias ${aliasOf(final)}`], what);
+    await ip(
+      names.switchNs,
+      [
+        ...lines,
+        `link set ${device} ${body.adminUp ? 'up' : 'down'}`,
+        `link set ${device} alias ${aliasOf(final)}`,
+      ],
+      what,
+    );
     kernel.devices.set(device, final);
   }
   ctx.ports.set(id, body);
   await ctx.dhcp.setHost(body.networkId, id, dhcpHost(body, network));
   if (hasDhcpInterface(network)) await ctx.listeners.ensure(body.networkId);
   const plugged = { portId: id, mac: body.mac, mtu: config.mtu };
-  return body.plug === 'tap' ? { ...plugged, plug: 'tap', device, netns: names.switchNs } : { ...plugged, plug: 'netns', netns };
+  return body.plug === 'tap'
+    ? { ...plugged, plug: 'tap', device, netns: names.switchNs }
+    : { ...plugged, plug: 'netns', netns };
 }
 
 export function ensurePort(ctx: LinuxContext, id: string, body: PortBody): Promise<PluggedPort> {
   checkId('Port', id);
   return ctx.exclusive(`network:${body.networkId}`, async () => {
     const before = ctx.ports.get(id);
-    if (before !== undefined && deviceOf(id, before) !== deviceOf(id, body)) await unplug(ctx, id, deviceOf(id, before));
+    if (before !== undefined && deviceOf(id, before) !== deviceOf(id, body))
+      await unplug(ctx, id, deviceOf(id, before));
     try {
       return await applyPort(ctx, id, body);
     } catch (error) {
@@ -192,7 +267,12 @@ async function unplug(ctx: LinuxContext, id: string, device: string): Promise<vo
   const what = `Removing port ${id}`;
   const present = kernel.devices.get(device);
   const ifb = ifbOf(id);
-  if (present !== undefined) await ip(names.switchNs, [...(kernel.devices.has(ifb) ? [`link del ${ifb}`] : []), `link del ${device}`], what);
+  if (present !== undefined)
+    await ip(
+      names.switchNs,
+      [...(kernel.devices.has(ifb) ? [`link del ${ifb}`] : []), `link del ${device}`],
+      what,
+    );
   kernel.devices.delete(device);
   kernel.devices.delete(ifb);
   const mark = kernel.marks.get(device);
@@ -214,8 +294,12 @@ async function removeEmptyNamespace(ctx: LinuxContext, ns: string, what: string)
 
 export async function removePort(ctx: LinuxContext, id: string): Promise<void> {
   const devices = [tapOf(id), vethOf(id)];
-  const bridge = devices.map((device) => ctx.kernel.devices.get(device)?.master).find((master) => typeof master === 'string');
-  const networkId = ctx.ports.get(id)?.networkId ?? (bridge === undefined ? '' : (ctx.kernel.devices.get(bridge ?? '')?.id ?? ''));
+  const bridge = devices
+    .map((device) => ctx.kernel.devices.get(device)?.master)
+    .find((master) => typeof master === 'string');
+  const networkId =
+    ctx.ports.get(id)?.networkId ??
+    (bridge === undefined ? '' : (ctx.kernel.devices.get(bridge ?? '')?.id ?? ''));
   await ctx.exclusive(`network:${networkId}`, async () => {
     ctx.ports.delete(id);
     try {

@@ -10,7 +10,15 @@ import { aliasOf, type Device } from './kernel-state.ts';
 import { bridgeOf, checkId, fingerprint, routerGatewayOf, routerInterfaceOf, routerPortOf } from './names.ts';
 import { routerRules } from './router-text.ts';
 
-type Interface = { portId: string; networkId: string; mac: string; mtu: number; device: string; peer: string; addresses: string[] };
+type Interface = {
+  portId: string;
+  networkId: string;
+  mac: string;
+  mtu: number;
+  device: string;
+  peer: string;
+  addresses: string[];
+};
 type Route = { family: 4 | 6; destination: string; via: string };
 type Plan = { interfaces: Interface[]; routes: Route[]; floating: string[]; rules: string };
 
@@ -18,7 +26,8 @@ type Plan = { interfaces: Interface[]; routes: Route[]; floating: string[]; rule
 const routeProtocol = 186;
 
 /** An administratively down router forwards nothing: it stands, without interfaces. */
-const effective = (body: RouterBody): RouterBody => (body.adminUp ? body : { adminUp: false, interfaces: [], gateway: null, floatingIps: [], routes: [] });
+const effective = (body: RouterBody): RouterBody =>
+  body.adminUp ? body : { adminUp: false, interfaces: [], gateway: null, floatingIps: [], routes: [] };
 
 /** Checks every value before anything is touched. */
 function planRouter(ctx: LinuxContext, id: string, desired: RouterBody): Plan {
@@ -27,12 +36,15 @@ function planRouter(ctx: LinuxContext, id: string, desired: RouterBody): Plan {
   const field = `Router ${id}`;
   const mtuOf = (networkId: string): number => {
     const network = ctx.networks.get(networkId);
-    if (network === undefined) throw new DriverError('failed', `${field}: its network ${networkId} is not on this host yet.`);
+    if (network === undefined)
+      throw new DriverError('failed', `${field}: its network ${networkId} is not on this host yet.`);
     return network.mtu;
   };
   const inner = body.interfaces.map((entry) => ({ ...entry, device: routerInterfaceOf(entry.portId) }));
   const outer = gateway === null ? [] : [{ ...gateway, device: routerGatewayOf(gateway.portId) }];
-  const floating = body.floatingIps.map((entry) => `${address(`${field}: floating IP`, entry.floatingAddress, 4)}/32`);
+  const floating = body.floatingIps.map(
+    (entry) => `${address(`${field}: floating IP`, entry.floatingAddress, 4)}/32`,
+  );
   const interfaces = [...inner, ...outer].map(({ portId, networkId, mac, device, addresses }): Interface => {
     checkId('Port', portId);
     return {
@@ -50,7 +62,11 @@ function planRouter(ctx: LinuxContext, id: string, desired: RouterBody): Plan {
   });
   const routes = body.routes.map((route): Route => {
     const destination = prefix(`${field}: route destination`, route.destination);
-    return { family: destination.family, destination: destination.text, via: address(`${field}: route next hop`, route.nexthop, destination.family) };
+    return {
+      family: destination.family,
+      destination: destination.text,
+      via: address(`${field}: route next hop`, route.nexthop, destination.family),
+    };
   });
   if (gateway !== null && gateway.nexthop !== null) {
     const via = address(`${field}: gateway next hop`, gateway.nexthop);
@@ -67,7 +83,9 @@ async function readInterfaces(ns: string, what: string): Promise<Existing> {
   const devices = new Map<string, string[]>();
   for (const link of await ipJson(ns, ['addr', 'show'], what)) {
     const entries = Array.isArray(link['addr_info']) ? link['addr_info'] : [];
-    const texts = entries.filter((entry) => entry.scope === 'global').map((entry) => `${String(entry.local)}/${String(entry.prefixlen)}`);
+    const texts = entries
+      .filter((entry) => entry.scope === 'global')
+      .map((entry) => `${String(entry.local)}/${String(entry.prefixlen)}`);
     if (/^[ig][a-z2-7]{12}$/.test(String(link['ifname']))) devices.set(String(link['ifname']), texts);
   }
   return devices;
@@ -76,7 +94,11 @@ async function readInterfaces(ns: string, what: string): Promise<Existing> {
 async function readRoutes(ns: string, what: string): Promise<Map<string, Route>> {
   const routes = new Map<string, Route>();
   for (const family of [4, 6] as const)
-    for (const row of await ipJson(ns, [`-${family}`, 'route', 'show', 'proto', `${routeProtocol}`], what).catch(() => [])) {
+    for (const row of await ipJson(
+      ns,
+      [`-${family}`, 'route', 'show', 'proto', `${routeProtocol}`],
+      what,
+    ).catch(() => [])) {
       const route = { family, destination: String(row['dst']), via: String(row['gateway']) };
       routes.set(routeKey(route), route);
     }
@@ -88,23 +110,49 @@ const routeLine = (verb: 'replace' | 'del', { destination, via, family }: Route)
 
 /** Devices of this router in the switch that the plan has no use for. */
 const strayPeers = (ctx: LinuxContext, id: string, keep: ReadonlySet<string>): string[] =>
-  [...ctx.kernel.devices].filter(([name, device]) => device.kind === 'router' && device.id === id && !keep.has(name)).map(([name]) => name);
+  [...ctx.kernel.devices]
+    .filter(([name, device]) => device.kind === 'router' && device.id === id && !keep.has(name))
+    .map(([name]) => name);
 
 async function removePeers(ctx: LinuxContext, peers: string[], what: string): Promise<void> {
   if (peers.length === 0) return;
-  await ip(ctx.names.switchNs, peers.filter((peer) => ctx.kernel.devices.has(peer)).map((peer) => `link del ${peer}`), what);
+  await ip(
+    ctx.names.switchNs,
+    peers.filter((peer) => ctx.kernel.devices.has(peer)).map((peer) => `link del ${peer}`),
+    what,
+  );
   for (const peer of peers) ctx.kernel.devices.delete(peer);
   await ctx.nft(peers.map(removeTrustedDeviceRules).join(''), what);
 }
 
-async function plugInterfaces(ctx: LinuxContext, id: string, ns: string, plan: Plan, existing: Existing, what: string): Promise<void> {
+async function plugInterfaces(
+  ctx: LinuxContext,
+  id: string,
+  ns: string,
+  plan: Plan,
+  existing: Existing,
+  what: string,
+): Promise<void> {
   await removePeers(ctx, strayPeers(ctx, id, new Set(plan.interfaces.map(({ peer }) => peer))), what);
   // A port that moved here from another router, or whose other end is gone, is plugged anew.
-  const stale = plan.interfaces.filter(({ peer, device }) => ctx.kernel.devices.has(peer) && (ctx.kernel.devices.get(peer)?.id !== id || !existing.has(device)));
-  await removePeers(ctx, stale.map(({ peer }) => peer), what);
+  const stale = plan.interfaces.filter(
+    ({ peer, device }) =>
+      ctx.kernel.devices.has(peer) && (ctx.kernel.devices.get(peer)?.id !== id || !existing.has(device)),
+  );
+  await removePeers(
+    ctx,
+    stale.map(({ peer }) => peer),
+    what,
+  );
   const missing = plan.interfaces.filter(({ peer }) => !ctx.kernel.devices.has(peer));
   await ctx.nft(plan.interfaces.map(({ peer }) => trustedDeviceRules(peer)).join(''), what);
-  const aliased = ({ networkId }: Interface): Device => ({ master: bridgeOf(networkId), kind: 'router', id, hash: '', netns: ns });
+  const aliased = ({ networkId }: Interface): Device => ({
+    master: bridgeOf(networkId),
+    kind: 'router',
+    id,
+    hash: '',
+    netns: ns,
+  });
   await ip(
     ctx.names.switchNs,
     missing.flatMap((entry) => [
@@ -121,7 +169,10 @@ async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody): Pro
   const ns = ctx.names.routerNs(id);
   const hash = fingerprint(JSON.stringify(plan));
   const there = await namespaceExists(ns);
-  const plugged = plan.interfaces.every(({ peer, networkId }) => ctx.kernel.devices.get(peer)?.id === id && ctx.kernel.devices.get(peer)?.master === bridgeOf(networkId));
+  const plugged = plan.interfaces.every(
+    ({ peer, networkId }) =>
+      ctx.kernel.devices.get(peer)?.id === id && ctx.kernel.devices.get(peer)?.master === bridgeOf(networkId),
+  );
   if (ctx.kernel.routers.get(id) === hash && there && plugged) return;
   const what = `Router ${id}`;
   // Without its hash while it is being changed: a crash in between must not pass for done.
@@ -139,7 +190,8 @@ async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody): Pro
   const wantedRoutes = new Map(plan.routes.map((route) => [routeKey(route), route]));
   const lines = ['link set lo up'];
   // Read after the interfaces changed: routes go with their device.
-  for (const [key, route] of await readRoutes(ns, what)) if (!wantedRoutes.has(key)) lines.push(routeLine('del', route));
+  for (const [key, route] of await readRoutes(ns, what))
+    if (!wantedRoutes.has(key)) lines.push(routeLine('del', route));
   const gone: string[] = [];
   for (const { device, mac, mtu, addresses } of plan.interfaces) {
     const has = existing.get(device) ?? [];
@@ -148,7 +200,8 @@ async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody): Pro
       gone.push(text);
     }
     lines.push(`link set ${device} up`);
-    for (const text of addresses.filter((entry) => !has.includes(entry))) lines.push(`addr replace ${text} dev ${device}${text.includes(':') ? ' nodad' : ''}`);
+    for (const text of addresses.filter((entry) => !has.includes(entry)))
+      lines.push(`addr replace ${text} dev ${device}${text.includes(':') ? ' nodad' : ''}`);
     lines.push(`link set ${device} mtu ${mtu}`);
     // Setting the MAC again announces every address of the device (arp_notify), for neighbours that know another owner.
     if (addresses.some((entry) => !has.includes(entry))) lines.push(`link set ${device} address ${mac}`);
@@ -156,17 +209,31 @@ async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody): Pro
   await ip(ns, lines, what);
   await ip(
     ctx.names.switchNs,
-    plan.interfaces.flatMap(({ peer, networkId, mtu }) => [`link set ${peer} mtu ${mtu} master ${bridgeOf(networkId)}`, `link set ${peer} up`]),
+    plan.interfaces.flatMap(({ peer, networkId, mtu }) => [
+      `link set ${peer} mtu ${mtu} master ${bridgeOf(networkId)}`,
+      `link set ${peer} up`,
+    ]),
     what,
   );
-  await ip(ns, plan.routes.map((route) => routeLine('replace', route)), what);
+  await ip(
+    ns,
+    plan.routes.map((route) => routeLine('replace', route)),
+    what,
+  );
   await cutFlows(
     ctx.names,
     ns,
-    gone.filter((text) => text.endsWith('/32')).flatMap((text) => (['--orig-dst', '--reply-dst'] as const).map((match) => ({ match, address: text.slice(0, -3) }))),
+    gone
+      .filter((text) => text.endsWith('/32'))
+      .flatMap((text) =>
+        (['--orig-dst', '--reply-dst'] as const).map((match) => ({ match, address: text.slice(0, -3) })),
+      ),
     what,
   );
-  await ctx.nft(`flush chain inet strata router_${id}\nadd rule inet strata router_${id} return comment "${hash}"\n`, what);
+  await ctx.nft(
+    `flush chain inet strata router_${id}\nadd rule inet strata router_${id} return comment "${hash}"\n`,
+    what,
+  );
   ctx.kernel.routers.set(id, hash);
 }
 
@@ -191,7 +258,11 @@ export function removeRouter(ctx: LinuxContext, id: string): Promise<void> {
     try {
       await removePeers(ctx, strayPeers(ctx, id, new Set()), what);
       if (await namespaceExists(ns)) await ip(null, [`netns del ${ns}`], what);
-      if (ctx.kernel.routers.has(id)) await ctx.nft(`add chain inet strata router_${id}\nflush chain inet strata router_${id}\ndelete chain inet strata router_${id}\n`, what);
+      if (ctx.kernel.routers.has(id))
+        await ctx.nft(
+          `add chain inet strata router_${id}\nflush chain inet strata router_${id}\ndelete chain inet strata router_${id}\n`,
+          what,
+        );
       ctx.kernel.routers.delete(id);
     } catch (error) {
       await ctx.refresh();

@@ -13,7 +13,12 @@ export async function ensureSwitch(names: CloudNames, nft: LinuxContext['nft']):
   await mkdir(names.runDir, { recursive: true, mode: 0o755 });
   if (!(await namespaceExists(names.switchNs))) await ip(null, [`netns add ${names.switchNs}`], what);
   // The switch only forwards frames: it has no address of its own that a guest could talk to.
-  await setSysctl(names.switchNs, '1', ['ipv6/conf/all/disable_ipv6', 'ipv6/conf/default/disable_ipv6'], what).catch(() => {}); // a kernel without IPv6
+  await setSysctl(
+    names.switchNs,
+    '1',
+    ['ipv6/conf/all/disable_ipv6', 'ipv6/conf/default/disable_ipv6'],
+    what,
+  ).catch(() => {}); // a kernel without IPv6
   await ip(names.switchNs, ['link set lo up'], what);
   await probeBridgeFilter(names);
   await nft(baseRules, what);
@@ -24,11 +29,22 @@ export async function ensureSwitch(names: CloudNames, nft: LinuxContext['nft']):
  * where it works, because then no per-bridge zone could be set for tenants' overlapping addresses by the same rules.
  */
 async function probeBridgeFilter(names: CloudNames): Promise<void> {
-  await inNamespace(names.switchNs, ['modprobe', 'br_netfilter'], { what: 'Loading br_netfilter' }).catch(() => {}); // built in, or no modules here
+  await inNamespace(names.switchNs, ['modprobe', 'br_netfilter'], { what: 'Loading br_netfilter' }).catch(
+    () => {},
+  ); // built in, or no modules here
   try {
-    await ip(names.switchNs, ['link add probe type bridge nf_call_iptables 1 nf_call_ip6tables 1', 'link del probe'], 'Probing br_netfilter');
+    await ip(
+      names.switchNs,
+      ['link add probe type bridge nf_call_iptables 1 nf_call_ip6tables 1', 'link del probe'],
+      'Probing br_netfilter',
+    );
   } catch (error) {
-    throw new DriverError('unavailable', 'This kernel cannot filter bridged packets: it needs the modules bridge and br_netfilter.', String(error), error);
+    throw new DriverError(
+      'unavailable',
+      'This kernel cannot filter bridged packets: it needs the modules bridge and br_netfilter.',
+      String(error),
+      error,
+    );
   }
 }
 
@@ -36,19 +52,42 @@ async function probeBridgeFilter(names: CloudNames): Promise<void> {
 export async function pruneSwitch(ctx: LinuxContext): Promise<void> {
   const { devices, marks } = ctx.kernel;
   const what = 'Removing what a crash left half-done';
-  const known = new Set([...devices].filter(([, device]) => device.kind === 'port').map(([name]) => name.slice(1)));
-  const nameless = [...devices].filter(([name, device]) => device.kind === null && /^[tvrf][a-z2-7]{12}$/.test(name) && !(name.startsWith('f') && known.has(name.slice(1))));
-  for (const [name] of nameless) {
-    await ip(ctx.names.switchNs, [`link del ${name}`], what);
-    devices.delete(name);
-  }
-  for (const [device, mark] of [...marks]) {
-    if (devices.has(device) || device === hostPort) continue;
-    await ctx.nft(mark === trustedMark ? removeTrustedDeviceRules(device) : removePortRules(device.slice(1), device, mark), what);
-    marks.delete(device);
-  }
+  const known = new Set(
+    [...devices].filter(([, device]) => device.kind === 'port').map(([name]) => name.slice(1)),
+  );
+  const nameless = [...devices].filter(
+    ([name, device]) =>
+      device.kind === null &&
+      /^[tvrf][a-z2-7]{12}$/.test(name) &&
+      !(name.startsWith('f') && known.has(name.slice(1))),
+  );
+  for (const [name] of nameless)
+    await tolerant(ctx, name, async () => {
+      await ip(ctx.names.switchNs, [`link del ${name}`], what);
+      devices.delete(name);
+    });
+  for (const [device, mark] of [...marks])
+    if (!devices.has(device) && device !== hostPort)
+      await tolerant(ctx, device, async () => {
+        await ctx.nft(
+          mark === trustedMark
+            ? removeTrustedDeviceRules(device)
+            : removePortRules(device.slice(1), device, mark),
+          what,
+        );
+        marks.delete(device);
+      });
   await pruneNamespaces(ctx, what);
 }
+
+/** A leftover that cannot be removed must not keep the host from starting. */
+const tolerant = (ctx: LinuxContext, name: string, work: () => Promise<void>): Promise<void> =>
+  work().catch((error: unknown) =>
+    ctx.options.log.warn(
+      { name, error: String(error), detail: error instanceof DriverError ? error.detail : '' },
+      'a leftover could not be removed',
+    ),
+  );
 
 /** Namespaces and files of networks, routers and containers that the kernel knows no object for. */
 async function pruneNamespaces(ctx: LinuxContext, what: string): Promise<void> {
@@ -60,13 +99,18 @@ async function pruneNamespaces(ctx: LinuxContext, what: string): Promise<void> {
     ...[...kernel.routers.keys()].map(names.routerNs),
     ...devices.filter(({ kind }) => kind === 'port').map(({ netns }) => netns),
   ]);
-  const stray = (name: string): boolean => /-[nrs]-[a-z2-7]{12}$/.test(name) && name.startsWith(`${names.switchNs}-`) && !expected.has(name);
+  const stray = (name: string): boolean =>
+    /-[nrs]-[a-z2-7]{12}$/.test(name) && name.startsWith(`${names.switchNs}-`) && !expected.has(name);
   for (const ns of (await readdir('/run/netns')).filter(stray)) {
     if (!(await namespaceExists(ns))) continue;
-    await stopProcesses(ns, []);
-    await ip(null, [`netns del ${ns}`], what);
+    await tolerant(ctx, ns, async () => {
+      await stopProcesses(ns, []);
+      await ip(null, [`netns del ${ns}`], what);
+    });
   }
-  for (const entry of (await readdir('/etc/netns').catch(() => [])).filter(stray)) await rm(`/etc/netns/${entry}`, { recursive: true, force: true });
+  for (const entry of (await readdir('/etc/netns').catch(() => [])).filter(stray))
+    await rm(`/etc/netns/${entry}`, { recursive: true, force: true });
   const served = new Set(networks.map(short));
-  for (const entry of await readdir(`${names.runDir}/dhcp`).catch(() => [])) if (!served.has(entry)) await rm(`${names.runDir}/dhcp/${entry}`, { recursive: true, force: true });
+  for (const entry of await readdir(`${names.runDir}/dhcp`).catch(() => []))
+    if (!served.has(entry)) await rm(`${names.runDir}/dhcp/${entry}`, { recursive: true, force: true });
 }

@@ -14,7 +14,8 @@ import { teardownLinuxNetwork } from './teardown.ts';
 const exec = promisify(execFile);
 const newCloudId = (): string => `t${randomBytes(4).toString('hex')}`;
 /** 198.18.0.0/15 is for tests between networks (RFC 2544); each cloud of a run takes its own piece. */
-const newExternal = (): string => `198.${18 + (randomBytes(1).readUInt8() % 2)}.${randomBytes(1).readUInt8()}`;
+const newExternal = (): string =>
+  `198.${18 + (randomBytes(1).readUInt8() % 2)}.${randomBytes(1).readUInt8()}`;
 const options = (id: string, prefix: string): Parameters<typeof createLinuxNetworkDriver>[0] => ({
   dataDir: '/nonexistent',
   cloudId: id,
@@ -40,7 +41,10 @@ networkDriverConformance('the Linux network driver', async () => {
 describe('teardown', { timeout: 30_000 }, () => {
   test('it leaves nothing of its cloud, says what it removed, and does not touch the cloud beside it', async () => {
     const [one, two] = [newCloudId(), newCloudId()];
-    const drivers = [createLinuxNetworkDriver(options(one, newExternal())), createLinuxNetworkDriver(options(two, newExternal()))];
+    const drivers = [
+      createLinuxNetworkDriver(options(one, newExternal())),
+      createLinuxNetworkDriver(options(two, newExternal())),
+    ];
     try {
       for (const driver of drivers) {
         await driver.start(() => null);
@@ -52,9 +56,17 @@ describe('teardown', { timeout: 30_000 }, () => {
         await driver.close();
       }
       const traces = async (id: string): Promise<string[]> => {
-        const [links, tables, processes] = await Promise.all([exec('ip', ['-br', 'link']), exec('nft', ['list', 'tables']), exec('ps', ['-eo', 'args'])]);
+        const [links, tables, processes] = await Promise.all([
+          exec('ip', ['-br', 'link']),
+          exec('nft', ['list', 'tables']),
+          exec('ps', ['-eo', 'args']),
+        ]);
         const lines = [links, tables, processes].flatMap(({ stdout }) => stdout.split('\n'));
-        const files = [...(await readdir('/run/netns')), ...(await readdir('/etc/netns').catch(() => [])), ...(await readdir('/run'))];
+        const files = [
+          ...(await readdir('/run/netns')),
+          ...(await readdir('/etc/netns').catch(() => [])),
+          ...(await readdir('/run')),
+        ];
         return [...lines, ...files].filter((line) => line.includes(id)).sort();
       };
       const neighbour = await traces(two);

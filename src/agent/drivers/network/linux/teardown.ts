@@ -8,7 +8,10 @@ import { cloudNames } from './names.ts';
 
 async function processesIn(ns: string): Promise<number[]> {
   const { stdout } = await run(['ip', 'netns', 'pids', ns]);
-  return stdout.split('\n').filter((line) => line !== '').map(Number);
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
 }
 
 /** Ends whatever runs in a namespace of ours; a line for each goes to `removed`. */
@@ -25,7 +28,11 @@ export async function stopProcesses(ns: string, removed: string[]): Promise<void
   }
 }
 
-const attempt = async (removed: string[], line: string, command: readonly [string, ...string[]]): Promise<void> => {
+const attempt = async (
+  removed: string[],
+  line: string,
+  command: readonly [string, ...string[]],
+): Promise<void> => {
   await run(command).catch((error: unknown) => {
     throw driverError(`Removing ${line}`, command[0], error);
   });
@@ -33,18 +40,33 @@ const attempt = async (removed: string[], line: string, command: readonly [strin
 };
 
 /** Returns one line for each thing that it removed. */
-export async function teardownLinuxNetwork({ cloudId }: { dataDir: string; cloudId: string }): Promise<string[]> {
+export async function teardownLinuxNetwork({
+  cloudId,
+}: {
+  dataDir: string;
+  cloudId: string;
+}): Promise<string[]> {
   const names = cloudNames(cloudId);
   const removed: string[] = [];
-  const own = (name: string): boolean => name === names.switchNs || ['r', 'n', 's'].some((kind) => name.startsWith(`${names.switchNs}-${kind}-`));
+  const own = (name: string): boolean =>
+    name === names.switchNs || ['r', 'n', 's'].some((kind) => name.startsWith(`${names.switchNs}-${kind}-`));
   const namespaces: string[] = [];
-  for (const ns of (await readdir('/run/netns').catch(() => [])).filter(own).sort()) if (await namespaceExists(ns)) namespaces.push(ns);
+  for (const ns of (await readdir('/run/netns').catch(() => [])).filter(own).sort())
+    if (await namespaceExists(ns)) namespaces.push(ns);
   for (const ns of namespaces) await stopProcesses(ns, removed);
   const links = await readdir('/sys/class/net');
-  if (links.includes(names.hostDevice)) await attempt(removed, `device ${names.hostDevice}`, ['ip', 'link', 'del', names.hostDevice]);
+  if (links.includes(names.hostDevice))
+    await attempt(removed, `device ${names.hostDevice}`, ['ip', 'link', 'del', names.hostDevice]);
   for (const ns of namespaces) await attempt(removed, `namespace ${ns}`, ['ip', 'netns', 'del', ns]);
   const { stdout } = await run(['nft', 'list', 'tables']);
-  if (stdout.split('\n').includes(`table inet ${names.hostTable}`)) await attempt(removed, `table inet ${names.hostTable}`, ['nft', 'delete', 'table', 'inet', names.hostTable]);
+  if (stdout.split('\n').includes(`table inet ${names.hostTable}`))
+    await attempt(removed, `table inet ${names.hostTable}`, [
+      'nft',
+      'delete',
+      'table',
+      'inet',
+      names.hostTable,
+    ]);
   for (const entry of (await readdir('/etc/netns').catch(() => [])).filter(own)) {
     await rm(`/etc/netns/${entry}`, { recursive: true, force: true });
     removed.push(`directory /etc/netns/${entry}`);

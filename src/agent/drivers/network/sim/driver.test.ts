@@ -10,7 +10,10 @@ networkDriverConformance('the simulated network driver', async () => {
 
 test('a verb that is told to fail changes nothing', async () => {
   const host = createSimNetworkHost();
-  host.fail = (verb, id) => (verb === 'ensureNetwork' && id === 'network-1' ? new DriverError('no-space', 'Network network-1: no space.') : null);
+  host.fail = (verb, id) =>
+    verb === 'ensureNetwork' && id === 'network-1'
+      ? new DriverError('no-space', 'Network network-1: no space.')
+      : null;
   const driver = createSimNetworkDriver(host);
   await expect(driver.ensureNetwork('network-1', networkBody())).rejects.toMatchObject({ code: 'no-space' });
   await driver.ensureNetwork('network-2', networkBody());

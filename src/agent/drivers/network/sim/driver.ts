@@ -1,6 +1,12 @@
 // The simulated network of one host: a plain object that outlives a simulated crash of the agent, and a driver
 // over it that keeps the contract's order of things and can be told to fail.
-import type { AddressGroupBody, NetworkBody, PortBody, RouterBody, SecurityGroupBody } from '../../../../protocol/items.ts';
+import type {
+  AddressGroupBody,
+  NetworkBody,
+  PortBody,
+  RouterBody,
+  SecurityGroupBody,
+} from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
 import type { PluggedPort } from '../../guest/driver.ts';
 import type { MetadataSource, NetworkDriver } from '../driver.ts';
@@ -49,17 +55,22 @@ export function createSimNetworkDriver(host: SimNetworkHost): NetworkDriver {
     return work();
   }
 
+  /** Not copied: bodies are never changed, and a group of thousands of addresses is on each of a thousand hosts. */
   function put<T>(map: Map<string, T>, id: string, body: T): void {
-    map.set(id, structuredClone(body));
+    map.set(id, body);
   }
 
   function checkPort(id: string, body: PortBody): NetworkBody {
     const network = host.networks.get(body.networkId);
     if (network === undefined) throw absent('Port', id, 'network', body.networkId);
-    for (const group of body.portSecurity ? body.securityGroupIds : []) if (!host.securityGroups.has(group)) throw absent('Port', id, 'security group', group);
+    for (const group of body.portSecurity ? body.securityGroupIds : [])
+      if (!host.securityGroups.has(group)) throw absent('Port', id, 'security group', group);
     for (const { subnetId, ipAddress } of body.fixedIps)
       if (!network.subnets.some((subnet) => subnet.id === subnetId))
-        throw new DriverError('refused', `Port ${id}: its fixed IP ${ipAddress} names the subnet ${subnetId}, which is not in network ${body.networkId}.`);
+        throw new DriverError(
+          'refused',
+          `Port ${id}: its fixed IP ${ipAddress} names the subnet ${subnetId}, which is not in network ${body.networkId}.`,
+        );
     return network;
   }
 
@@ -67,7 +78,18 @@ export function createSimNetworkDriver(host: SimNetworkHost): NetworkDriver {
     start: (metadata) =>
       step('start', '', () => {
         host.metadata = metadata;
-        return { capabilities: ['dhcp', 'metadata', 'security-groups', 'routers', 'floating-ips', 'bandwidth-limits', 'plug-tap', 'plug-netns'] };
+        return {
+          capabilities: [
+            'dhcp',
+            'metadata',
+            'security-groups',
+            'routers',
+            'floating-ips',
+            'bandwidth-limits',
+            'plug-tap',
+            'plug-netns',
+          ],
+        };
       }),
     observe: () =>
       step('observe', '', () => ({
@@ -81,21 +103,39 @@ export function createSimNetworkDriver(host: SimNetworkHost): NetworkDriver {
     removeNetwork: (id) =>
       step('removeNetwork', id, () => {
         const port = [...host.ports].find(([, { networkId }]) => networkId === id);
-        const router = [...host.routers].find(([, body]) => [...body.interfaces, ...(body.gateway === null ? [] : [body.gateway])].some(({ networkId }) => networkId === id));
-        const user = port === undefined ? (router === undefined ? null : `router ${router[0]}`) : `port ${port[0]}`;
-        if (user !== null) throw new DriverError('failed', `Network ${id} still has ports or routers on this host, e.g. ${user}: remove them first.`);
+        const router = [...host.routers].find(([, body]) =>
+          [...body.interfaces, ...(body.gateway === null ? [] : [body.gateway])].some(
+            ({ networkId }) => networkId === id,
+          ),
+        );
+        const user =
+          port === undefined ? (router === undefined ? null : `router ${router[0]}`) : `port ${port[0]}`;
+        if (user !== null)
+          throw new DriverError(
+            'failed',
+            `Network ${id} still has ports or routers on this host, e.g. ${user}: remove them first.`,
+          );
         host.networks.delete(id);
       }),
     ensureAddressGroup: (id, body) => step('ensureAddressGroup', id, () => put(host.addressGroups, id, body)),
     removeAddressGroup: (id) =>
       step('removeAddressGroup', id, () => {
-        if ([...host.securityGroups.values()].some(({ rules }) => rules.some(({ remoteGroupId }) => remoteGroupId === id)))
-          throw new DriverError('failed', `Address group ${id} is still named by a security group rule on this host.`);
+        if (
+          [...host.securityGroups.values()].some(({ rules }) =>
+            rules.some(({ remoteGroupId }) => remoteGroupId === id),
+          )
+        )
+          throw new DriverError(
+            'failed',
+            `Address group ${id} is still named by a security group rule on this host.`,
+          );
         host.addressGroups.delete(id);
       }),
     ensureSecurityGroup: (id, body) =>
       step('ensureSecurityGroup', id, () => {
-        for (const { remoteGroupId } of body.rules) if (remoteGroupId !== null && !host.addressGroups.has(remoteGroupId)) throw absent('Security group', id, 'address group', remoteGroupId);
+        for (const { remoteGroupId } of body.rules)
+          if (remoteGroupId !== null && !host.addressGroups.has(remoteGroupId))
+            throw absent('Security group', id, 'address group', remoteGroupId);
         put(host.securityGroups, id, body);
       }),
     removeSecurityGroup: (id) =>
@@ -106,9 +146,13 @@ export function createSimNetworkDriver(host: SimNetworkHost): NetworkDriver {
       }),
     ensureRouter: (id, body) =>
       step('ensureRouter', id, () => {
-        for (const { networkId } of [...body.interfaces, ...(body.gateway === null ? [] : [body.gateway])]) if (body.adminUp && !host.networks.has(networkId)) throw absent('Router', id, 'network', networkId);
+        for (const { networkId } of [...body.interfaces, ...(body.gateway === null ? [] : [body.gateway])])
+          if (body.adminUp && !host.networks.has(networkId)) throw absent('Router', id, 'network', networkId);
         if (body.adminUp && body.gateway === null && body.floatingIps.length > 0)
-          throw new DriverError('refused', `Router ${id}: floating IP ${body.floatingIps[0]?.floatingAddress} needs an external gateway.`);
+          throw new DriverError(
+            'refused',
+            `Router ${id}: floating IP ${body.floatingIps[0]?.floatingAddress} needs an external gateway.`,
+          );
         put(host.routers, id, body);
       }),
     removeRouter: (id) => step('removeRouter', id, () => void host.routers.delete(id)),
@@ -117,7 +161,9 @@ export function createSimNetworkDriver(host: SimNetworkHost): NetworkDriver {
         const { mtu } = checkPort(id, body);
         put(host.ports, id, body);
         const plugged = { portId: id, mac: body.mac, mtu };
-        return body.plug === 'tap' ? { ...plugged, plug: 'tap', device: `tap-${id}`, netns: 'sim' } : { ...plugged, plug: 'netns', netns: `sim-${body.serverId}` };
+        return body.plug === 'tap'
+          ? { ...plugged, plug: 'tap', device: `tap-${id}`, netns: 'sim' }
+          : { ...plugged, plug: 'netns', netns: `sim-${body.serverId}` };
       }),
     removePort: (id) => step('removePort', id, () => void host.ports.delete(id)),
     watch(changed) {
