@@ -1,5 +1,5 @@
 // What a figure is: a name, how it is measured, and the lines that it adds to the one table.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 export type Line = {
@@ -44,4 +44,13 @@ export async function withFolder<T>(work: (dir: string) => Promise<T>): Promise<
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+const TICKS_A_SECOND = 100; // USER_HZ, the same on every Linux
+
+/** Seconds of CPU that a process and its threads have used. What one core does in a second shows even on a busy machine. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
 }

@@ -1,7 +1,7 @@
 // Prints the figures of issue 2 in one table: node bench/run.ts [NAME...]. Nothing here asserts: machines differ,
 // so that a figure with a rival is judged by the ratio of one run.
 import { execFileSync } from 'node:child_process';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import type { Figure, Line } from './figure.ts';
 
 const load: Record<string, () => Promise<Figure>> = {
@@ -58,7 +58,7 @@ console.log(show(lines));
 console.log(
   [
     '',
-    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 1024 ** 3)} GiB, Linux ${release()}, Node ${process.version}`,
+    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 1024 ** 3)} GiB, Linux ${release()}, Node ${process.version}; load average ${loadavg()[0]?.toFixed(1)}: what else ran made wall-clock figures worse`,
     `${version('qemu-system-x86_64', '--version')}; ${version('podman', '--version')}; data in ${process.env['BENCH_DIR'] ?? '/var/tmp'} (${version('findmnt', '-no', 'FSTYPE,SOURCE', '-T', process.env['BENCH_DIR'] ?? '/var/tmp').trim()})`,
   ].join('\n'),
 );

@@ -1,21 +1,14 @@
 // GET /servers/detail with a hundred servers against a bare fastify route that answers the same bytes.
-import autocannon from 'autocannon';
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { line, median, rate, spread, withFolder, type Figure } from '../figure.ts';
 import { concurrently } from '../load/client.ts';
+import { addRate, noRates, wallOf, type Rates } from '../load/requests.ts';
 import { endChild, firstMessage, prepareServers, startSimCloud, untilActive } from '../load/sim-cloud.ts';
 
 const SERVERS = 100;
 const RUNS = 5;
-const SECONDS = 4;
 const TARGET = 1000;
-
-export async function requestRate(url: string, headers: Record<string, string>, seconds = SECONDS): Promise<number> {
-  const result = await autocannon({ url, headers, connections: 16, duration: seconds });
-  if (result.non2xx > 0 || result.errors > 0) throw new Error(`${url}: ${result.non2xx} refused, ${result.errors} failed`);
-  return result.requests.total / result.duration;
-}
 
 export const list: Figure = {
   name: 'list',
@@ -35,21 +28,24 @@ export const list: Figure = {
         const listening = firstMessage<string>(bare);
         bare.send(text);
         const rival = await listening;
-        const [ours, prepared, encoded]: number[][] = [[], [], []];
-        await requestRate(cloud.url + path, headers, 2);
+        const [ours, prepared, encoded] = [noRates(), noRates(), noRates()];
+        await addRate(noRates(), cloud.pid, cloud.url + path, headers, 2);
         for (let run = 0; run < RUNS; run++) {
           // Alternating, so that a noisy neighbour meets all three.
-          ours?.push(await requestRate(cloud.url + path, headers));
-          prepared?.push(await requestRate(`${rival}/prepared`, headers));
-          encoded?.push(await requestRate(`${rival}/encoded`, headers));
-          say(`${rate(ours?.[run] ?? 0)}; bare prepared ${rate(prepared?.[run] ?? 0)}, bare encoded ${rate(encoded?.[run] ?? 0)}`);
+          await addRate(ours, cloud.pid, cloud.url + path, headers);
+          await addRate(prepared, bare.pid ?? 0, `${rival}/prepared`, headers);
+          await addRate(encoded, bare.pid ?? 0, `${rival}/encoded`, headers);
+          say([ours, prepared, encoded].map((rates) => rate(rates.core[run] ?? 0)).join(', bare '));
         }
-        const own = median(ours ?? []);
-        const ratio = (of: number[] | undefined): string => `${Math.round((own / median(of ?? [])) * 100)} % of ${rate(median(of ?? []))}`;
+        const own = median(ours.core);
+        const against = (name: string, other: Rates) => {
+          const share = own / median(other.core);
+          return line(`  against bare fastify, ${name}`, `${Math.round(share * 100)} %`, { target: '>= 40 %', met: share >= 0.4, rival: `${spread(other.core, rate)}; ${wallOf(other)}` });
+        };
         return [
-          line(`GET /servers/detail, ${SERVERS} servers (${Math.round(text.length / 1024)} KiB), one core`, spread(ours ?? [], rate), { target: `>= ${TARGET}/s`, met: own >= TARGET }),
-          line('  against bare fastify, prepared string', ratio(prepared), { target: '>= 40 %', met: own >= 0.4 * median(prepared ?? []) }),
-          line('  against bare fastify, JSON.stringify', ratio(encoded), { target: '>= 40 %', met: own >= 0.4 * median(encoded ?? []) }),
+          line(`GET /servers/detail, ${SERVERS} servers (${Math.round(text.length / 1024)} KiB), one core`, spread(ours.core, rate), { target: `>= ${TARGET}/s`, met: own >= TARGET, rival: wallOf(ours) }),
+          against('prepared string', prepared),
+          against('JSON.stringify', encoded),
         ];
       } finally {
         await cloud.stop();

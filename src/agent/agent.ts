@@ -1,12 +1,12 @@
-// The agent of one host: pulls desired items, converges each through the controller of its kind, reports.
-// Items wait only for what they refer to; the failure of one never blocks another.
+// The agent of one host: pulls desired items from control, converges them (convergence.ts), reports (reporter.ts),
+// and now and then compares the whole host with what it should have.
 import { sleep, type Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
-import { itemBodies, type Item, type ItemKind, type ItemOf } from '../protocol/items.ts';
+import type { Item, ItemKind } from '../protocol/items.ts';
 import { HEARTBEAT_MS, type HostFacts, type HostQueries, type Link } from '../protocol/link.ts';
-import { keyOf, referencesOf, Waiting, type Controller, type HostState, type Key } from './controller.ts';
-import { DriverError } from './drivers/errors.ts';
-import type { ItemStore, StoredItem } from './item-store.ts';
+import { createConvergence, kinds } from './convergence.ts';
+import { keyOf, type Controller, type HostState } from './controller.ts';
+import type { ItemStore } from './item-store.ts';
 import { createReporter } from './reporter.ts';
 
 export type AgentOptions = {
@@ -19,7 +19,7 @@ export type AgentOptions = {
   controllers: { [K in ItemKind]: Controller<K> };
   /** Identifies the running boot of the host. */
   boot: string;
-  /** Items converged at the same time; default 16. */
+  /** Items of one kind converged at the same time; default 16. */
   concurrency?: number;
   /** How often the whole host is compared with what it should have, in milliseconds; default 30,000. */
   resyncMs?: number;
@@ -35,348 +35,169 @@ export type Agent = {
   desired: HostState['desired'];
 };
 
-const RETRY_MIN_MS = 500;
-const RETRY_MAX_MS = 30_000;
-const kinds = Object.keys(itemBodies) as ItemKind[];
+const RETRY_MS = { min: 500, max: 30_000 };
+const PULL_RETRY_MS = 2_000;
 const rank = new Map(kinds.map((kind, at) => [kind, at]));
-
-type Entry = {
-  kind: ItemKind;
-  id: string;
-  /** null: must not exist. */
-  item: Item | null;
-  /** What the host has, as far as this process knows: the body last applied. */
-  present: Item | 'unknown' | null;
-  queued: boolean;
-  running: boolean;
-  again: boolean;
-  attempts: number;
-  cancelRetry: (() => void) | null;
+/** Creates in the order of kinds, removes in the reverse order. */
+const inOrder = (a: Item, b: Item): number => {
+  if ((a.body === null) !== (b.body === null)) return a.body === null ? -1 : 1;
+  const order = (rank.get(a.kind) ?? 0) - (rank.get(b.kind) ?? 0);
+  return a.body === null ? -order : order;
 };
 
 export function createAgent(options: AgentOptions): Agent {
-  const { link, clock, log, store, controllers } = options;
-  const entries = new Map<Key, Entry>();
-  /** Who waits for a key to converge. */
-  const waiting = new Map<Key, Set<Key>>();
-  /** Who refers to a key, by desired or present body. */
-  const users = new Map<Key, Set<Key>>();
-  const stored = new Map<Key, StoredItem>();
-  const queue: Key[] = [];
-  const concurrency = options.concurrency ?? 16;
+  const { link, clock, log, controllers } = options;
+  const resyncMs = options.resyncMs ?? 30_000;
   const stopping = new AbortController();
-  const background: Promise<unknown>[] = [];
-  let active = 0;
+  const { signal } = stopping;
+  const loops: Promise<void>[] = [];
   let hostId: string | null = null;
-  const reporter = createReporter(link, clock, log, stopping.signal);
-  const { report } = reporter;
   let unwatch: (() => void)[] = [];
 
-  const entryOf = (kind: ItemKind, id: string): Entry => {
-    const key = keyOf(kind, id);
-    let entry = entries.get(key);
-    if (entry === undefined) {
-      entry = { kind, id, item: null, present: null, queued: false, running: false, again: false, attempts: 0, cancelRetry: null };
-      entries.set(key, entry);
-    }
-    return entry;
-  };
-
-  const host: HostState = {
+  const reporter = createReporter(link, clock, log, signal);
+  const convergence = createConvergence({
+    controllers,
+    store: options.store,
+    clock,
+    log,
     boot: options.boot,
-    desired: <K extends ItemKind>(kind: K, id: string) => (entries.get(keyOf(kind, id))?.item ?? undefined) as ItemOf<K> | undefined,
-    isPresent: (kind, id) => {
-      const present = entries.get(keyOf(kind, id))?.present;
-      return present !== undefined && present !== null && present !== 'unknown';
-    },
-    usersOf: (kind, id) => [...(users.get(keyOf(kind, id)) ?? [])],
-    stored: (kind, id) => stored.get(keyOf(kind, id)),
-  };
+    concurrency: options.concurrency ?? 16,
+    retryMs: RETRY_MS,
+    stopping: signal,
+    report: reporter.report,
+  });
+  const { entries } = convergence;
 
-  /** Re-registers what `key` refers to, by both its desired and its present body. */
-  function refer(key: Key, entry: Entry, before: readonly Key[]): void {
-    const now = new Set([
-      ...(entry.item === null ? [] : referencesOf(entry.item)),
-      ...(entry.present === null || entry.present === 'unknown' ? [] : referencesOf(entry.present)),
-    ]);
-    for (const target of before) if (!now.has(target)) users.get(target)?.delete(key);
-    for (const target of now) {
-      const set = users.get(target) ?? new Set();
-      users.set(target, set);
-      set.add(key);
-    }
-  }
-  const refsOf = (entry: Entry): Key[] => [
-    ...(entry.item === null ? [] : referencesOf(entry.item)),
-    ...(entry.present === null || entry.present === 'unknown' ? [] : referencesOf(entry.present)),
-  ];
-
-  function enqueue(key: Key): void {
-    const entry = entries.get(key);
-    if (entry === undefined || stopping.signal.aborted) return;
-    if (entry.running) {
-      entry.again = true;
-      return;
-    }
-    if (entry.queued) return;
-    entry.cancelRetry?.();
-    entry.cancelRetry = null;
-    entry.queued = true;
-    queue.push(key);
-    pump();
+  /** While control is away the host converges to what it last knew. */
+  let onOurOwn = false;
+  function controlIsAway(): void {
+    if (onOurOwn) return;
+    onOurOwn = true;
+    for (const key of [...entries.keys()]) convergence.enqueue(key);
   }
 
-  function pump(): void {
-    while (active < concurrency && queue.length > 0 && !stopping.signal.aborted) {
-      const key = queue.shift();
-      const entry = key === undefined ? undefined : entries.get(key);
-      if (key === undefined || entry === undefined) continue;
-      entry.queued = false;
-      entry.running = true;
-      active += 1;
-      const turn = converge(key, entry).finally(() => {
-        active -= 1;
-        entry.running = false;
-        if (entry.again) {
-          entry.again = false;
-          enqueue(key);
-        }
-        pump();
-      });
-      background.push(turn);
-      void turn.finally(() => background.splice(background.indexOf(turn), 1));
-    }
-  }
-
-  /** Called in the very step that found `on` missing: what converges a moment later already wakes `key`. */
-  function waitFor(key: Key, on: Key): Waiting {
-    const set = waiting.get(on) ?? new Set();
-    waiting.set(on, set);
-    set.add(key);
-    return new Waiting(on);
-  }
-
-  function wakeWaiting(key: Key): void {
-    const waiters = waiting.get(key);
-    if (waiters === undefined) return;
-    waiting.delete(key);
-    for (const waiter of waiters) enqueue(waiter);
-  }
-
-  async function remove(key: Key, entry: Entry): Promise<void> {
-    for (const user of host.usersOf(entry.kind, entry.id)) {
-      const other = entries.get(user);
-      if (other !== undefined && (other.present !== null || other.running)) throw waitFor(key, user);
-    }
-    await controllers[entry.kind].remove(entry.id);
-    const before = refsOf(entry);
-    entry.present = null;
-    refer(key, entry, before);
-    await store.remove(entry.kind, entry.id);
-    stored.delete(key);
-    if (entry.item !== null) return void (entry.again = true); // wanted again meanwhile
-    entries.delete(key);
-    report({ kind: entry.kind, id: entry.id, generation: 0, state: 'gone', error: null });
-    wakeWaiting(key);
-    for (const target of before) enqueueIfLeaving(target);
-  }
-
-  /** What this one referred to may be waiting to leave. */
-  function enqueueIfLeaving(key: Key): void {
-    if (entries.get(key)?.item === null) enqueue(key);
-  }
-
-  async function ensure(key: Key, entry: Entry, item: Item): Promise<void> {
-    const controller = controllers[item.kind] as Controller<ItemKind>;
-    for (const need of controller.needs(item)) {
-      const other = entries.get(need);
-      if (other === undefined || other.present === null || other.present === 'unknown') throw waitFor(key, need);
-    }
-    const observed = await controller.ensure(item, host);
-    const before = refsOf(entry);
-    entry.present = item;
-    refer(key, entry, before);
-    const kept = stored.get(key);
-    if (kept === undefined || kept.applied !== item.generation || kept.boot !== options.boot) {
-      const saved = { item, applied: item.generation, boot: options.boot };
-      stored.set(key, saved);
-      await store.save(saved);
-    }
-    report({ kind: item.kind, id: item.id, generation: item.generation, state: 'applied', error: null, ...observed });
-    wakeWaiting(key);
-    for (const target of before) enqueueIfLeaving(target);
-  }
-
-  async function converge(key: Key, entry: Entry): Promise<void> {
-    const { item } = entry;
-    try {
-      if (item === null) await remove(key, entry);
-      else await ensure(key, entry, item);
-      entry.attempts = 0;
-    } catch (error) {
-      if (error instanceof Waiting) {
-        waitFor(key, error.on);
-        return;
-      }
-      const known = error instanceof DriverError ? error : null;
-      log.warn({ item: key, generation: item?.generation, attempts: entry.attempts, code: known?.code, detail: known?.detail ?? (error instanceof Error ? error.stack : String(error)) }, `${key}: ${String((error as Error).message)}`);
-      if (item !== null)
-        report({
-          kind: entry.kind,
-          id: entry.id,
-          generation: item.generation,
-          state: 'failed',
-          error: known?.message ?? `The host could not apply ${entry.kind} ${entry.id}; it will try again.`,
-        });
-      if (known !== null && !known.retriable && item !== null) return;
-      const delay = Math.min(RETRY_MIN_MS * 2 ** Math.min(entry.attempts, 10), RETRY_MAX_MS);
-      entry.attempts += 1;
-      entry.cancelRetry?.();
-      entry.cancelRetry = clock.timer(delay, () => {
-        entry.cancelRetry = null;
-        enqueue(key);
-      });
-    }
-  }
-
-  function setDesired(item: Item): void {
-    const key = keyOf(item.kind, item.id);
-    const entry = entryOf(item.kind, item.id);
-    const before = refsOf(entry);
-    entry.item = item.body === null ? null : item;
-    entry.attempts = 0;
-    refer(key, entry, before);
-    if (item.body === null && entry.present === null && !stored.has(key) && !entry.running) {
-      entries.delete(key);
-      report({ kind: item.kind, id: item.id, generation: 0, state: 'gone', error: null });
-      return;
-    }
-    enqueue(key);
-  }
-
-  /** Saves before applying, so that a reboot in between converges to it. */
-  async function accept(items: readonly Item[]): Promise<void> {
-    const ordered = [...items].sort((a, b) => (rank.get(a.kind) ?? 0) - (rank.get(b.kind) ?? 0));
-    for (const item of ordered) {
-      const key = keyOf(item.kind, item.id);
-      if (item.body !== null) {
-        const kept = stored.get(key);
-        if (kept === undefined || kept.item.generation !== item.generation) {
-          const saved: StoredItem = { item, applied: kept?.applied ?? 0, boot: kept?.boot ?? '' };
-          stored.set(key, saved);
-          await store.save(saved);
-        }
-      }
-      setDesired(item);
-    }
-  }
-
-  /** Tells control of this host; while control is away the host converges to what it last knew. */
-  async function register(): Promise<string> {
-    for (let delay = RETRY_MIN_MS; !stopping.signal.aborted; delay = Math.min(delay * 2, RETRY_MAX_MS)) {
+  async function register(): Promise<string | null> {
+    for (let delay = RETRY_MS.min; !signal.aborted; delay = Math.min(delay * 2, RETRY_MS.max)) {
       try {
         const answer = await link.register(options.facts, options.queries);
+        if (signal.aborted) return null;
         hostId = answer.hostId;
         reporter.registered(hostId, answer.sequence);
         return hostId;
       } catch (error) {
         log.warn({ error: String(error) }, 'control does not answer; converging to the last known state');
-        for (const key of entries.keys()) enqueue(key);
-        await sleep(clock, delay, stopping.signal);
+        controlIsAway();
+        await sleep(clock, delay, signal);
       }
     }
-    return '';
+    return null;
+  }
+
+  /** Takes one answer of control; returns the revision for the next. */
+  async function pull(self: string, since: number): Promise<number> {
+    const answer = await link.pull(self, since);
+    const items = [...answer.items];
+    if (answer.full) {
+      const named = new Set(items.map((item) => keyOf(item.kind, item.id)));
+      for (const [key, { item }] of entries) if (item !== null && !named.has(key)) items.push({ ...item, body: null } as Item);
+    }
+    for (const item of items.sort(inOrder)) await convergence.want(item);
+    // What a crash left, or what was dropped while this agent was away.
+    if (answer.full) convergence.informed();
+    return Math.max(answer.revision, 1); // an empty cloud is a full answer too
   }
 
   async function pullLoop(): Promise<void> {
     const self = await register();
+    if (self === null) return;
     let since = 0;
-    let woken = true;
+    let woken = false;
     let wake = (): void => {};
-    stopping.signal.addEventListener('abort', () => wake(), { once: true });
-    unwatch.push(
-      link.onWake(self, () => {
-        woken = true;
-        wake();
-      }),
-    );
-    while (!stopping.signal.aborted) {
+    const onWake = (): void => {
+      woken = true;
+      wake();
+    };
+    unwatch.push(link.onWake(self, onWake));
+    signal.addEventListener('abort', onWake, { once: true });
+    while (!signal.aborted) {
       woken = false;
       try {
-        const pull = await link.pull(self, since);
-        if (pull.full) {
-          const named = new Set(pull.items.map((item) => keyOf(item.kind, item.id)));
-          for (const [key, entry] of entries) if (!named.has(key) && entry.item !== null) setDesired({ ...entry.item, body: null } as Item);
-        }
-        await accept(pull.items);
-        // Left by a crash, or removed while this agent was away.
-        if (pull.full) for (const [key, entry] of entries) if (entry.item === null && entry.present !== null) enqueue(key);
-        since = Math.max(pull.revision, 1); // an empty cloud is a full answer too
+        since = await pull(self, since);
       } catch (error) {
         log.warn({ error: String(error) }, 'control did not answer the pull; repeating');
-        await sleep(clock, RETRY_MIN_MS * 4, stopping.signal);
+        controlIsAway();
+        await sleep(clock, PULL_RETRY_MS, signal);
         continue;
       }
-      if (woken || stopping.signal.aborted) continue;
+      if (woken || signal.aborted) continue;
       await new Promise<void>((resolve) => {
-        const cancel = clock.timer(options.resyncMs ?? 30_000, resolve);
+        const cancel = clock.timer(resyncMs, resolve);
         wake = () => {
           cancel();
           resolve();
         };
       });
+      wake = () => {};
     }
+  }
+
+  /** Marks what the host has. A kind that cannot be looked at is left out, and tried again at the next resync. */
+  async function observe(): Promise<Map<ItemKind, Set<string>>> {
+    const seen = new Map<ItemKind, Set<string>>();
+    await Promise.all(
+      kinds.map(async (kind) => {
+        try {
+          seen.set(kind, new Set(await controllers[kind].observe()));
+        } catch (error) {
+          log.warn({ kind, error: String(error) }, `what the host has of kind ${kind} could not be found out`);
+        }
+      }),
+    );
+    return seen;
   }
 
   /** What the host has and should not have goes; what it should have and has not is made again. */
   async function resync(): Promise<void> {
-    for (const kind of kinds) {
-      const existing = new Set(await controllers[kind].observe());
-      for (const id of existing) {
-        const entry = entryOf(kind, id);
-        entry.present ??= 'unknown';
-        if (entry.item === null) enqueue(keyOf(kind, id));
+    for (const [kind, ids] of await observe()) {
+      for (const id of ids) {
+        convergence.found(kind, id);
+        if (entries.get(keyOf(kind, id))?.item === null) convergence.enqueue(keyOf(kind, id));
       }
-      for (const [key, entry] of entries)
-        if (entry.kind === kind && entry.item !== null && entry.present !== null && !existing.has(entry.id)) enqueue(key);
+      for (const [key, entry] of entries) if (entry.kind === kind && entry.item !== null && entry.present !== null && !ids.has(entry.id)) convergence.enqueue(key);
     }
+    convergence.enqueueWaiting();
   }
 
   async function every(ms: number, work: () => Promise<unknown>, what: string): Promise<void> {
-    while (!stopping.signal.aborted) {
-      await sleep(clock, ms, stopping.signal);
-      if (stopping.signal.aborted) return;
+    while (!signal.aborted) {
+      await sleep(clock, ms, signal);
+      if (signal.aborted) return;
       await work().catch((error: unknown) => log.warn({ error: String(error) }, `${what} failed; repeating later`));
     }
   }
 
   return {
-    desired: host.desired,
-    idle: () => active === 0 && queue.length === 0 && reporter.idle() && [...entries.values()].every((entry) => entry.cancelRetry === null),
+    desired: convergence.host.desired,
+    idle: () => convergence.idle() && reporter.idle(),
     async start() {
-      for (const one of await store.load()) {
-        const key = keyOf(one.item.kind, one.item.id);
-        stored.set(key, one);
-        const entry = entryOf(one.item.kind, one.item.id);
-        entry.item = one.item;
-        refer(key, entry, []);
-      }
-      for (const kind of kinds) unwatch.push(controllers[kind].watch((id) => enqueue(keyOf(kind, id))));
+      await convergence.load();
+      for (const kind of kinds) unwatch.push(controllers[kind].watch((id) => convergence.enqueue(keyOf(kind, id))));
       // What exists before the first full pull is only marked: nothing is removed on stale knowledge.
-      for (const kind of kinds) for (const id of await controllers[kind].observe()) entryOf(kind, id).present = 'unknown';
-      const loops = [
+      for (const [kind, ids] of await observe()) for (const id of ids) convergence.found(kind, id);
+      loops.push(
         pullLoop(),
         every(HEARTBEAT_MS, async () => hostId === null || link.heartbeat(hostId), 'the sign of life'),
-        every(options.resyncMs ?? 30_000, resync, 'the comparison with the host'),
-      ];
-      for (const loop of loops) background.push(loop);
+        every(resyncMs, resync, 'the comparison with the host'),
+      );
     },
     async stop() {
       stopping.abort();
       for (const off of unwatch) off();
       unwatch = [];
-      for (const entry of entries.values()) entry.cancelRetry?.();
-      await Promise.allSettled(background);
+      await convergence.stop();
+      await reporter.ended();
+      await Promise.allSettled(loops);
+      for (const off of unwatch) off();
     },
   };
 }

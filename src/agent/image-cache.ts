@@ -2,7 +2,7 @@
 // many servers wait for one.
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -44,6 +44,13 @@ export function createImageCache(dir: string, fetch: (imageId: string) => Promis
       if (size !== image.size || hash.digest('hex') !== image.hash)
         throw new DriverError('failed', `The content of image ${image.id} arrived damaged: its size or sha512 differs. It will be fetched again.`);
       await chmod(part, 0o444);
+      // The name says that it is whole: also after a power cut.
+      const file = await open(part, 'r');
+      try {
+        await file.sync();
+      } finally {
+        await file.close();
+      }
       await rename(part, path);
       return path;
     } catch (error) {
@@ -61,7 +68,11 @@ export function createImageCache(dir: string, fetch: (imageId: string) => Promis
 
   return {
     async ensure(image) {
-      await (prepared ??= prepare());
+      prepared ??= prepare();
+      await prepared.catch((error: unknown) => {
+        prepared = null; // tried again for the next image
+        throw new DriverError('failed', `The host cannot keep images: its image folder could not be made.`, String(error), error);
+      });
       const path = join(dir, `${image.hash.slice(0, 32)}.${image.id}`);
       const present = await stat(path).catch(() => null);
       if (present?.size === image.size) return path;

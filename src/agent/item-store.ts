@@ -1,6 +1,6 @@
 // The last desired state of this host, on disk: what the agent converges to when control is away, also
-// after a reboot. One file an item, replaced by rename.
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+// after a reboot or a power cut. One file an item, replaced by rename.
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { itemBodies, type Item, type ItemKind } from '../protocol/items.ts';
 
@@ -11,6 +11,8 @@ export type StoredItem = {
   applied: number;
   /** The boot of the host in which it was applied: a guest found stopped in another boot is started again. */
   boot: string;
+  /** It must go, and is not gone yet; `item` is what it was. */
+  leaving?: true;
 };
 
 export type ItemStore = {
@@ -21,6 +23,17 @@ export type ItemStore = {
 
 export function fileItemStore(dir: string): ItemStore {
   const path = (kind: ItemKind, id: string): string => join(dir, kind, `${id}.json`);
+  /** The last operation on each file: they share the name of a temporary file, and the last one asked for counts. */
+  const tails = new Map<string, Promise<void>>();
+  const inTurn = (file: string, work: () => Promise<void>): Promise<void> => {
+    const turn = (tails.get(file) ?? Promise.resolve()).catch(() => {}).then(work);
+    tails.set(file, turn);
+    const forget = (): void => {
+      if (tails.get(file) === turn) tails.delete(file);
+    };
+    turn.then(forget, forget);
+    return turn;
+  };
   return {
     async load() {
       const all: StoredItem[] = [];
@@ -40,12 +53,21 @@ export function fileItemStore(dir: string): ItemStore {
       }
       return all;
     },
-    async save(stored) {
+    save(stored) {
       const target = path(stored.item.kind, stored.item.id);
-      await writeFile(`${target}.tmp`, JSON.stringify(stored), { mode: 0o600 });
-      await rename(`${target}.tmp`, target);
+      const text = JSON.stringify(stored);
+      return inTurn(target, async () => {
+        const file = await open(`${target}.tmp`, 'w', 0o600);
+        try {
+          await file.writeFile(text);
+          await file.datasync();
+        } finally {
+          await file.close();
+        }
+        await rename(`${target}.tmp`, target);
+      });
     },
-    remove: (kind, id) => rm(path(kind, id), { force: true }),
+    remove: (kind, id) => inTurn(path(kind, id), () => rm(path(kind, id), { force: true })),
   };
 }
 

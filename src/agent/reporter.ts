@@ -1,8 +1,9 @@
 // What the agent tells control: in order, repeated until it is heard, and numbered, so that a copy that arrives
-// behind a later report changes nothing.
+// behind a later report changes nothing. Of each item only the latest: a control plane that is away for a week costs no memory.
 import { sleep, type Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Link, Report } from '../protocol/link.ts';
+import { keyOf, type Key } from './controller.ts';
 
 export type Reporter = {
   report(one: Report): void;
@@ -10,6 +11,8 @@ export type Reporter = {
   registered(hostId: string, sequence: number): void;
   /** True when control has heard everything. */
   idle(): boolean;
+  /** Resolves when nothing is being sent any more; after the abort of the signal. */
+  ended(): Promise<void>;
 };
 
 const RETRY_MIN_MS = 500;
@@ -18,38 +21,49 @@ const RETRY_MAX_MS = 30_000;
 /** `signal` ends it; what was not heard by then is reported anew by the next agent. */
 export function createReporter(link: Link, clock: Clock, log: Log, signal: AbortSignal): Reporter {
   let known: { hostId: string; sequence: number } | null = null;
-  let reports: Report[] = [];
-  let sending = false;
+  let waiting = new Map<Key, Report>();
+  let sending: Promise<void> | null = null;
 
   async function send(to: { hostId: string; sequence: number }): Promise<void> {
-    sending = true;
-    for (let delay = RETRY_MIN_MS; reports.length > 0 && !signal.aborted; ) {
+    for (let delay = RETRY_MIN_MS; waiting.size > 0 && !signal.aborted; ) {
       await Promise.resolve(); // what converges in the same turn goes along
-      const batch = reports;
-      reports = [];
+      const batch = waiting;
+      waiting = new Map();
       try {
         to.sequence += 1;
-        await link.report(to.hostId, batch, to.sequence);
+        await link.report(to.hostId, [...batch.values()], to.sequence);
         delay = RETRY_MIN_MS;
       } catch (error) {
         log.warn({ error: String(error) }, 'control did not take the reports; repeating');
-        reports = [...batch, ...reports];
+        waiting = new Map([...[...batch].filter(([key]) => !waiting.has(key)), ...waiting]);
         await sleep(clock, delay, signal);
         delay = Math.min(delay * 2, RETRY_MAX_MS);
       }
     }
-    sending = false;
+  }
+
+  function start(): void {
+    if (known === null || sending !== null || waiting.size === 0 || signal.aborted) return;
+    sending = send(known).finally(() => {
+      sending = null;
+      start(); // said between the last look and now
+    });
   }
 
   return {
     report(one) {
-      reports.push(one);
-      if (known !== null && !sending) void send(known);
+      const key = keyOf(one.kind, one.id);
+      waiting.delete(key);
+      waiting.set(key, one);
+      start();
     },
     registered(hostId, sequence) {
       known = { hostId, sequence };
-      if (reports.length > 0 && !sending) void send(known);
+      start();
     },
-    idle: () => reports.length === 0 && !sending,
+    idle: () => waiting.size === 0 && sending === null,
+    async ended() {
+      await sending;
+    },
   };
 }

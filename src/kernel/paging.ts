@@ -26,7 +26,7 @@ export function parseSort(
     return { column, direction };
   });
   // A key that is named again decides nothing any more.
-  const sort = [...new Map(named.toReversed().map((key) => [key.column, key])).values()].toReversed();
+  const sort = named.filter((key, at) => named.findIndex((other) => other.column === key.column) === at);
   const order = sort.length > 0 ? sort : [...fallback];
   return order.some((key) => key.column === 'id') ? order : [...order, { column: 'id', direction: order[0]?.direction ?? 'asc' }];
 }

@@ -8,7 +8,7 @@ export type RunOptions = {
   input?: string;
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** Bytes kept of stdout and of stderr each; default 4 MiB. */
+  /** Characters kept of stdout and of stderr each; default 4 Mi. */
   maxOutput?: number;
 };
 
@@ -49,6 +49,8 @@ export function run(
   const limit = options.maxOutput ?? 4 * 1024 * 1024;
   return new Promise((resolve, reject) => {
     const child = spawn(command[0], command.slice(1), {
+      // A group of its own, so that the time limit ends also what the program started.
+      detached: true,
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: options.env ?? process.env,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -58,13 +60,20 @@ export function run(
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
-      child.kill('SIGKILL');
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        child.kill('SIGKILL');
+      }
+      // What left the group may hold the pipes open for ever.
+      child.stdout?.destroy();
+      child.stderr?.destroy();
     }, options.timeoutMs ?? 30_000);
     child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
-      if (stdout.length < limit) stdout += chunk;
+      if (stdout.length < limit) stdout += chunk.slice(0, limit - stdout.length);
     });
     child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
-      if (stderr.length < limit) stderr += chunk;
+      if (stderr.length < limit) stderr += chunk.slice(0, limit - stderr.length);
     });
     child.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);

@@ -5,11 +5,12 @@ import { Compile } from 'typebox/compile';
 import { badRequest } from './errors.ts';
 
 /** Marks a property as known from this microversion on, e.g. `tags: since('2.52', Type.Array(...))`. */
-export const since = <T extends TSchema>(version: string, schema: T): T =>
-  Object.assign(schema, { 'x-since': version });
+export const since = <T extends TSchema>(version: string, schema: T): T => marked(schema, { 'x-since': version });
 /** Marks a property as known up to and with this microversion. */
-export const until = <T extends TSchema>(version: string, schema: T): T =>
-  Object.assign(schema, { 'x-until': version });
+export const until = <T extends TSchema>(version: string, schema: T): T => marked(schema, { 'x-until': version });
+/** A copy, hidden fields included: a schema may be shared by properties that are known from different versions on. */
+const marked = <T extends TSchema>(schema: T, marks: object): T =>
+  Object.assign(Object.create(Object.getPrototypeOf(schema) as object, Object.getOwnPropertyDescriptors(schema)) as T, marks);
 /** Marks a string as the id of an object, so that the cross-tenant matrix substitutes another tenant's. */
 export const idOf = (resource: string): ReturnType<typeof Type.String> =>
   Type.String({ minLength: 1, maxLength: 255, pattern: '^[^\\x00-\\x1f\\x7f/]+$', 'x-ref': resource });
@@ -133,11 +134,11 @@ export function coerceQuery(
   const properties = (schema as { properties?: Record<string, { type?: string }> }).properties ?? {};
   const out: Record<string, unknown> = {};
   for (const [name, raw] of Object.entries(query)) {
-    const type = properties[name]?.type;
-    if (type === undefined) {
-      if ((schema as { additionalProperties?: unknown }).additionalProperties !== undefined) out[name] = raw;
+    if (!Object.hasOwn(properties, name)) {
+      if ((schema as { additionalProperties?: unknown }).additionalProperties !== undefined && name !== '__proto__') out[name] = raw;
       continue; // what a list does not filter by is ignored, as OpenStack does
     }
+    const type = properties[name]?.type;
     if (type === 'array') out[name] = Array.isArray(raw) ? raw : [raw];
     else {
       const last = Array.isArray(raw) ? (raw.at(-1) ?? '') : raw;

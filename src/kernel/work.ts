@@ -2,7 +2,7 @@
 // transaction as the change. A handler gets ids and nothing else, re-reads the rows and makes the world
 // match. Woken by commits, by other processes and by a periodic scan; a crash only means that the row is still there.
 import type { Kysely } from 'kysely';
-import { type Clock } from './clock.ts';
+import { sleep, type Clock } from './clock.ts';
 import { type Database, type Migration, type Tables, type Tx } from './db/index.ts';
 import type { Log } from './log.ts';
 
@@ -42,7 +42,14 @@ export const workMigrations: Migration[] = [
 
 export type WorkHandler =
   /** Database work only: taken, done and cleared in one transaction, many ids at a time. */
-  | { mode: 'rows'; batch: number; run(tx: Tx, ids: string[]): Promise<void>; locks?: readonly string[] }
+  | {
+      mode: 'rows';
+      batch: number;
+      run(tx: Tx, ids: string[]): Promise<void>;
+      locks?: readonly string[];
+      /** Milliseconds between two batches: for what is costly for each change but cheap for many at once. */
+      restMs?: number;
+    }
   /** Work with effects: leased, run outside a transaction, idempotent, may run again after a crash. */
   | { mode: 'effect'; leaseMs: number; concurrency: number; run(id: string): Promise<void> };
 
@@ -111,6 +118,7 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
   const { db, clock, log } = platform;
   const alarms = new Map<string, Alarm>();
   const running: Promise<void>[] = [];
+  const ending = new AbortController();
   let stopping = false;
   let unlisten = (): void => {};
 
@@ -260,7 +268,9 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
         log.error({ kind, error: String(error) }, 'the work queue could not be read or written');
         return 0;
       });
-      if (!stopping && seen === 0) await alarm.wait();
+      if (stopping) break;
+      if (seen === 0) await alarm.wait();
+      else if (handler.restMs !== undefined) await sleep(clock, handler.restMs, ending.signal);
     }
   }
 
@@ -334,6 +344,7 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
     async stop() {
       stopping = true;
       unlisten();
+      ending.abort();
       ringAll();
       await Promise.all(running);
     },

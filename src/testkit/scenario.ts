@@ -125,7 +125,7 @@ export function createScenario(world: World, options: { servers: number; misfort
       await sleep(rng() * 1_500);
       return remove(id);
     }
-    for (let polls = 0; polls < 40 && (await statusOf(id)) === 'BUILD'; polls += 1) await sleep(1_000);
+    for (let polls = 0; polls < 20 && (await statusOf(id)) === 'BUILD'; polls += 1) await sleep(2_500);
     await sleep(rng() * 8_000);
     if (fate < 0.5) return remove(id);
     if (fate < 0.75) return;

@@ -20,7 +20,13 @@ export function networkingControllers(
         if (changedKind === kind) changed(id);
       });
   const neverChanges = () => () => {};
-  const observe = (of: keyof NetworkObjects) => async () => (await driver.observe())[of];
+  /** One look at the kernel answers for every kind that asks meanwhile. */
+  let looking: Promise<NetworkObjects> | null = null;
+  const look = (): Promise<NetworkObjects> =>
+    (looking ??= driver.observe().finally(() => {
+      looking = null;
+    }));
+  const observe = (of: keyof NetworkObjects) => async () => (await look())[of];
   return {
     network: {
       kind: 'network',

@@ -22,6 +22,8 @@ export function serverController(parts: {
 }): Controller<'server'> {
   const { drivers, images, plugged, clock } = parts;
   const crashes = new Map<string, number[]>();
+  /** Generation for which each guest was started: what crashes after that was not asked for again. */
+  const startedFor = new Map<string, number>();
 
   const driverOf = (body: ServerBody): GuestDriver => {
     const driver = drivers.get(body.type);
@@ -38,16 +40,23 @@ export function serverController(parts: {
     return { id, body, ports, imagePath: await images.ensure(body.image) };
   }
 
-  /** True when a crashed guest may be started again by itself. */
+  const recentCrashes = (id: string): number[] => (crashes.get(id) ?? []).filter((at) => clock.now() - at < CRASH_WINDOW_MS);
+  /** True when a crashed guest may be started again by itself; counts it. */
   function mayRestart(id: string): boolean {
-    const now = clock.now();
-    const recent = (crashes.get(id) ?? []).filter((at) => now - at < CRASH_WINDOW_MS);
+    const recent = recentCrashes(id);
     if (recent.length >= MAX_CRASH_RESTARTS) return false;
-    crashes.set(id, [...recent, now]);
+    crashes.set(id, [...recent, clock.now()]);
+    return true;
+  }
+  /** True when the user asked for this start; a wish gives a guest that crashed too often new tries. */
+  function askedFor(id: string, generation: number): boolean {
+    if (startedFor.get(id) === generation) return false;
+    startedFor.set(id, generation);
+    crashes.delete(id);
     return true;
   }
 
-  async function converge(driver: GuestDriver, spec: GuestSpec, state: GuestState, commanded: boolean): Promise<void> {
+  async function converge(driver: GuestDriver, spec: GuestSpec, state: GuestState, commanded: boolean, generation: number): Promise<void> {
     const { body, id } = spec;
     const rebooted = commanded && state.rebootCount !== body.rebootCount;
     switch (body.power) {
@@ -55,9 +64,12 @@ export function serverController(parts: {
         if (state.power === 'running' || state.power === 'paused') {
           if (rebooted) await driver.reboot(spec, body.rebootHard);
           else if (state.power === 'paused' && commanded) await driver.resume(id);
-        } else if (commanded) await driver.start(spec);
-        // Not asked for: a guest that powered itself off stays off, one that crashed is brought back.
-        else if (state.power === 'crashed' && mayRestart(id)) await driver.start(spec);
+        } else if (state.power === 'crashed') {
+          if ((commanded && askedFor(id, generation)) || mayRestart(id)) await driver.start(spec);
+        } else if (commanded) {
+          askedFor(id, generation);
+          await driver.start(spec);
+        } // Not asked for: a guest that powered itself off stays off.
         return;
       case 'stopped':
         if (state.power !== 'stopped') await driver.stop(id, STOP_GRACE_MS);
@@ -83,15 +95,18 @@ export function serverController(parts: {
     // A user's wish that this guest has not seen yet, or a boot of the host since it was met.
     const commanded = state === null || stored === undefined || stored.applied !== generation || stored.boot !== host.boot;
     const spec = await specOf(id, body);
+    const created = state === null;
     if (state === null) {
       await driver.define(spec);
       state = { id, power: 'stopped', incarnation: null, rebootCount: body.rebootCount };
     }
-    await converge(driver, spec, state, commanded);
+    await converge(driver, spec, state, commanded, generation);
     // After the reboot that it asks for, so that a crash in between repeats it.
-    if (commanded) await driver.define(spec);
+    if (commanded && !created) await driver.define(spec);
     const now = await driver.get(id);
     if (now === null) throw new DriverError('failed', `Server ${id} is gone from its host right after it was defined.`);
+    if (now.power === 'crashed' && recentCrashes(id).length < MAX_CRASH_RESTARTS && body.power === 'running')
+      throw new DriverError('failed', `The guest of server ${id} ended unexpectedly; it is started again. Look at its console log.`);
     if (now.power === 'crashed')
       throw new DriverError('refused', `The guest of server ${id} ended unexpectedly and is not restarted any more. Look at its console log, then reboot or start it.`);
     return { power: now.power, rebootCount: body.rebootCount, restarts: crashes.get(id)?.length ?? 0 };
@@ -103,6 +118,7 @@ export function serverController(parts: {
     ensure,
     async remove(id) {
       crashes.delete(id);
+      startedFor.delete(id);
       for (const driver of drivers.values()) await driver.destroy(id);
     },
     async observe() {

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { onBothEngines, openTestDatabase, type TestDatabase } from '../../testkit/database.ts';
 import { testActor, testPlatform, testServer, type TestServer } from '../../testkit/http.ts';
-import { type FakeCloud, fakeCloud, fakeHost } from './fakes.ts';
+import { eventually, type FakeCloud, fakeCloud, fakeHost } from './fakes.ts';
 import { computeQuotas, createComputeService } from './index.ts';
 
 onBothEngines('hosts in compute', (engine) => {
@@ -136,7 +136,10 @@ onBothEngines('hosts in compute', (engine) => {
       ).status,
     ).toBe(409);
     await call('alice', 'DELETE', `/servers/${boot.json.server.id}`);
-    await server.settle();
+    await eventually(
+      () => call('alice', 'GET', `/servers/${boot.json.server.id}`),
+      (one) => one.status === 404,
+    );
     expect(
       (
         await call('root', 'POST', `${path}/action`, {

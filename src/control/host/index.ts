@@ -5,10 +5,12 @@ import type { Tx } from '../../kernel/db/index.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import type { ItemKind } from '../../protocol/items.ts';
 import type { HostQueries, Link, Report } from '../../protocol/link.ts';
+import { createAnnouncer } from './announce.ts';
 import { createItems, type Items } from './items.ts';
 import { createLink } from './link.ts';
 
 export { claimOnHost, hostById, hostsSince, releaseOnHost } from './capacity.ts';
+export { compiledItems, enabledHosts, hostnames, reportedSomewhere, wantedItems, wantedOn } from './desired.ts';
 export { hostMigrations } from './table.ts';
 export { hostFacts, hostSigns, listHosts, setHostEnabled, setHostZone, zoneExists, type HostRecord } from './inventory.ts';
 export type { Items } from './items.ts';
@@ -38,9 +40,9 @@ export function createHostService(
   deps: { openImage(imageId: string): Promise<Readable> },
 ): HostService {
   const wakes = new Map<string, Set<() => void>>();
-  const wake = (hostIds: readonly string[]): void => {
+  const wake = createAnnouncer(platform.clock, (hostIds) => {
     for (const hostId of hostIds) for (const one of wakes.get(hostId) ?? []) one();
-  };
+  });
   platform.db.onNotify(() => wake([...wakes.keys()]));
   const reportHandlers = new Map<ItemKind, ReportHandler>();
   const hostHandlers: ((tx: Tx, hostId: string) => Promise<void>)[] = [];

@@ -42,8 +42,8 @@ async function forget(tx: Tx, { hostId, kind, id }: HostReport): Promise<boolean
 
 export function createLink(parts: LinkParts): Link {
   const { platform, wakes, queries, reportHandlers, hostHandlers } = parts;
-  /** Parsed bodies by kind, id and generation: a body that a thousand hosts pull is parsed once. */
-  const bodies = new LRUCache<string, NonNullable<Item['body']>>({ max: 4096 });
+  /** By kind, id and generation: a body that a thousand hosts pull at the same moment is read and parsed once. */
+  const bodies = new LRUCache<string, Promise<Item | null>>({ max: 4096 });
   /** Reports of one turn of the event loop share a transaction. */
   let pending: Entry[] = [];
 
@@ -65,6 +65,24 @@ export function createLink(parts: LinkParts): Link {
       if (changed) accepted.push(report);
     }
     for (const [kind, reports] of Map.groupBy(accepted, (report) => report.kind)) await reportHandlers.get(kind)?.(tx, reports);
+  };
+
+  /** null: dropped meanwhile. Of a later generation when there is one already. */
+  const bodyOf = ({ kind, id, generation }: { kind: string; id: string; generation: number }): Promise<Item | null> => {
+    const key = `${kind}/${id}/${generation}`;
+    const known = bodies.get(key);
+    if (known !== undefined) return known;
+    const read = platform.db.read
+      .selectFrom('items')
+      .select(['generation', 'body'])
+      .where('kind', '=', kind)
+      .where('id', '=', id)
+      .executeTakeFirst()
+      .then((row) => (row === undefined ? null : ({ kind, id, generation: row.generation, body: JSON.parse(row.body) } as Item)));
+    bodies.set(key, read);
+    // What failed, or answered for another generation, is asked for again.
+    read.then((item) => item?.generation !== generation && bodies.delete(key), () => bodies.delete(key));
+    return read;
   };
 
   const flush = async (): Promise<void> => {
@@ -116,31 +134,15 @@ export function createLink(parts: LinkParts): Link {
         .where((eb) => eb.or([eb('h.revision', '>', sinceRevision), eb('i.revision', '>', sinceRevision)]))
         .execute();
       let revision = sinceRevision;
+      const wanted: { kind: string; id: string; generation: number }[] = [];
       const items: Item[] = [];
-      const missing: { kind: string; id: string; generation: number }[] = [];
       for (const row of rows) {
         revision = Math.max(revision, row.hostRevision, row.itemRevision ?? 0);
         if (row.wanted !== 1) items.push({ kind: row.kind, id: row.id, generation: row.generation ?? 0, body: null } as Item);
-        else if (row.generation !== null) {
-          const body = bodies.get(`${row.kind}/${row.id}/${row.generation}`);
-          if (body === undefined) missing.push({ kind: row.kind, id: row.id, generation: row.generation });
-          else items.push({ kind: row.kind, id: row.id, generation: row.generation, body } as Item);
-        }
-        // wanted but not compiled yet: it comes with the revision of its body
+        // Wanted but not compiled yet: it comes with the revision of its body.
+        else if (row.generation !== null) wanted.push({ kind: row.kind, id: row.id, generation: row.generation });
       }
-      for (const [kind, ofKind] of Map.groupBy(missing, (one) => one.kind)) {
-        const stored = await platform.db.read
-          .selectFrom('items')
-          .select(['id', 'generation', 'body'])
-          .where('kind', '=', kind)
-          .where('id', 'in', ofKind.map((one) => one.id))
-          .execute();
-        for (const { id, generation, body: text } of stored) {
-          const body = JSON.parse(text) as NonNullable<Item['body']>;
-          bodies.set(`${kind}/${id}/${generation}`, body);
-          items.push({ kind, id, generation, body } as Item);
-        }
-      }
+      for (const item of await Promise.all(wanted.map(bodyOf))) if (item !== null) items.push(item);
       return { revision, items, full: sinceRevision === 0 };
     },
 

@@ -122,7 +122,8 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         network: rows(compileNetworks(hosts.items)),
         port: rows(compilePorts(hosts.items)),
         'security-group': rows(compileSecurityGroups(hosts.items)),
-        'address-group': rows(compileAddressGroups(hosts.items)),
+        // Each change sends the whole group to every host that knows it: what changes within a moment goes along.
+        'address-group': { ...rows(compileAddressGroups(hosts.items)), restMs: 200 },
         router: rows(compileRouters(hosts.items)),
       },
       quotas: quotaDefaults,

@@ -48,9 +48,11 @@ export function openSqlite(options: SqliteOptions): SqliteDatabase {
     if (!readonly) {
       connection.pragma('journal_mode = WAL');
       connection.pragma(`synchronous = ${options.synchronous ?? 'FULL'}`);
+      // Pages of 4 KiB: a page that many transactions change is copied to the file once.
+      connection.pragma('wal_autocheckpoint = 4000');
     }
     connection.pragma('busy_timeout = 5000');
-    connection.pragma('cache_size = -8000');
+    connection.pragma('cache_size = -32000'); // KiB, taken as they are needed
     return connection;
   };
   const writer = open(false);

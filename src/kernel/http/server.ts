@@ -1,15 +1,16 @@
 // The pipeline, the same for every verb: request id, authenticate, policy, microversion, parse and validate,
 // handler, encode. Authentication comes before the body is parsed; a target's ownership is checked by the
 // service against what is stored.
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { badRequest, CloudError, forbidden, notFound } from '../errors.ts';
 import type { Ctx, Platform } from '../platform.ts';
 import { type Actor, allows, anonymous, type Policy } from '../policy.ts';
 import { type Check, checker, coerceQuery, minorOf } from '../schema.ts';
 import type { Telemetry } from '../telemetry.ts';
-import { isDiskFull } from '../db/index.ts';
+import { isDatabaseBusy, isDiskFull } from '../db/index.ts';
 import { keystoneFault, type Fault } from './faults.ts';
 import type { Reply, Route, Service } from './route.ts';
 
@@ -27,6 +28,9 @@ export type HttpOptions = {
 
 type Compiled = Route & { check: Check<never> | null; checkQuery: Check<never> | null; rule: Policy };
 
+/** How long requests under way may take to end when the server closes, in milliseconds. */
+const CLOSE_GRACE_MS = 2_000;
+
 const requestIds = new WeakMap<FastifyRequest, string>();
 function requestIdOf(request: FastifyRequest): string {
   let id = requestIds.get(request);
@@ -37,20 +41,43 @@ function requestIdOf(request: FastifyRequest): string {
   return id;
 }
 
-/** NUL breaks text columns and C programs alike; __proto__ breaks objects. Neither has any honest use. */
-const FORBIDDEN_TEXT = /\\u0000|"(?:__proto__|constructor)"\s*:/;
+/** Levels of a JSON body; the deepest honest one has fewer than ten, and what recurses over it has a stack. */
+const MAX_DEPTH = 64;
+const RESERVED = new Set(['__proto__', 'constructor']);
 // eslint-disable-next-line no-control-regex
 const CONTROL = /[\x00-\x1f\x7f]/;
 
 function parseJson(raw: unknown): unknown {
   if (raw === undefined || raw === null) return undefined;
+  if (!isUtf8(raw as Buffer)) throw badRequest('Malformed request body: it is not valid UTF-8.');
   const text = (raw as Buffer).toString('utf8');
   if (text.trim() === '') return undefined;
-  if (FORBIDDEN_TEXT.test(text)) throw badRequest('Malformed request body: it contains a NUL character or a reserved key.');
+  let parsed: unknown;
   try {
-    return JSON.parse(text) as unknown;
+    parsed = JSON.parse(text) as unknown;
   } catch {
     throw badRequest('Malformed request body: it is not valid JSON.');
+  }
+  refuseHostile(parsed, 0);
+  return parsed;
+}
+
+/** NUL and lone surrogates break text columns and C programs; reserved keys break objects. None has any honest use. */
+function refuseHostile(value: unknown, depth: number): void {
+  if (typeof value === 'string') {
+    if (value.includes('\0') || !value.isWellFormed()) throw badRequest('Malformed request body: it contains a NUL character or half a character.');
+    return;
+  }
+  if (typeof value !== 'object' || value === null) return;
+  if (depth >= MAX_DEPTH) throw badRequest(`Malformed request body: it is nested more than ${MAX_DEPTH} levels deep.`);
+  if (Array.isArray(value)) {
+    for (const one of value) refuseHostile(one, depth + 1);
+    return;
+  }
+  for (const [key, one] of Object.entries(value)) {
+    if (RESERVED.has(key)) throw badRequest(`Malformed request body: the key ${key} is reserved.`);
+    refuseHostile(key, depth);
+    refuseHostile(one, depth + 1);
   }
 }
 
@@ -88,6 +115,8 @@ function asCloudError(error: unknown): CloudError {
     return new CloudError(statusCode, 'BadRequest', 'The request could not be read: its line, headers or body are malformed.');
   if (isDiskFull(error))
     return new CloudError(503, 'InsufficientStorage', 'The cloud has no disk space left to record this change; nothing was changed. Ask the operator to free space.', { cause: error });
+  if (isDatabaseBusy(error))
+    return new CloudError(503, 'ServiceUnavailable', 'The database of the cloud does not answer or is too busy; nothing was changed. Try again in a moment.', { cause: error, headers: { 'retry-after': '5' } });
   return new CloudError(500, 'InternalError', 'An unexpected error prevented the server from fulfilling your request; the request id names it in the log.', { cause: error });
 }
 
@@ -99,7 +128,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     exposeHeadRoutes: false,
     bodyLimit: options.bodyLimit ?? 1024 * 1024,
     genReqId: () => '',
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     // What the router itself refuses (an address with a broken escape, a parameter that is too long) looks like the rest.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => void fail(request, reply, error, faultOf(request.url)),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 2000 },
@@ -109,10 +138,13 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
       ? fastify(base)
       : (fastify({ ...base, https: { cert: options.tls.cert, key: options.tls.key, minVersion: 'TLSv1.2' } }) as unknown as FastifyInstance);
 
-  const faultOf = (url: string): Fault =>
-    options.services.find((s) => [s.prefix, ...(s.aliases ?? [])].some((p) => url === p || url.startsWith(`${p}/`)))?.fault ?? keystoneFault;
+  // Declared as functions: the framework is given them before it exists.
+  function faultOf(url: string): Fault {
+    const path = (url.split('?')[0] ?? '').replace(/\/{2,}/g, '/');
+    return options.services.find((s) => [s.prefix, ...(s.aliases ?? [])].some((p) => path === p || path.startsWith(`${p}/`)))?.fault ?? keystoneFault;
+  }
 
-  const fail = (request: FastifyRequest, reply: FastifyReply, thrown: unknown, fault: Fault): FastifyReply => {
+  function fail(request: FastifyRequest, reply: FastifyReply, thrown: unknown, fault: Fault): FastifyReply {
     const error = asCloudError(thrown);
     const requestId = requestIdOf(request);
     if (error.status >= 500 && error.status !== 501) {
@@ -121,7 +153,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     }
     const { contentType, body } = fault(error, requestId);
     return reply.code(error.status).headers({ ...error.headers, 'x-openstack-request-id': requestId, 'content-type': contentType }).send(body);
-  };
+  }
 
   const serve = (service: Service, candidates: readonly Compiled[]) => {
     const isPublic = candidates.every((route) => route.rule.anyOf.some((rule) => rule.who === 'anyone'));
@@ -161,21 +193,25 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
         if (route.streams !== true && route.action === undefined && route.check !== null) body = parseJson(request.body);
         if (route.check !== null) body = route.check(body, microversion, 'body') as unknown;
         const ctx: Ctx = { platform, actor, requestId, microversion, action: route.policy };
-        const result = await route.handler({ ctx, params, query, body, rawQuery, headers: request.headers, stream: (route.streams === true ? request.body : request.raw) as Readable });
-        return send(reply, route, result);
+        const result = await route.handler({ ctx, params, query, body, rawQuery, headers: request.headers, stream: ((route.streams === true ? request.body : null) ?? request.raw) as Readable });
+        return send(request, reply, route, result);
       } catch (error) {
         return fail(request, reply, error, service.fault);
       }
     };
   };
 
-  const send = (reply: FastifyReply, route: Route, result: Reply): FastifyReply => {
+  const send = (request: FastifyRequest, reply: FastifyReply, route: Route, result: Reply): FastifyReply => {
     reply.code(result.status ?? route.status ?? 200);
     if (result.headers !== undefined) reply.headers(result.headers);
     const { body } = result;
     if (body === undefined) return reply.send();
     if (!reply.hasHeader('content-type')) reply.header('content-type', 'application/json');
-    if (typeof body === 'string' || Buffer.isBuffer(body) || 'pipe' in body) return reply.send(body);
+    if (body instanceof Readable && request.method === 'HEAD') {
+      body.destroy();
+      return reply.send();
+    }
+    if (typeof body === 'string' || Buffer.isBuffer(body) || body instanceof Readable) return reply.send(body);
     return reply.send(JSON.stringify(body));
   };
 
@@ -213,6 +249,16 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     }
   }
 
+  // Requests under way may end, but an upload of hours does not keep the process from stopping.
+  let hardClose: NodeJS.Timeout | undefined;
+  app.addHook('preClose', (done) => {
+    hardClose = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
+    done();
+  });
+  app.addHook('onClose', (_instance, done) => {
+    clearTimeout(hardClose);
+    done();
+  });
   app.setErrorHandler((error, request, reply) => fail(request, reply, error, faultOf(request.url)));
   app.setNotFoundHandler((request, reply) =>
     fail(request, reply, new CloudError(404, 'NotFound', 'The resource could not be found.'), faultOf(request.url)),

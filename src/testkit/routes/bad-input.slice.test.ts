@@ -68,8 +68,10 @@ onBothEngines('bad input', (engine) => {
     await refusedEverywhere(scalar, () => [{ quagga: 1 }, [[]]], /^$/, 300);
   }, 120_000);
 
+  // Nova takes any fraction for these.
+  const fractions = /(extra_specs.*|rxtx_factor)$/;
   it('a number beyond any range is refused in any number field', async () => {
-    await refusedEverywhere((schema) => schema.type === 'integer' || schema.type === 'number', () => [1e308, -1e308, -(2 ** 63), 2 ** 63, 1.5], /extra_specs/, 50);
+    await refusedEverywhere((schema) => schema.type === 'integer' || schema.type === 'number', () => [1e308, -1e308, -(2 ** 63), 2 ** 63, 1.5], fractions, 50);
   }, 120_000);
 
   it('an unknown field in any object is refused', async () => {
@@ -86,8 +88,7 @@ onBothEngines('bad input', (engine) => {
         const changed = setAt(inner, extra, 1);
         const answer = await cloud.send({ ...request, payload: JSON.stringify(entry.route.action === undefined ? changed : { [entry.route.action]: changed }) });
         tried += 1;
-        // Where the object misses required fields, or is one of several alternatives, that may be named first.
-        if (answer.status !== 400 || messageIn(entry, answer) === '') failures.push(`${entry.key} ${nameOf(extra)}: ${answer.status} ${answer.text.slice(0, 200)}`);
+        if (answer.status !== 400 || !messageIn(entry, answer).includes('quagga_extra')) failures.push(`${entry.key} ${nameOf(extra)}: ${answer.status} ${answer.text.slice(0, 200)}`);
       }
     }
     expect(await counts()).toBe(before);

@@ -21,7 +21,7 @@ export const hostileTexts: readonly string[] = [
 ]; // prettier-ignore
 const hostileValues: readonly (() => unknown)[] = [
   () => null, () => true, () => false, () => 0, () => -1, () => -0, () => 1.5, () => 1e308, () => -1e308, () => 2 ** 31, () => 2 ** 53, () => 2 ** 63, () => 2 ** 64, () => 1e-320,
-  () => [], () => ({}), () => [null], () => [[]], () => ['a', 1, null], () => ({ a: { b: { c: 1 } } }), () => ({ id: 'x' }), () => nested(40), () => nested(3000), () => HUGE_LIST, () => LONG,
+  () => [], () => ({}), () => [null], () => [[]], () => ['a', 1, null], () => ({ a: { b: { c: 1 } } }), () => ({ id: 'x' }), () => nested(40), () => nested(3000), () => [...HUGE_LIST], () => LONG,
 ]; // prettier-ignore
 
 const hostile = (rng: Rng): unknown => (rng() < 0.6 ? pick(rng, hostileTexts) : pick(rng, hostileValues)());
@@ -49,7 +49,7 @@ export function mutateBody(rng: Rng, given: unknown): unknown {
     if (how < 0.55) set(slot, hostile(rng));
     else if (how < 0.7 && !Array.isArray(slot.of) && slot.key !== 'body') delete slot.of[slot.key];
     else if (how < 0.85 && typeof value === 'object' && value !== null && !Array.isArray(value)) (value as Record<string, unknown>)[pick(rng, ['quagga', 'project_id', 'tenant_id', 'user_id', 'id', 'status', 'admin', '', 'a'.repeat(300), 'a\u0001'])] = hostile(rng);
-    else if (how < 0.92 && Array.isArray(value)) set(slot, Array.from({ length: pick(rng, [2, 65, 1001]) }, () => value[0] ?? hostile(rng)));
+    else if (how < 0.92 && Array.isArray(value)) set(slot, Array.from({ length: pick(rng, [2, 65, 1001]) }, () => structuredClone(value[0]) ?? hostile(rng)));
     else set(slot, [value]);
   }
   return root.body;

@@ -16,6 +16,7 @@ export const sensible: Readonly<Record<string, (ids: Ids, other: string) => Json
   'POST /network/v2.0/subnets': () => ({ subnet: { cidr: '10.91.0.0/24', ip_version: 4 } }),
   'POST /compute/v2.1/servers': (ids) => ({ server: { imageRef: ids['image'], flavorRef: ids['flavor'], networks: [{ uuid: ids['network'] }] } }),
   'PUT /compute/v2.1/servers/:server_id/metadata/:key': (_, other) => ({ meta: { [other]: 'quagga' } }),
+  'PUT /compute/v2.1/flavors/:flavor_id/os-extra_specs/:spec_key': (_, other) => ({ [other]: 'quagga' }),
   'PUT /network/v2.0/routers/:router_id/add_router_interface': (ids) => ({ subnet_id: ids['subnet'] }),
   'PUT /network/v2.0/routers/:router_id/remove_router_interface': (ids) => ({ subnet_id: ids['subnet'] }),
   'POST /compute/v2.1/os-keypairs': () => ({ keypair: { public_key: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqbhHhJ9Y4PnGkZ4p7YNyZrPq0Q0UxvVQmXK8p2oWnZ test' } }),
@@ -69,6 +70,8 @@ export type Build = {
   ids: Ids;
   rng?: Rng;
   fullness?: number;
+  /** false: the body is only what its schema says, sense or not. */
+  fit?: boolean;
   /** One place with another id. */
   substitute?: Choice;
   /** One place of the body or query with another value. */
@@ -91,7 +94,7 @@ export function buildRequest(entry: Entry, token: string | null, build: Build): 
   const part = (where: 'body' | 'query', schema: unknown): unknown => {
     const steps = put?.in === where ? put.steps : [];
     const generated = valueFor(asSchema(schema), g, steps);
-    const base = where === 'body' && build.fullness === undefined && !(steps.length > 0 && oneOf.has(entry.key)) ? sensible[entry.key]?.(ids, build.other ?? 'quagga') : undefined;
+    const base = where === 'body' && (build.fit ?? true) && !(steps.length > 0 && oneOf.has(entry.key)) ? sensible[entry.key]?.(ids, build.other ?? 'quagga') : undefined;
     const value = base === undefined ? generated : fitBody(base, generated as Json, steps);
     return put?.in === where ? setAt(value, steps, put.value) : value;
   };

@@ -38,6 +38,8 @@ export function parsePublicKey(text: string): { publicKey: string; fingerprint: 
   const refuse = (why: string) =>
     badRequest(`Keypair data is invalid: failed to generate fingerprint: public_key ${why}`);
   const publicKey = text.trim();
+  // A second line would be a second key, or an option, in the guest's authorized_keys.
+  if (/[\r\n]/.test(publicKey)) throw refuse('must be one line.');
   const [type = '', encoded = ''] = publicKey.split(/[ \t]+/);
   const fields = Object.hasOwn(fieldsOf, type) ? fieldsOf[type] : undefined;
   if (fields === undefined) throw refuse(`must start with one of ${Object.keys(fieldsOf).join(', ')}.`);

@@ -125,7 +125,12 @@ export function changesOf(row: ServerRow, report: HostReport, now: number): Part
     if (error !== row.error) Object.assign(changes, { error, error_at: error === null ? null : now });
     // A guest that ended by itself stays off until its user starts it, as in Nova.
     const ended = report.state === 'applied' && (report.power === 'stopped' || report.power === 'crashed');
-    if (ended && row.power !== 'stopped' && row.compiled_version === row.desired_version)
+    if (
+      ended &&
+      row.deleting === 0 &&
+      row.power !== 'stopped' &&
+      row.compiled_version === row.desired_version
+    )
       Object.assign(changes, { power: 'stopped', desired_version: row.desired_version + 1 });
   }
   return Object.keys(changes).length === 0 ? null : changes;

@@ -1,8 +1,9 @@
+// Row changes write exactly the items that depend on them.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { itemBodies, type ItemKind } from '../../../protocol/items.ts';
 import { Compile } from 'typebox/compile';
 import { onBothEngines } from '../../../testkit/database.ts';
-import { testCloud, type TestCloud } from '../testing/cloud.ts';
+import { testCloud, type TestCloud } from '../../../testkit/network-cloud.ts';
 import { chooseHost } from './routers.ts';
 
 onBothEngines('rows become items', (engine) => {

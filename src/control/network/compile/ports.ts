@@ -2,7 +2,7 @@
 // port writes its own item and looks at the subscriptions of its own host only.
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { PortBody } from '../../../protocol/items.ts';
-import type { Items } from '../../host/index.ts';
+import { wantedItems, type Items } from '../../host/index.ts';
 import { portBody } from './bodies.ts';
 import { addPair, joinGroup, leaveGroup, leaveNetwork, lost, type Pairs } from './subscriptions.ts';
 
@@ -11,26 +11,19 @@ export const compilePorts = (items: Items) => async (tx: Tx, ids: string[]): Pro
   const addresses = Map.groupBy(await tx.selectFrom('ip_allocations').selectAll().where('port_id', 'in', ids).orderBy('position').execute(), (row) => row.port_id);
   const memberships = await tx.selectFrom('port_security_groups').selectAll().where('port_id', 'in', ids).orderBy('security_group_id').execute();
   const groups = Map.groupBy(memberships, (row) => row.port_id);
-  const before = await tx
-    .selectFrom('host_items as h')
-    .innerJoin('items as i', (join) => join.onRef('i.kind', '=', 'h.kind').onRef('i.id', '=', 'h.id'))
-    .select(['h.host_id', 'h.id', 'i.body'])
-    .where('h.kind', '=', 'port')
-    .where('h.id', 'in', ids)
-    .where('h.wanted', '=', 1)
-    .execute();
+  const before = await wantedItems(tx, 'port', ids);
   const networksBefore: Pairs = new Map();
   const groupsBefore: Pairs = new Map();
   for (const old of before) {
     const body = JSON.parse(old.body) as PortBody;
-    addPair(networksBefore, old.host_id, body.networkId);
-    for (const group of body.securityGroupIds) addPair(groupsBefore, old.host_id, group);
+    addPair(networksBefore, old.hostId, body.networkId);
+    for (const group of body.securityGroupIds) addPair(groupsBefore, old.hostId, group);
   }
   const networksNow: Pairs = new Map();
   const groupsNow: Pairs = new Map();
   for (const id of ids) {
     const row = rows.find((one) => one.id === id);
-    const oldHosts = before.filter((old) => old.id === id).map((old) => old.host_id);
+    const oldHosts = before.filter((old) => old.id === id).map((old) => old.hostId);
     if (row === undefined || row.server_id === '' || row.host_id === '') {
       if (oldHosts.length > 0) await items.drop(tx, 'port', id);
       continue;

@@ -1,7 +1,7 @@
 // What hosts report of ports, routers and networks, to the status columns that the API shows.
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { RouterBody } from '../../../protocol/items.ts';
-import type { HostReport } from '../../host/index.ts';
+import { compiledItems, reportedSomewhere, type HostReport } from '../../host/index.ts';
 import { DHCP_OWNER } from '../ports/dhcp-port.ts';
 
 const last = (reports: readonly HostReport[]): Map<string, HostReport> => new Map(reports.map((report) => [report.id, report]));
@@ -24,7 +24,7 @@ export async function onPortReports(tx: Tx, reports: HostReport[]): Promise<void
 export async function onRouterReports(tx: Tx, reports: HostReport[]): Promise<void> {
   const ids = [...last(reports).keys()];
   const rows = await tx.selectFrom('routers').select(['id', 'host_id']).where('id', 'in', ids).execute();
-  const items = await tx.selectFrom('items').select(['id', 'generation', 'body']).where('kind', '=', 'router').where('id', 'in', ids).execute();
+  const items = await compiledItems(tx, 'router', ids);
   for (const row of rows) {
     const report = reports.findLast((one) => one.id === row.id && one.hostId === row.host_id);
     const item = items.find((one) => one.id === row.id);
@@ -48,12 +48,9 @@ export async function onRouterReports(tx: Tx, reports: HostReport[]): Promise<vo
 export async function onNetworkReports(tx: Tx, reports: HostReport[]): Promise<void> {
   for (const [id, report] of last(reports)) {
     if (report.state === 'failed') await tx.updateTable('networks').set({ status: 'ERROR', error: report.error ?? '' }).where('id', '=', id).execute();
-    else {
-      const failing = await tx.selectFrom('host_items').select('error').where('kind', '=', 'network').where('id', '=', id).where('state', '=', 'failed').limit(1).executeTakeFirst();
-      if (failing === undefined) await tx.updateTable('networks').set({ status: 'ACTIVE', error: '' }).where('id', '=', id).where('status', '!=', 'ACTIVE').execute();
-    }
-    const somewhere = await tx.selectFrom('host_items').select('state').where('kind', '=', 'network').where('id', '=', id).where('state', '=', 'applied').where('wanted', '=', 1).limit(1).executeTakeFirst();
-    const status = somewhere === undefined ? 'DOWN' : 'ACTIVE';
+    else if (!(await reportedSomewhere(tx, 'network', id, 'failed')))
+      await tx.updateTable('networks').set({ status: 'ACTIVE', error: '' }).where('id', '=', id).where('status', '!=', 'ACTIVE').execute();
+    const status = (await reportedSomewhere(tx, 'network', id, 'applied')) ? 'ACTIVE' : 'DOWN';
     await tx.updateTable('ports').set({ status }).where('network_id', '=', id).where('device_owner', '=', DHCP_OWNER).where('status', '!=', status).execute();
   }
 }

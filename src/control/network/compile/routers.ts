@@ -1,7 +1,7 @@
 // Routers to items: a router that is connected to something lives on one host, which also gets its networks.
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { RouterBody } from '../../../protocol/items.ts';
-import type { Items } from '../../host/index.ts';
+import { enabledHosts, hostnames, wantedItems, type Items } from '../../host/index.ts';
 import { routerAddresses } from '../routers/ports.ts';
 import type { RouterRow } from '../routers/table.ts';
 import { routerBody } from './bodies.ts';
@@ -31,14 +31,14 @@ export function chooseHost(routerId: string, hostIds: readonly string[]): string
 async function placeRouters(tx: Tx, routers: readonly RouterRow[]): Promise<Map<string, string>> {
   const placed = new Map<string, string>();
   const kept = [...new Set(routers.map((row) => row.host_id).filter((id) => id !== ''))];
-  const alive = new Set(kept.length === 0 ? [] : (await tx.selectFrom('hosts').select('id').where('id', 'in', kept).execute()).map((host) => host.id));
+  const alive = await hostnames(tx, kept);
   let enabled: string[] | null = null;
   for (const row of routers) {
     if (alive.has(row.host_id)) {
       placed.set(row.id, row.host_id);
       continue;
     }
-    enabled ??= (await tx.selectFrom('hosts').select('id').where('enabled', '=', 1).execute()).map((host) => host.id);
+    enabled ??= (await enabledHosts(tx)).map((host) => host.id);
     const hostId = chooseHost(row.id, enabled);
     await tx.updateTable('routers').set({ host_id: hostId ?? '' }).where('id', '=', row.id).execute();
     if (hostId !== null) placed.set(row.id, hostId);
@@ -55,31 +55,24 @@ export const compileRouters = (items: Items) => async (tx: Tx, ids: string[]): P
     await tx.selectFrom('floating_ips').select(['id', 'router_id', 'floating_ip_address', 'fixed_ip_address']).where('router_id', 'in', ids).orderBy('id').execute(),
     (row) => row.router_id ?? '',
   );
-  const before = await tx
-    .selectFrom('host_items as h')
-    .innerJoin('items as i', (join) => join.onRef('i.kind', '=', 'h.kind').onRef('i.id', '=', 'h.id'))
-    .select(['h.host_id', 'h.id', 'i.body'])
-    .where('h.kind', '=', 'router')
-    .where('h.id', 'in', ids)
-    .where('h.wanted', '=', 1)
-    .execute();
+  const before = await wantedItems(tx, 'router', ids);
   const networksBefore: Pairs = new Map();
-  for (const old of before) for (const network of networksOf(JSON.parse(old.body) as RouterBody)) addPair(networksBefore, old.host_id, network);
+  for (const old of before) for (const network of networksOf(JSON.parse(old.body) as RouterBody)) addPair(networksBefore, old.hostId, network);
   const networksNow: Pairs = new Map();
   const connected = rows.filter((row) => addresses.has(row.id));
   const placed = await placeRouters(tx, connected);
   for (const id of ids) {
     const row = connected.find((one) => one.id === id);
-    const oldHosts = before.filter((old) => old.id === id).map((old) => old.host_id);
-    if (row === undefined) {
+    const oldHosts = before.filter((old) => old.id === id).map((old) => old.hostId);
+    const hostId = placed.get(id);
+    // While no host takes routers there is no item: nobody would subscribe to it, so nobody would drop it.
+    if (row === undefined || hostId === undefined) {
       if (oldHosts.length > 0) await items.drop(tx, 'router', id);
       continue;
     }
     const body = routerBody(row, addresses.get(id) ?? [], floating.get(id) ?? []);
     await items.put(tx, 'router', id, body);
-    const hostId = placed.get(id);
     for (const host of oldHosts) if (host !== hostId) await items.unsubscribe(tx, host, 'router', id);
-    if (hostId === undefined) continue;
     await items.subscribe(tx, hostId, 'router', id);
     for (const network of networksOf(body)) addPair(networksNow, hostId, network);
   }

@@ -2,7 +2,7 @@
 // address group only; its rules change its own item only.
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { SecurityGroupBody } from '../../../protocol/items.ts';
-import type { Items } from '../../host/index.ts';
+import { compiledItems, type Items } from '../../host/index.ts';
 import { addressGroupBody, pairsOf, securityGroupBody } from './bodies.ts';
 import { leaveAddressGroup } from './subscriptions.ts';
 
@@ -15,7 +15,7 @@ export const compileSecurityGroups = (items: Items) => async (tx: Tx, ids: strin
     (row) => row.security_group_id,
   );
   const before = new Map(
-    (await tx.selectFrom('items').select(['id', 'body']).where('kind', '=', 'security-group').where('id', 'in', ids).execute()).map((item) => [item.id, remotesOf(JSON.parse(item.body) as SecurityGroupBody)]),
+    (await compiledItems(tx, 'security-group', ids)).map((item) => [item.id, remotesOf(JSON.parse(item.body) as SecurityGroupBody)]),
   );
   for (const id of ids) {
     const row = rows.find((one) => one.id === id);
@@ -32,7 +32,7 @@ export const compileSecurityGroups = (items: Items) => async (tx: Tx, ids: strin
 /** Only groups that some rule names are compiled; nobody asks for the members of the others. */
 export const compileAddressGroups = (items: Items) => async (tx: Tx, ids: string[]): Promise<void> => {
   const named = new Set((await tx.selectFrom('security_group_rules').select('remote_group_id').distinct().where('remote_group_id', 'in', ids).execute()).map((row) => row.remote_group_id));
-  const compiled = new Set((await tx.selectFrom('items').select('id').where('kind', '=', 'address-group').where('id', 'in', ids).execute()).map((row) => row.id));
+  const compiled = new Set((await compiledItems(tx, 'address-group', ids)).map((row) => row.id));
   for (const id of ids) {
     if (!named.has(id)) {
       if (compiled.has(id)) await items.drop(tx, 'address-group', id);

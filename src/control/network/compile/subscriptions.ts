@@ -1,7 +1,7 @@
 // Which host has which network, security group and address group: exactly those that something on the host
 // uses. Each function looks at one (host, object) pair, by index, so that a change costs what it touches.
 import type { Tx } from '../../../kernel/db/index.ts';
-import type { Items } from '../../host/index.ts';
+import { wantedOn, type Items } from '../../host/index.ts';
 
 /** A set of pairs, each held once. */
 export type Pairs = Map<string, { hostId: string; id: string }>;
@@ -25,14 +25,7 @@ export async function leaveNetwork(tx: Tx, items: Items, hostId: string, network
 
 /** The group, and the address groups that its rules name. */
 export async function joinGroup(tx: Tx, items: Items, hostId: string, groupId: string): Promise<void> {
-  const there = await tx
-    .selectFrom('host_items')
-    .select('wanted')
-    .where('host_id', '=', hostId)
-    .where('kind', '=', 'security-group')
-    .where('id', '=', groupId)
-    .executeTakeFirst();
-  if (there?.wanted === 1) return;
+  if ((await wantedOn(tx, hostId, 'security-group', [groupId])).length > 0) return;
   await items.subscribe(tx, hostId, 'security-group', groupId);
   for (const remote of await remoteGroups(tx, groupId)) await items.subscribe(tx, hostId, 'address-group', remote);
 }
@@ -52,17 +45,9 @@ export async function leaveGroup(tx: Tx, items: Items, hostId: string, groupId: 
 }
 
 export async function leaveAddressGroup(tx: Tx, items: Items, hostId: string, groupId: string): Promise<void> {
-  const rule = await tx
-    .selectFrom('security_group_rules as r')
-    .innerJoin('host_items as h', 'h.id', 'r.security_group_id')
-    .select('r.id')
-    .where('r.remote_group_id', '=', groupId)
-    .where('h.host_id', '=', hostId)
-    .where('h.kind', '=', 'security-group')
-    .where('h.wanted', '=', 1)
-    .limit(1)
-    .executeTakeFirst();
-  if (rule === undefined) await items.unsubscribe(tx, hostId, 'address-group', groupId);
+  const naming = await tx.selectFrom('security_group_rules').select('security_group_id').distinct().where('remote_group_id', '=', groupId).execute();
+  const here = await wantedOn(tx, hostId, 'security-group', naming.map((row) => row.security_group_id));
+  if (here.length === 0) await items.unsubscribe(tx, hostId, 'address-group', groupId);
 }
 
 async function remoteGroups(tx: Tx, groupId: string): Promise<string[]> {

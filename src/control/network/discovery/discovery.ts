@@ -2,6 +2,7 @@
 import { CloudError } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
+import { enabledHosts } from '../../host/index.ts';
 
 const extensions = [
   ['security-group', 'security-group', 'The security groups extension.'],
@@ -75,8 +76,8 @@ export const discoveryRoutes: Route[] = [
     policy: 'get_availability_zone',
     summary: 'List availability zones',
     async handler({ ctx }) {
-      const hosts = await ctx.platform.db.read.selectFrom('hosts').select('zone').distinct().where('enabled', '=', 1).orderBy('zone').execute();
-      const zones = hosts.flatMap(({ zone }) => ['network', 'router'].map((resource) => ({ name: zone, resource, state: 'available' })));
+      const names = [...new Set((await enabledHosts(ctx.platform.db.read)).map((host) => host.zone))].sort();
+      const zones = names.flatMap((zone) => ['network', 'router'].map((resource) => ({ name: zone, resource, state: 'available' })));
       return { body: { availability_zones: zones } };
     },
   }),

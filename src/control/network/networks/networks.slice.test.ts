@@ -1,6 +1,7 @@
+// Networks and subnets over HTTP, on both engines.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { onBothEngines } from '../../../testkit/database.ts';
-import { testCloud, typeOf, type TestCloud } from '../testing/cloud.ts';
+import { testCloud, typeOf, type TestCloud } from '../../../testkit/network-cloud.ts';
 
 onBothEngines('networks and subnets', (engine) => {
   let cloud: TestCloud;

@@ -1,3 +1,4 @@
+// Allocation fills pools exactly, whatever the order of claims and releases.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '../../../kernel/db/index.ts';

@@ -1,6 +1,7 @@
+// Ports over HTTP: who may write what, and what fits.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { onBothEngines } from '../../../testkit/database.ts';
-import { testCloud, typeOf, type TestCloud } from '../testing/cloud.ts';
+import { testCloud, typeOf, type TestCloud } from '../../../testkit/network-cloud.ts';
 
 onBothEngines('ports', (engine) => {
   let cloud: TestCloud;

@@ -4,6 +4,7 @@ import { audit } from '../../../kernel/audit.ts';
 import { notFound } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import { canSee, projectOf } from '../../../kernel/policy.ts';
+import { ownLimits } from '../../../kernel/quota.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { idOf, integer, strict } from '../../../kernel/schema.ts';
 
@@ -40,7 +41,7 @@ export const quotaRoutes: Route[] = [
     policy: 'list_quotas',
     summary: 'List quotas that differ from the defaults',
     async handler({ ctx }) {
-      const rows = await ctx.platform.db.read.selectFrom('quota_limits').selectAll().where('resource', 'in', resources).orderBy('project_id').execute();
+      const rows = await ownLimits(ctx.platform.db.read, resources);
       const defaults = defaultsOf(ctx);
       const quotas = [...Map.groupBy(rows, (row) => row.project_id)].map(([projectId, of]) => ({
         ...defaults,

@@ -1,6 +1,7 @@
+// Routers, interfaces, gateways and floating IPs over HTTP.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { onBothEngines } from '../../../testkit/database.ts';
-import { testCloud, typeOf, type TestCloud } from '../testing/cloud.ts';
+import { testCloud, typeOf, type TestCloud } from '../../../testkit/network-cloud.ts';
 
 onBothEngines('routers and floating IPs', (engine) => {
   let cloud: TestCloud;

@@ -1,6 +1,7 @@
+// Security groups and their rules over HTTP.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { onBothEngines } from '../../../testkit/database.ts';
-import { testCloud, typeOf, type TestCloud } from '../testing/cloud.ts';
+import { testCloud, typeOf, type TestCloud } from '../../../testkit/network-cloud.ts';
 
 onBothEngines('security groups', (engine) => {
   let cloud: TestCloud;

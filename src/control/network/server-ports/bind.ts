@@ -1,6 +1,7 @@
 // Binding the ports of a server to its host, and releasing them with the server.
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { Platform } from '../../../kernel/platform.ts';
+import { hostnames } from '../../host/index.ts';
 import { forgetPorts } from '../floating-ips/association.ts';
 import { deletePorts } from '../ports/insert.ts';
 
@@ -8,14 +9,10 @@ export async function bindPorts(tx: Tx, platform: Platform, serverId: string, ho
   const ports = await tx.selectFrom('ports').select(['id', 'host_id']).where('server_id', '=', serverId).execute();
   const moved = ports.filter((port) => port.host_id !== (hostId ?? '')).map((port) => port.id);
   if (moved.length === 0) return;
+  const hostname = hostId === null ? '' : ((await hostnames(tx, [hostId])).get(hostId) ?? '');
   await tx
     .updateTable('ports')
-    .set((eb) => ({
-      host_id: hostId ?? '',
-      status: 'DOWN',
-      error: '',
-      binding_host: hostId === null ? '' : eb.fn.coalesce(eb.selectFrom('hosts').select('hostname').where('hosts.id', '=', hostId), eb.val('')),
-    }))
+    .set({ host_id: hostId ?? '', binding_host: hostname, status: 'DOWN', error: '' })
     .where('id', 'in', moved)
     .execute();
   await platform.work.enqueue(tx, 'port', moved);

@@ -1,8 +1,9 @@
+// What the compute service does with ports.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CloudError } from '../../../kernel/errors.ts';
 import { onBothEngines } from '../../../testkit/database.ts';
 import type { PortRequest, ServerPort } from '../index.ts';
-import { testCloud, type Name, type TestCloud } from '../testing/cloud.ts';
+import { testCloud, type Name, type TestCloud } from '../../../testkit/network-cloud.ts';
 
 onBothEngines('ports of servers', (engine) => {
   let cloud: TestCloud;

@@ -1,3 +1,4 @@
+// Address arithmetic, by its properties.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { addressText, bitsOf, contains, keyOf, lastOf, overlaps, parseAddress, parseCidr, slaacAddress, usable, valueOf, without, within, type IpVersion } from './addressing.ts';

@@ -12,8 +12,10 @@ import { metadataAddress } from './filter.ts';
 import type { MetadataResponse } from './metadata.ts';
 import { notFound } from './metadata.ts';
 
-// The address may still be held for a moment by the helper of a process that was just killed.
+// It looks whether it is still connected, because a parent killed early enough ends the channel before any event
+// for it can be set up; and the address may be held for a moment by the helper of a process that was just killed.
 const child = `
+setInterval(() => process.connected || process.exit(), 50);
 process.on('disconnect', () => process.exit());
 const server = require('node:net').createServer({ pauseOnConnect: true });
 const listen = () => server.listen({ host: '${metadataAddress}', port: 80, backlog: 128 });

@@ -1,12 +1,11 @@
 // The network service as tests use it: over HTTP, on a database, with hosts that pull and report.
-import type { Tx } from '../../../kernel/db/index.ts';
-import type { Ctx, Platform } from '../../../kernel/platform.ts';
-import type { Item, ItemKind, ItemOf } from '../../../protocol/items.ts';
-import { openTestDatabase, type Engine } from '../../../testkit/database.ts';
-import { testActor, testPlatform, testServer, type Answer, type TestServer } from '../../../testkit/http.ts';
-import { createHostService, type HostService } from '../../host/index.ts';
-import { createNetworkService, type NetworkService } from '../index.ts';
-import { quotaDefaults } from '../quotas/quotas.ts';
+import type { Tx } from '../kernel/db/index.ts';
+import type { Ctx, Platform } from '../kernel/platform.ts';
+import type { Item, ItemKind, ItemOf } from '../protocol/items.ts';
+import { openTestDatabase, type Engine } from './database.ts';
+import { testActor, testPlatform, testServer, type Answer, type TestServer } from './http.ts';
+import { createHostService, type HostService } from '../control/host/index.ts';
+import { createNetworkService, type NetworkService } from '../control/network/index.ts';
 
 export const actors = {
   alice: testActor('alice', 'project-a'),
@@ -43,7 +42,7 @@ const facts = (hostname: string) => ({ hostname, architecture: 'x86_64', vcpus: 
 
 export async function testCloud(engine: Engine, quotas: Record<string, number> = {}): Promise<TestCloud> {
   const { db, remove } = await openTestDatabase(engine);
-  const platform = testPlatform(db, { ...quotaDefaults, ...quotas });
+  const platform = testPlatform(db, { network: 100, subnet: 100, port: 500, router: 10, floatingip: 50, security_group: 10, security_group_rule: 100, ...quotas });
   const hosts = createHostService(platform, { openImage: () => Promise.reject(new Error('no images here')) });
   const network = createNetworkService(platform, { hosts });
   const server = await testServer(platform, [network.service], actors);
