@@ -3,7 +3,14 @@ import { anonymous, withImpliedRoles, type Actor, type Scope } from '../../kerne
 
 const project: Scope = { type: 'project', id: 'p', name: 'p', domainId: 'default', domainName: 'Default' };
 const actor = (scope: Scope, ...roles: string[]): Actor => ({
-  userId: 'u', userName: 'u', userDomainId: 'default', userDomainName: 'Default', scope, roles: withImpliedRoles(roles), expiresAt: Number.MAX_SAFE_INTEGER, auditId: 'a',
+  userId: 'u',
+  userName: 'u',
+  userDomainId: 'default',
+  userDomainName: 'Default',
+  scope,
+  roles: withImpliedRoles(roles),
+  expiresAt: Number.MAX_SAFE_INTEGER,
+  auditId: 'a',
 });
 
 export const actors = {

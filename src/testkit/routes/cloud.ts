@@ -23,7 +23,12 @@ import { entriesOf, type Entry } from './schema-walk.ts';
 
 export const ADMIN_PASSWORD = 'admin-secret-of-the-test';
 
-export type Sent = { method: string; url: string; headers: Record<string, string>; payload?: string | Buffer };
+export type Sent = {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  payload?: string | Buffer;
+};
 
 export type TestCloud = {
   control: Control;
@@ -33,10 +38,22 @@ export type TestCloud = {
   errors: { fields: Record<string, unknown>; message: string }[];
   send(request: Sent): Promise<Answer>;
   /** With a token (null: none) and a JSON body; `latest` microversion unless headers say otherwise. */
-  call(token: string | null, method: string, url: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  call(
+    token: string | null,
+    method: string,
+    url: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
   /** As `call`, and throws when the answer is not 2xx. */
   // eslint-disable-next-line typescript/no-explicit-any
-  must(token: string | null, method: string, url: string, body?: unknown, headers?: Record<string, string>): Promise<any>;
+  must(
+    token: string | null,
+    method: string,
+    url: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<any>;
   /** The token of a login by password, by default unscoped. */
   token(user: string, password: string, scope?: object): Promise<string>;
   /** Of the operator, scoped to the project admin. */
@@ -46,13 +63,18 @@ export type TestCloud = {
   close(): Promise<void>;
 };
 
-const memoryDir = (): string => mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'strata-cloud-'));
+const memoryDir = (): string =>
+  mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'strata-cloud-'));
 
 const size = { vcpus: 4096, memoryMib: 16_777_216, diskGib: 1_000_000 };
 
-async function startSimHost(control: Control): Promise<{ host: SimHost; agent: Agent; stop(): Promise<void> }> {
+async function startSimHost(
+  control: Control,
+): Promise<{ host: SimHost; agent: Agent; stop(): Promise<void> }> {
   const host = createSimHost('sim-host', systemClock, size);
-  const drivers = new Map<GuestType, GuestDriver>((['vm', 'container'] as const).map((type) => [type, createSimGuestDriver(host.guests, type)]));
+  const drivers = new Map<GuestType, GuestDriver>(
+    (['vm', 'container'] as const).map((type) => [type, createSimGuestDriver(host.guests, type)]),
+  );
   const network = createSimNetworkDriver(host.network);
   const plugged: Plugged = new Map();
   const guests = await Promise.all([...drivers.values()].map((driver) => driver.probe()));
@@ -60,10 +82,23 @@ async function startSimHost(control: Control): Promise<{ host: SimHost; agent: A
     link: control.link,
     clock: systemClock,
     log: silentLog,
-    facts: { hostname: host.hostname, architecture: 'x86_64', ...size, address: '127.0.0.1', cpuModel: 'simulated', guests },
-    queries: { consoleLog: async (id, lines) => drivers.get(host.guests.guests.get(id)?.type ?? 'vm')?.consoleLog(id, lines) ?? '' },
+    facts: {
+      hostname: host.hostname,
+      architecture: 'x86_64',
+      ...size,
+      address: '127.0.0.1',
+      cpuModel: 'simulated',
+      guests,
+    },
+    queries: {
+      consoleLog: async (id, lines) =>
+        drivers.get(host.guests.guests.get(id)?.type ?? 'vm')?.consoleLog(id, lines) ?? '',
+    },
     store: memoryItemStore(host.items),
-    controllers: { ...networkingControllers(network, plugged), server: serverController({ drivers, images: noImageCache, plugged, clock: systemClock }) },
+    controllers: {
+      ...networkingControllers(network, plugged),
+      server: serverController({ drivers, images: noImageCache, plugged, clock: systemClock }),
+    },
     boot: 'boot-1',
   });
   await network.start(() => null);
@@ -83,7 +118,11 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
   const database = await openTestDatabase(engine);
   const dir = memoryDir();
   const errors: TestCloud['errors'] = [];
-  const log: Log = { ...silentLog, error: (fields, message) => void errors.push({ fields: fields as Record<string, unknown>, message }), child: () => log };
+  const log: Log = {
+    ...silentLog,
+    error: (fields, message) => void errors.push({ fields: fields as Record<string, unknown>, message }),
+    child: () => log,
+  };
   const rng = seededRng(seed);
   const control = await createControl({
     db: database.db,
@@ -102,7 +141,12 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
   const simulated = await startSimHost(control);
 
   const send: TestCloud['send'] = async ({ method, url, headers, payload }) => {
-    const answer = await control.http.inject({ method: method as 'GET', url, headers, ...(payload === undefined ? {} : { payload }) });
+    const answer = await control.http.inject({
+      method: method as 'GET',
+      url,
+      headers,
+      ...(payload === undefined ? {} : { payload }),
+    });
     return {
       status: answer.statusCode,
       headers: answer.headers,
@@ -122,19 +166,28 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
         'openstack-api-version': 'compute latest',
         ...headers,
       },
-      ...(body === undefined ? {} : { payload: typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body) }),
+      ...(body === undefined
+        ? {}
+        : { payload: typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body) }),
     });
   const must: TestCloud['must'] = async (token, method, url, body, headers) => {
     const answer = await call(token, method, url, body, headers);
-    if (answer.status < 200 || answer.status > 299) throw new Error(`${method} ${url} answered ${answer.status}: ${answer.text.slice(0, 500)} ${JSON.stringify(errors.at(-1) ?? '')}`);
+    if (answer.status < 200 || answer.status > 299)
+      throw new Error(
+        `${method} ${url} answered ${answer.status}: ${answer.text.slice(0, 500)} ${JSON.stringify(errors.at(-1) ?? '')}`,
+      );
     return answer.text === '' ? undefined : answer.json;
   };
   const token: TestCloud['token'] = async (user, password, scope) => {
     const who = /^[0-9a-f]{32}$/.test(user) ? { id: user } : { name: user, domain: { id: 'default' } };
     const answer = await call(null, 'POST', '/identity/v3/auth/tokens', {
-      auth: { identity: { methods: ['password'], password: { user: { ...who, password } } }, ...(scope === undefined ? {} : { scope }) },
+      auth: {
+        identity: { methods: ['password'], password: { user: { ...who, password } } },
+        ...(scope === undefined ? {} : { scope }),
+      },
     });
-    if (answer.status !== 201) throw new Error(`the login of ${user} answered ${answer.status}: ${answer.text}`);
+    if (answer.status !== 201)
+      throw new Error(`the login of ${user} answered ${answer.status}: ${answer.text}`);
     return String(answer.headers['x-subject-token']);
   };
 
@@ -150,10 +203,18 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
     admin: await token('admin', ADMIN_PASSWORD, { project: { name: 'admin', domain: { id: 'default' } } }),
     async settle() {
       const limit = performance.now() + 60_000;
-      for (let quiet = 0; quiet < 3; ) {
-        const due = await database.db.read.selectFrom('work').select(['kind', 'id']).where('due_at', '<=', Date.now()).limit(1).execute();
+      for (let quiet = 0; quiet < 3;) {
+        const due = await database.db.read
+          .selectFrom('work')
+          .select(['kind', 'id'])
+          .where('due_at', '<=', Date.now())
+          .limit(1)
+          .execute();
         quiet = due.length === 0 && simulated.agent.idle() ? quiet + 1 : 0;
-        if (performance.now() > limit) throw new Error(`the cloud did not settle within a minute; due: ${JSON.stringify(due)}, agent idle: ${simulated.agent.idle()}`);
+        if (performance.now() > limit)
+          throw new Error(
+            `the cloud did not settle within a minute; due: ${JSON.stringify(due)}, agent idle: ${simulated.agent.idle()}`,
+          );
         await sleep(10);
       }
     },

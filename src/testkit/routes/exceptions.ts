@@ -24,13 +24,15 @@ export const exceptions: readonly Exception[] = [
     route: /^POST \/compute\/v2\.1\/servers$/,
     place: /^body:/,
     statuses: [400],
-    reason: 'Nova answers 400 for what the body of a new server refers to and is not there (api-ref, Create Server); volumes are refused whatever they name.',
+    reason:
+      'Nova answers 400 for what the body of a new server refers to and is not there (api-ref, Create Server); volumes are refused whatever they name.',
   },
   {
     route: /^POST \/network\//,
     place: /\.(project_id|tenant_id)$/,
     statuses: [403],
-    reason: 'Whose the new object shall be: only operators may say, so it is refused before anybody looks whether there is such a project.',
+    reason:
+      'Whose the new object shall be: only operators may say, so it is refused before anybody looks whether there is such a project.',
   },
   {
     route: /^POST \/image\/v2\/images$/,
@@ -42,13 +44,15 @@ export const exceptions: readonly Exception[] = [
     route: /^(POST|PUT) \/network\/v2\.0\/(ports|floatingips)/,
     place: /\.subnet_id$/,
     statuses: [400],
-    reason: 'Neutron answers 400 InvalidInput for a subnet that is not one of the network that the port is on.',
+    reason:
+      'Neutron answers 400 InvalidInput for a subnet that is not one of the network that the port is on.',
   },
   {
     route: /^(POST|PUT) \/network\/v2\.0\/routers/,
     place: /external_fixed_ips/,
     statuses: [403],
-    reason: 'Only operators choose the external addresses of a router; refused before anybody looks at the subnet.',
+    reason:
+      'Only operators choose the external addresses of a router; refused before anybody looks at the subnet.',
   },
   {
     route: /^GET \/(compute\/v2\.1\/os-quota-sets|network\/v2\.0\/quotas)\/:project_id\/defaults?(\.json)?$/,
@@ -60,5 +64,7 @@ export const exceptions: readonly Exception[] = [
 
 export const allowedStatuses = (entry: Entry, place: IdPlace): readonly number[] => [
   404,
-  ...exceptions.filter((one) => one.route.test(entry.key) && one.place.test(`${place.in}:${place.name}`)).flatMap((one) => one.statuses),
+  ...exceptions
+    .filter((one) => one.route.test(entry.key) && one.place.test(`${place.in}:${place.name}`))
+    .flatMap((one) => one.statuses),
 ];

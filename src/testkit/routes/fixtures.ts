@@ -22,7 +22,8 @@ const compute = '/compute/v2.1';
 const neutron = '/network/v2.0';
 const keystone = '/identity/v3';
 
-const idIn = (answer: unknown, key: string): string => (answer as Record<string, { id: string }>)[key]?.id ?? '';
+const idIn = (answer: unknown, key: string): string =>
+  (answer as Record<string, { id: string }>)[key]?.id ?? '';
 
 /** Created by the tenant's member: `{"<key>": {...}}` in and out. */
 const own =
@@ -38,7 +39,8 @@ const given =
 const named = (what: string) => (tenant: Tenant) => ({ name: `${tenant.marker}-${what}` });
 const id = (tenant: Tenant, kind: string): string => tenant.ids[kind] ?? '';
 
-export const hostId = async (cloud: TestCloud): Promise<string> => (await cloud.control.platform.db.read.selectFrom('hosts').select('id').executeTakeFirstOrThrow()).id;
+export const hostId = async (cloud: TestCloud): Promise<string> =>
+  (await cloud.control.platform.db.read.selectFrom('hosts').select('id').executeTakeFirstOrThrow()).id;
 export const externalNetworkId = async (cloud: TestCloud): Promise<string> =>
   (await cloud.must(cloud.admin, 'GET', `${neutron}/networks?router:external=true`)).networks[0].id as string;
 
@@ -51,47 +53,120 @@ export const fixtures: Readonly<Record<string, Maker>> = {
   // Roles of a single domain are not offered (501), so that this one is the cloud's.
   role: given(`${keystone}/roles`, 'role', named('role')),
   network: own(`${neutron}/networks`, 'network', named('network')),
-  subnet: own(`${neutron}/subnets`, 'subnet', (tenant) => ({ ...named('subnet')(tenant), network_id: id(tenant, 'network'), ip_version: 4, cidr: '10.90.0.0/24' })),
+  subnet: own(`${neutron}/subnets`, 'subnet', (tenant) => ({
+    ...named('subnet')(tenant),
+    network_id: id(tenant, 'network'),
+    ip_version: 4,
+    cidr: '10.90.0.0/24',
+  })),
   'security-group': own(`${neutron}/security-groups`, 'security_group', named('group')),
   'security-group-rule': own(`${neutron}/security-group-rules`, 'security_group_rule', (tenant) => ({
-    security_group_id: id(tenant, 'security-group'), direction: 'ingress', ethertype: 'IPv4', protocol: 'tcp', port_range_min: 22, port_range_max: 22, description: `${tenant.marker}-rule`,
+    security_group_id: id(tenant, 'security-group'),
+    direction: 'ingress',
+    ethertype: 'IPv4',
+    protocol: 'tcp',
+    port_range_min: 22,
+    port_range_max: 22,
+    description: `${tenant.marker}-rule`,
   })),
-  port: own(`${neutron}/ports`, 'port', (tenant) => ({ ...named('port')(tenant), network_id: id(tenant, 'network'), security_groups: [id(tenant, 'security-group')] })),
+  port: own(`${neutron}/ports`, 'port', (tenant) => ({
+    ...named('port')(tenant),
+    network_id: id(tenant, 'network'),
+    security_groups: [id(tenant, 'security-group')],
+  })),
   router: async (cloud, tenant) => {
-    const router = idIn(await cloud.must(tenant.tokens.member, 'POST', `${neutron}/routers`, { router: { ...named('router')(tenant), external_gateway_info: { network_id: await externalNetworkId(cloud) } } }), 'router');
-    await cloud.must(tenant.tokens.member, 'PUT', `${neutron}/routers/${router}/add_router_interface`, { subnet_id: id(tenant, 'subnet') });
+    const router = idIn(
+      await cloud.must(tenant.tokens.member, 'POST', `${neutron}/routers`, {
+        router: {
+          ...named('router')(tenant),
+          external_gateway_info: { network_id: await externalNetworkId(cloud) },
+        },
+      }),
+      'router',
+    );
+    await cloud.must(tenant.tokens.member, 'PUT', `${neutron}/routers/${router}/add_router_interface`, {
+      subnet_id: id(tenant, 'subnet'),
+    });
     return router;
   },
   'floating-ip': async (cloud, tenant) =>
     idIn(
-      await cloud.must(tenant.tokens.member, 'POST', `${neutron}/floatingips`, { floatingip: { floating_network_id: await externalNetworkId(cloud), port_id: id(tenant, 'port'), description: `${tenant.marker}-address` } }),
+      await cloud.must(tenant.tokens.member, 'POST', `${neutron}/floatingips`, {
+        floatingip: {
+          floating_network_id: await externalNetworkId(cloud),
+          port_id: id(tenant, 'port'),
+          description: `${tenant.marker}-address`,
+        },
+      }),
       'floatingip',
     ),
   image: async (cloud, tenant) => {
-    const image = (await cloud.must(tenant.tokens.member, 'POST', '/image/v2/images', { ...named('image')(tenant), disk_format: 'raw', container_format: 'bare', visibility: 'private' })) as { id: string };
-    await cloud.must(tenant.tokens.member, 'PUT', `/image/v2/images/${image.id}/file`, Buffer.alloc(2048, `${tenant.marker} `), { 'content-type': 'application/octet-stream' });
+    const image = (await cloud.must(tenant.tokens.member, 'POST', '/image/v2/images', {
+      ...named('image')(tenant),
+      disk_format: 'raw',
+      container_format: 'bare',
+      visibility: 'private',
+    })) as { id: string };
+    await cloud.must(
+      tenant.tokens.member,
+      'PUT',
+      `/image/v2/images/${image.id}/file`,
+      Buffer.alloc(2048, `${tenant.marker} `),
+      { 'content-type': 'application/octet-stream' },
+    );
     return image.id;
   },
   flavor: async (cloud, tenant) => {
-    const flavor = idIn(await cloud.must(cloud.admin, 'POST', `${compute}/flavors`, { flavor: { ...named('flavor')(tenant), vcpus: 1, ram: 64, disk: 1, 'os-flavor-access:is_public': false } }), 'flavor');
-    await cloud.must(cloud.admin, 'POST', `${compute}/flavors/${flavor}/action`, { addTenantAccess: { tenant: tenant.projectId } });
+    const flavor = idIn(
+      await cloud.must(cloud.admin, 'POST', `${compute}/flavors`, {
+        flavor: {
+          ...named('flavor')(tenant),
+          vcpus: 1,
+          ram: 64,
+          disk: 1,
+          'os-flavor-access:is_public': false,
+        },
+      }),
+      'flavor',
+    );
+    await cloud.must(cloud.admin, 'POST', `${compute}/flavors/${flavor}/action`, {
+      addTenantAccess: { tenant: tenant.projectId },
+    });
     return flavor;
   },
   keypair: async (cloud, tenant) => {
     const publicKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqbhHhJ9Y4PnGkZ4p7YNyZrPq0Q0UxvVQmXK8p2oWnZ test';
-    await cloud.must(tenant.tokens.member, 'POST', `${compute}/os-keypairs`, { keypair: { ...named('keypair')(tenant), public_key: publicKey } });
+    await cloud.must(tenant.tokens.member, 'POST', `${compute}/os-keypairs`, {
+      keypair: { ...named('keypair')(tenant), public_key: publicKey },
+    });
     return `${tenant.marker}-keypair`;
   },
-  'server-group': own(`${compute}/os-server-groups`, 'server_group', (tenant) => ({ ...named('servers')(tenant), policy: 'soft-anti-affinity' })),
+  'server-group': own(`${compute}/os-server-groups`, 'server_group', (tenant) => ({
+    ...named('servers')(tenant),
+    policy: 'soft-anti-affinity',
+  })),
   server: async (cloud, tenant) =>
     idIn(
       await cloud.must(tenant.tokens.member, 'POST', `${compute}/servers`, {
-        server: { ...named('server')(tenant), flavorRef: id(tenant, 'flavor'), imageRef: id(tenant, 'image'), networks: [{ port: id(tenant, 'port') }], metadata: { owner: tenant.marker }, tags: [tenant.marker] },
+        server: {
+          ...named('server')(tenant),
+          flavorRef: id(tenant, 'flavor'),
+          imageRef: id(tenant, 'image'),
+          networks: [{ port: id(tenant, 'port') }],
+          metadata: { owner: tenant.marker },
+          tags: [tenant.marker],
+        },
       }),
       'server',
     ),
   aggregate: async (cloud, tenant) =>
-    String(((await cloud.must(cloud.admin, 'POST', `${compute}/os-aggregates`, { aggregate: named('aggregate')(tenant) })) as { aggregate: { id: number } }).aggregate.id),
+    String(
+      (
+        (await cloud.must(cloud.admin, 'POST', `${compute}/os-aggregates`, {
+          aggregate: named('aggregate')(tenant),
+        })) as { aggregate: { id: number } }
+      ).aggregate.id,
+    ),
   host: hostId,
 };
 
@@ -109,14 +184,30 @@ export function requireFixtures(kinds: Iterable<string>): void {
 
 /** A project with a user for each role, in the default domain. */
 export async function createTenant(cloud: TestCloud, marker: string): Promise<Tenant> {
-  const projectId = idIn(await cloud.must(cloud.admin, 'POST', `${keystone}/projects`, { project: { name: `${marker}-project`, description: marker } }), 'project');
-  const roles = ((await cloud.must(cloud.admin, 'GET', `${keystone}/roles`)) as { roles: { id: string; name: string }[] }).roles;
+  const projectId = idIn(
+    await cloud.must(cloud.admin, 'POST', `${keystone}/projects`, {
+      project: { name: `${marker}-project`, description: marker },
+    }),
+    'project',
+  );
+  const roles = (
+    (await cloud.must(cloud.admin, 'GET', `${keystone}/roles`)) as { roles: { id: string; name: string }[] }
+  ).roles;
   const users: Partial<Tenant['users']> = {};
   const tokens: Partial<Tenant['tokens']> = {};
   for (const role of TENANT_ROLES) {
     const password = `${marker}-${role}-secret`;
-    const user = idIn(await cloud.must(cloud.admin, 'POST', `${keystone}/users`, { user: { name: `${marker}-${role}`, password } }), 'user');
-    await cloud.must(cloud.admin, 'PUT', `${keystone}/projects/${projectId}/users/${user}/roles/${roles.find((one) => one.name === role)?.id ?? ''}`);
+    const user = idIn(
+      await cloud.must(cloud.admin, 'POST', `${keystone}/users`, {
+        user: { name: `${marker}-${role}`, password },
+      }),
+      'user',
+    );
+    await cloud.must(
+      cloud.admin,
+      'PUT',
+      `${keystone}/projects/${projectId}/users/${user}/roles/${roles.find((one) => one.name === role)?.id ?? ''}`,
+    );
     users[role] = user;
     tokens[role] = await cloud.token(user, password, { project: { id: projectId } });
   }

@@ -13,7 +13,8 @@ import type { Entry } from './schema-walk.ts';
 
 const SEED = Number(process.env['STRATA_SEED'] ?? 20_261_121);
 /** On PostgreSQL a quarter of it: the routes are the same, the values that a database refuses are not. */
-const requestsOn = (engine: Engine): number => Math.ceil(Number(process.env['STRATA_FUZZ_REQUESTS'] ?? 20_000) / (engine === 'postgres' ? 4 : 1));
+const requestsOn = (engine: Engine): number =>
+  Math.ceil(Number(process.env['STRATA_FUZZ_REQUESTS'] ?? 20_000) / (engine === 'postgres' ? 4 : 1));
 const RENEW_EVERY = 1_000;
 const REPORTED = 25;
 /** 501 is what a documented gap answers (README, "what does not work"). */
@@ -29,13 +30,26 @@ async function judge(cloud: TestCloud, entry: Entry, request: Sent): Promise<Jud
   if (status >= 500 && !(status === 501 && mayAnswer501.test(text))) {
     const logged = cloud.errors.at(-1);
     const cause = String(logged?.fields['cause'] ?? logged?.message ?? 'nothing was logged');
-    return judged(`${status}: ${cause.split('\n').slice(0, 4).map((line) => line.trim()).join(' | ')}`);
+    return judged(
+      `${status}: ${cause
+        .split('\n')
+        .slice(0, 4)
+        .map((line) => line.trim())
+        .join(' | ')}`,
+    );
   }
   if (status < 400 || request.method === 'HEAD') return judged(null);
-  if (!/^req-[0-9a-f-]{36}$/.test(String(headers['x-openstack-request-id'] ?? ''))) return judged(`${status} without x-openstack-request-id`);
+  if (!/^req-[0-9a-f-]{36}$/.test(String(headers['x-openstack-request-id'] ?? '')))
+    return judged(`${status} without x-openstack-request-id`);
   // A path that was changed may be another service's, or nobody's: that is answered as identity does.
-  const faults = cloud.control.services.filter((one) => one === entry.service || one.prefix === '' || request.url.startsWith(one.prefix)).map((one) => one.fault);
-  return judged(faults.some((fault) => messageOf(fault, text, status) !== null) ? null : `${status} is not in the format of ${entry.service.name}: ${text.slice(0, 200)}`);
+  const faults = cloud.control.services
+    .filter((one) => one === entry.service || one.prefix === '' || request.url.startsWith(one.prefix))
+    .map((one) => one.fault);
+  return judged(
+    faults.some((fault) => messageOf(fault, text, status) !== null)
+      ? null
+      : `${status} is not in the format of ${entry.service.name}: ${text.slice(0, 200)}`,
+  );
 }
 
 /** Leaves out of a JSON body what the failure does not need. */
@@ -62,7 +76,8 @@ async function shrink(cloud: TestCloud, entry: Entry, request: Fuzzed): Promise<
     for (const path of paths) {
       const body = structuredClone(best.body);
       let parent = body as Record<string | number, unknown> | undefined;
-      for (const key of path.slice(0, -1)) parent = parent?.[key] as Record<string | number, unknown> | undefined;
+      for (const key of path.slice(0, -1))
+        parent = parent?.[key] as Record<string | number, unknown> | undefined;
       if (parent === undefined || typeof parent !== 'object' || parent === null) continue;
       if (Array.isArray(parent)) parent.splice(Number(path.at(-1)), 1);
       else delete parent[path.at(-1) as string];
@@ -91,7 +106,11 @@ onBothEngines('fuzz', (engine) => {
     let peak = 0;
     const baseline = process.memoryUsage().rss;
     for (let index = 0; index < REQUESTS; index++) {
-      if (callers === null || index % RENEW_EVERY === 0) callers = { own: await createFurnishedTenant(cloud, `own${index}`), sacrificed: await createFurnishedTenant(cloud, `sacrificed${index}`) };
+      if (callers === null || index % RENEW_EVERY === 0)
+        callers = {
+          own: await createFurnishedTenant(cloud, `own${index}`),
+          sacrificed: await createFurnishedTenant(cloud, `sacrificed${index}`),
+        };
       const { own, sacrificed } = callers;
       const entry = cloud.entries[Math.floor(rng() * cloud.entries.length)] as Entry;
       const asAdmin = rng() < 0.45;
@@ -100,7 +119,8 @@ onBothEngines('fuzz', (engine) => {
         if (kind === 'network' && how < 0.4 && /floatingips|routers/.test(entry.route.path)) return external;
         if (how < 0.65) return (asAdmin ? sacrificed : own).ids[kind] ?? 'quagga';
         const fresh = made[kind];
-        if (how < 0.8 && asAdmin && fresh !== undefined) return fresh[Math.floor(rng() * fresh.length)] ?? 'quagga';
+        if (how < 0.8 && asAdmin && fresh !== undefined)
+          return fresh[Math.floor(rng() * fresh.length)] ?? 'quagga';
         if (how < 0.88) return sacrificed.ids[kind] ?? 'quagga';
         if (how < 0.96) return '3fa85f64-5717-4562-b3fc-2c963f66afa6';
         return hostileTexts[Math.floor(rng() * hostileTexts.length)] ?? '';
@@ -108,28 +128,48 @@ onBothEngines('fuzz', (engine) => {
       const ids: Record<string, string> = { external };
       for (const kind of Object.keys(own.ids)) ids[kind] = idOf(kind).toWellFormed();
       const token = asAdmin ? cloud.admin : own.tokens.member;
-      const valid = buildRequest(entry, token, { ids, rng, fit: rng() < 0.5, fullness: [0, 0.3, 0.8][Math.floor(rng() * 3)] ?? 0, other: rng() < 0.7 ? 'quagga' : (hostileTexts[Math.floor(rng() * hostileTexts.length)] ?? '').toWellFormed() });
+      const valid = buildRequest(entry, token, {
+        ids,
+        rng,
+        fit: rng() < 0.5,
+        fullness: [0, 0.3, 0.8][Math.floor(rng() * 3)] ?? 0,
+        other:
+          rng() < 0.7
+            ? 'quagga'
+            : (hostileTexts[Math.floor(rng() * hostileTexts.length)] ?? '').toWellFormed(),
+      });
       if (entry.key.endsWith('/v3/auth/tokens')) valid.headers['x-subject-token'] = sacrificed.tokens.member;
       const request: Fuzzed = rng() < 0.4 ? { ...valid, label: 'valid' } : mutate(rng, valid);
       const { problem, status, text } = await judge(cloud, entry, request);
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
       if (status < 300) {
         succeeded.add(entry.key);
-        const created = entry.route.method === 'POST' && status !== 200 ? /^\{"([a-z_]+)":\{[^{}]*?"id":"([^"]+)"/.exec(text) : null;
-        if (created !== null) (made[created[1]?.replaceAll('_', '-').replace('floatingip', 'floating-ip') ?? ''] ??= []).push(created[2] ?? '');
+        const created =
+          entry.route.method === 'POST' && status !== 200
+            ? /^\{"([a-z_]+)":\{[^{}]*?"id":"([^"]+)"/.exec(text)
+            : null;
+        if (created !== null)
+          (made[created[1]?.replaceAll('_', '-').replace('floatingip', 'floating-ip') ?? ''] ??= []).push(
+            created[2] ?? '',
+          );
       }
       if (problem !== null && problems.size < REPORTED) {
         const signature = `${entry.key} ${problem.replace(/[0-9a-f]{8,}[0-9a-f-]*/g, 'ID').slice(0, 160)}`;
         if (!problems.has(signature)) {
           const minimal = await shrink(cloud, entry, request);
-          problems.set(signature, `STRATA_SEED=${SEED} request ${index} (${request.label}, as ${asAdmin ? 'admin' : 'member'}): ${entry.key}\n  ${problem}\n  ${asCurl(request).slice(0, 3000)}\n  minimal: ${asCurl(minimal).slice(0, 3000)}`);
+          problems.set(
+            signature,
+            `STRATA_SEED=${SEED} request ${index} (${request.label}, as ${asAdmin ? 'admin' : 'member'}): ${entry.key}\n  ${problem}\n  ${asCurl(request).slice(0, 3000)}\n  minimal: ${asCurl(minimal).slice(0, 3000)}`,
+          );
         }
       }
       if (index % 500 === 0) peak = Math.max(peak, process.memoryUsage().rss);
     }
     const counts = [...statuses].sort(([a], [b]) => a - b).map(([status, n]) => `${status}: ${n}`);
     const never = cloud.entries.filter(({ key }) => !succeeded.has(key)).map(({ key }) => key);
-    process.stdout.write(`fuzz: ${REQUESTS} requests over ${cloud.entries.length} routes; ${counts.join(', ')}; peak memory +${Math.round((peak - baseline) / 2 ** 20)} MiB; ${never.length} routes never succeeded: ${never.join('; ').slice(0, 3000)}\n`);
+    process.stdout.write(
+      `fuzz: ${REQUESTS} requests over ${cloud.entries.length} routes; ${counts.join(', ')}; peak memory +${Math.round((peak - baseline) / 2 ** 20)} MiB; ${never.length} routes never succeeded: ${never.join('; ').slice(0, 3000)}\n`,
+    );
     expect([...problems.values()].join('\n\n')).toBe('');
     // A run that is refused everywhere would prove nothing.
     const good = [...statuses].filter(([status]) => status < 300).reduce((sum, [, n]) => sum + n, 0);
@@ -138,14 +178,25 @@ onBothEngines('fuzz', (engine) => {
   }, 900_000);
 
   it('after the run the cloud works and its books are right', async () => {
-    const hosts = (await cloud.must(cloud.admin, 'GET', '/compute/v2.1/os-services')) as { services: { id: string; binary: string }[] };
-    for (const { id } of hosts.services.filter(({ binary }) => binary === 'nova-compute')) await cloud.must(cloud.admin, 'PUT', `/compute/v2.1/os-services/${id}`, { status: 'enabled' });
+    const hosts = (await cloud.must(cloud.admin, 'GET', '/compute/v2.1/os-services')) as {
+      services: { id: string; binary: string }[];
+    };
+    for (const { id } of hosts.services.filter(({ binary }) => binary === 'nova-compute'))
+      await cloud.must(cloud.admin, 'PUT', `/compute/v2.1/os-services/${id}`, { status: 'enabled' });
     const tenant = await createFurnishedTenant(cloud, 'survivor');
     await cloud.settle();
-    const shown = await cloud.must(tenant.tokens.member, 'GET', `/compute/v2.1/servers/${tenant.ids['server']}`);
+    const shown = await cloud.must(
+      tenant.tokens.member,
+      'GET',
+      `/compute/v2.1/servers/${tenant.ids['server']}`,
+    );
     expect(shown.server.status, JSON.stringify(shown.server.fault)).toBe('ACTIVE');
     const observed = { read: () => cloud.control.platform.db.read, errors: [], hosts: [cloud.host] };
-    const nothing = { created: new Set<string>(), deleted: new Set<string>(), running: new Map<string, number>() };
+    const nothing = {
+      created: new Set<string>(),
+      deleted: new Set<string>(),
+      running: new Map<string, number>(),
+    };
     expect(await brokenInvariants(observed, nothing)).toEqual([]);
   }, 120_000);
 });

@@ -50,7 +50,14 @@ export function patternOf(source: string): RegExp {
   return known;
 }
 
-const formats: Readonly<Record<string, string>> = { ipv4: '10.91.0.9', ipv6: '2001:db8::7', uuid: '00000000-0000-4000-8000-00000000abcd', 'date-time': '2026-01-02T03:04:05Z', email: 'quagga@example.org', uri: 'http://127.0.0.1/' };
+const formats: Readonly<Record<string, string>> = {
+  ipv4: '10.91.0.9',
+  ipv6: '2001:db8::7',
+  uuid: '00000000-0000-4000-8000-00000000abcd',
+  'date-time': '2026-01-02T03:04:05Z',
+  email: 'quagga@example.org',
+  uri: 'http://127.0.0.1/',
+};
 
 const pick = <T>(rng: Rng, list: readonly T[]): T => list[Math.floor(rng() * list.length)] as T;
 
@@ -65,12 +72,19 @@ function stringFor(schema: Schema, g: Generator, field: string): string {
   const own = (byField[field] ?? []).filter(fits);
   if (own.length > 0) return pick(g.rng, own);
   const fitting = samples.filter(fits);
-  if (fitting.length === 0) throw new Error(`No sample text fits ${JSON.stringify(schema)} (field ${field}): add one to src/testkit/routes/generate.ts.`);
+  if (fitting.length === 0)
+    throw new Error(
+      `No sample text fits ${JSON.stringify(schema)} (field ${field}): add one to src/testkit/routes/generate.ts.`,
+    );
   // The first sample, unless variety is asked for: names then collide as those of users do.
   return g.fullness === 0 ? (fitting[0] as string) : pick(g.rng, fitting);
 }
 
-function objectFor(schema: Schema, g: Generator, through: readonly Step[] | undefined): Record<string, unknown> {
+function objectFor(
+  schema: Schema,
+  g: Generator,
+  through: readonly Step[] | undefined,
+): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   const [step, ...rest] = through ?? [];
   const forced = step !== undefined && 'property' in step ? step.property : null;
@@ -81,9 +95,21 @@ function objectFor(schema: Schema, g: Generator, through: readonly Step[] | unde
     out[name] = valueFor(property, g, name === forced ? rest : undefined, name);
   }
   const values = recordValue(schema);
-  const wanted = Math.max(schema.minProperties ?? 0, step !== undefined && 'value' in step ? 1 : 0, g.rng() < g.fullness ? 1 : 0);
+  const wanted = Math.max(
+    schema.minProperties ?? 0,
+    step !== undefined && 'value' in step ? 1 : 0,
+    g.rng() < g.fullness ? 1 : 0,
+  );
   if (values !== null && wanted > 0) {
-    const name = stringFor({ type: 'string', minLength: 1, ...(recordName(schema) === null ? {} : { pattern: recordName(schema) as string }) }, g, '');
+    const name = stringFor(
+      {
+        type: 'string',
+        minLength: 1,
+        ...(recordName(schema) === null ? {} : { pattern: recordName(schema) as string }),
+      },
+      g,
+      '',
+    );
     out[name] = valueFor(values, g, step !== undefined && 'value' in step ? rest : undefined, name);
   }
   return out;
@@ -96,7 +122,8 @@ export function valueFor(schema: Schema, g: Generator, through?: readonly Step[]
   const [step, ...rest] = through ?? [];
   if (schema.anyOf !== undefined) {
     const known = schema.anyOf.filter((one) => knownAt(one, g.minor));
-    if (step !== undefined && 'branch' in step) return valueFor(schema.anyOf[step.branch] as Schema, g, rest, field);
+    if (step !== undefined && 'branch' in step)
+      return valueFor(schema.anyOf[step.branch] as Schema, g, rest, field);
     return valueFor(g.fullness === 0 ? (known[0] as Schema) : pick(g.rng, known), g, undefined, field);
   }
   const type = Array.isArray(schema.type) ? pick(g.rng, schema.type) : schema.type;
@@ -104,14 +131,23 @@ export function valueFor(schema: Schema, g: Generator, through?: readonly Step[]
   if (type === 'array') {
     const least = Math.max(schema.minItems ?? 0, step === undefined ? 0 : 1);
     const count = Math.min(Math.max(least, Math.round(g.fullness * g.rng() * 3)), schema.maxItems ?? 3);
-    return Array.from({ length: count }, (_, at) => valueFor(schema.items ?? {}, g, at === 0 && step !== undefined ? rest : undefined, field));
+    return Array.from({ length: count }, (_, at) =>
+      valueFor(schema.items ?? {}, g, at === 0 && step !== undefined ? rest : undefined, field),
+    );
   }
   if (type === 'string') return stringFor(schema, g, field);
   if (type === 'integer' || type === 'number') {
     const hint = (byField[field] ?? []).find((value) => typeof value === 'number');
     if (hint !== undefined) return hint;
     const [low, high] = [schema.minimum ?? 0, schema.maximum ?? 1000];
-    return g.fullness === 0 ? Math.max(low, Math.min(1, high)) : pick(g.rng, [low, high, Math.max(low, Math.min(1, high)), Math.floor(low + g.rng() * Math.min(high - low, 20))]);
+    return g.fullness === 0
+      ? Math.max(low, Math.min(1, high))
+      : pick(g.rng, [
+          low,
+          high,
+          Math.max(low, Math.min(1, high)),
+          Math.floor(low + g.rng() * Math.min(high - low, 20)),
+        ]);
   }
   if (type === 'boolean') return g.rng() < 0.5;
   if (type === 'null') return null;
@@ -122,7 +158,8 @@ export function valueFor(schema: Schema, g: Generator, through?: readonly Step[]
 /** The query string of generated query values. */
 export function queryString(values: Readonly<Record<string, unknown>>): string {
   const out = new URLSearchParams();
-  for (const [name, value] of Object.entries(values)) for (const one of Array.isArray(value) ? value : [value]) out.append(name, String(one));
+  for (const [name, value] of Object.entries(values))
+    for (const one of Array.isArray(value) ? value : [value]) out.append(name, String(one));
   const text = out.toString();
   return text === '' ? '' : `?${text}`;
 }

@@ -28,7 +28,8 @@ const hostile = (rng: Rng): unknown => (rng() < 0.6 ? pick(rng, hostileTexts) : 
 
 type Slot = { of: Record<string, unknown> | unknown[]; key: string | number };
 function slots(value: unknown, out: Slot[] = []): Slot[] {
-  if (Array.isArray(value)) value.slice(0, 20).forEach((one, key) => (out.push({ of: value, key }), slots(one, out)));
+  if (Array.isArray(value))
+    value.slice(0, 20).forEach((one, key) => (out.push({ of: value, key }), slots(one, out)));
   else if (typeof value === 'object' && value !== null)
     for (const key of Object.keys(value)) {
       out.push({ of: value as Record<string, unknown>, key });
@@ -36,7 +37,8 @@ function slots(value: unknown, out: Slot[] = []): Slot[] {
     }
   return out;
 }
-const set = ({ of, key }: Slot, value: unknown): void => void ((of as Record<string | number, unknown>)[key] = value);
+const set = ({ of, key }: Slot, value: unknown): void =>
+  void ((of as Record<string | number, unknown>)[key] = value);
 const get = ({ of, key }: Slot): unknown => (of as Record<string | number, unknown>)[key];
 
 /** Changes one to three things of a JSON body. */
@@ -48,8 +50,26 @@ export function mutateBody(rng: Rng, given: unknown): unknown {
     const how = rng();
     if (how < 0.55) set(slot, hostile(rng));
     else if (how < 0.7 && !Array.isArray(slot.of) && slot.key !== 'body') delete slot.of[slot.key];
-    else if (how < 0.85 && typeof value === 'object' && value !== null && !Array.isArray(value)) (value as Record<string, unknown>)[pick(rng, ['quagga', 'project_id', 'tenant_id', 'user_id', 'id', 'status', 'admin', '', 'a'.repeat(300), 'a\u0001'])] = hostile(rng);
-    else if (how < 0.92 && Array.isArray(value)) set(slot, Array.from({ length: pick(rng, [2, 65, 1001]) }, () => structuredClone(value[0]) ?? hostile(rng)));
+    else if (how < 0.85 && typeof value === 'object' && value !== null && !Array.isArray(value))
+      (value as Record<string, unknown>)[
+        pick(rng, [
+          'quagga',
+          'project_id',
+          'tenant_id',
+          'user_id',
+          'id',
+          'status',
+          'admin',
+          '',
+          'a'.repeat(300),
+          'a\u0001',
+        ])
+      ] = hostile(rng);
+    else if (how < 0.92 && Array.isArray(value))
+      set(
+        slot,
+        Array.from({ length: pick(rng, [2, 65, 1001]) }, () => structuredClone(value[0]) ?? hostile(rng)),
+      );
     else set(slot, [value]);
   }
   return root.body;
@@ -61,7 +81,18 @@ const rawPayloads: readonly (string | Buffer)[] = [
   '', '{', '[]', 'null', '"x"', '7', '{"a":1', '{"a":1}}', "{'a':1}", '\ufeff{}', '{"__proto__":{"admin":true}}', '{"constructor":{"prototype":{"x":1}}}', '{"a":1,"a":2}', '[1,2', 'a=b&c=d', '<xml/>', '{"\\u0000":1}', '{"a":NaN}', '{"a":1e999}', '{"a":-0}', '{"a":0x10}',
   Buffer.from([0xff, 0xfe, 0x00]), Buffer.from([0x7b, 0x22, 0xc3, 0x28, 0x22, 0x3a, 0x31, 0x7d]), '['.repeat(50_000), `{"a":`.repeat(20_000), TEN_MIB,
 ]; // prettier-ignore
-const contentTypes = ['text/plain', 'application/xml', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/octet-stream', 'application/json; charset=utf-16', 'application/openstack-images-v2.1-json-patch', '', 'a'.repeat(5000), 'application/json, text/plain'];
+const contentTypes = [
+  'text/plain',
+  'application/xml',
+  'application/x-www-form-urlencoded',
+  'multipart/form-data; boundary=x',
+  'application/octet-stream',
+  'application/json; charset=utf-16',
+  'application/openstack-images-v2.1-json-patch',
+  '',
+  'a'.repeat(5000),
+  'application/json, text/plain',
+];
 const queries = [
   'limit=-1', 'limit=0', 'limit=abc', 'limit=99999999999999999999', 'limit=1.5', 'limit=1&limit=2', 'marker=junk', 'marker=', 'marker=a&marker=b', 'sort_key=junk', 'sort_key=id;drop', 'sort_key=__proto__', 'sort_key=toString', 'sort_dir=sideways', 'sort_key=name&sort_key=name&sort_dir=asc',
   'sort=junk:asc', 'sort=name:up', 'sort=,,,', 'fields=', 'fields=junk&fields=id', 'page_reverse=maybe', '__proto__=1', 'constructor=1', 'id=%00', 'name=%ff%fe', 'name[]=1', 'name[a]=1', 'a=1&a=2&a=3', '%', '%zz=1', '&&&===', `name=${'x'.repeat(20_000)}`, 'all_tenants=1', 'project_id=x&tenant_id=y',
@@ -73,24 +104,66 @@ const headers: readonly Record<string, string>[] = [
   { range: 'bytes=abc' }, { range: 'bytes=5-1' }, { range: 'bytes=999999999-' }, { range: 'bytes=-5' }, { accept: 'text/html' }, { accept: '\u00ff' }, { 'x-roles': 'admin' }, { 'x-forwarded-for': '127.0.0.1' }, { host: 'evil.test' }, { 'content-encoding': 'gzip' }, { 'x-http-method-override': 'DELETE' }, { 'x-image-meta-size': '-1' }, { expect: '200-ok' }, { 'x-openstack-request-id': 'req-<script>' }, { 'content-length': '7' },
 ]; // prettier-ignore
 const methods = ['HEAD', 'OPTIONS', 'PATCH', 'PUT', 'DELETE', 'POST', 'TRACE', 'LINK', 'PROPFIND', 'SEARCH'];
-const pathJunk = ['%00', '%0a', '%2e%2e%2f%2e%2e%2f', '%zz', '%', '%c0%af', '..', '.', '%F0%9F%A6%93', '%u0041', 'a'.repeat(3000), ';a=b', '%20', '*', '//', '%5c', "'", '%22', '%ff'];
+const pathJunk = [
+  '%00',
+  '%0a',
+  '%2e%2e%2f%2e%2e%2f',
+  '%zz',
+  '%',
+  '%c0%af',
+  '..',
+  '.',
+  '%F0%9F%A6%93',
+  '%u0041',
+  'a'.repeat(3000),
+  ';a=b',
+  '%20',
+  '*',
+  '//',
+  '%5c',
+  "'",
+  '%22',
+  '%ff',
+];
 
 /** One hostile variation; `rng` decides which. */
 export function mutate(rng: Rng, valid: Sent & { body: unknown }): Fuzzed {
   const how = rng();
   const [path = '', query = ''] = valid.url.split('?');
-  const withQuery = (more: string): string => `${path}?${[query, more].filter((one) => one !== '').join('&')}`;
+  const withQuery = (more: string): string =>
+    `${path}?${[query, more].filter((one) => one !== '').join('&')}`;
   if (how < 0.42 && valid.body !== undefined) {
     const body = mutateBody(rng, valid.body);
     return { ...valid, body, payload: JSON.stringify(body) ?? '', label: 'body' };
   }
-  if (how < 0.52) return { ...valid, headers: { 'content-type': 'application/json', ...valid.headers }, body: undefined, payload: pick(rng, rng() < 0.97 ? rawPayloads.slice(0, -1) : rawPayloads.slice(-1)), label: 'raw body' };
-  if (how < 0.58) return { ...valid, headers: { ...valid.headers, 'content-type': pick(rng, contentTypes) }, payload: valid.payload ?? '{}', label: 'content type' };
+  if (how < 0.52)
+    return {
+      ...valid,
+      headers: { 'content-type': 'application/json', ...valid.headers },
+      body: undefined,
+      payload: pick(rng, rng() < 0.97 ? rawPayloads.slice(0, -1) : rawPayloads.slice(-1)),
+      label: 'raw body',
+    };
+  if (how < 0.58)
+    return {
+      ...valid,
+      headers: { ...valid.headers, 'content-type': pick(rng, contentTypes) },
+      payload: valid.payload ?? '{}',
+      label: 'content type',
+    };
   if (how < 0.72) return { ...valid, url: withQuery(pick(rng, queries)), label: 'query' };
-  if (how < 0.76) return { ...valid, url: withQuery(`${pick(rng, ['name', 'id', 'status', 'sort_key', 'marker', 'tags', 'user_id', 'image', 'host', 'cidr'])}=${encodeURIComponent(pick(rng, hostileTexts).toWellFormed())}`), label: 'query value' };
+  if (how < 0.76)
+    return {
+      ...valid,
+      url: withQuery(
+        `${pick(rng, ['name', 'id', 'status', 'sort_key', 'marker', 'tags', 'user_id', 'image', 'host', 'cidr'])}=${encodeURIComponent(pick(rng, hostileTexts).toWellFormed())}`,
+      ),
+      label: 'query value',
+    };
   if (how < 0.84) return { ...valid, headers: { ...valid.headers, ...pick(rng, headers) }, label: 'header' };
   if (how < 0.9) return { ...valid, method: pick(rng, methods), label: 'method' };
   const parts = path.split('/');
-  parts[2 + Math.floor(rng() * Math.max(1, parts.length - 2))] = rng() < 0.6 ? pick(rng, pathJunk) : encodeURIComponent(pick(rng, hostileTexts).toWellFormed());
+  parts[2 + Math.floor(rng() * Math.max(1, parts.length - 2))] =
+    rng() < 0.6 ? pick(rng, pathJunk) : encodeURIComponent(pick(rng, hostileTexts).toWellFormed());
   return { ...valid, url: `${parts.join('/')}${query === '' ? '' : `?${query}`}`, label: 'path' };
 }

@@ -22,17 +22,26 @@ it('every policy has a description and at least one rule', () => {
 });
 
 it('every route names a policy of its service', () => {
-  for (const { key, route, service } of cloud.entries) expect(Object.hasOwn(service.policies, route.policy), `${key}: no policy is named ${route.policy}`).toBe(true);
+  for (const { key, route, service } of cloud.entries)
+    expect(Object.hasOwn(service.policies, route.policy), `${key}: no policy is named ${route.policy}`).toBe(
+      true,
+    );
 });
 
 it('every path parameter of a route is declared in its ids', () => {
   for (const { key, route } of cloud.entries)
-    expect(Object.keys(route.ids).sort(), key).toEqual([...route.path.matchAll(/:([a-z_]+)/g)].map(([, name]) => name ?? '').sort());
+    expect(Object.keys(route.ids).sort(), key).toEqual(
+      [...route.path.matchAll(/:([a-z_]+)/g)].map(([, name]) => name ?? '').sort(),
+    );
 });
 
 it('every resource kind of the route table has a fixture', () => {
-  expect(() => requireFixtures(cloud.entries.flatMap((entry) => idPlaces(entry).map((place) => place.kind)))).not.toThrow();
-  expect(() => requireFixtures(['network', 'comet'])).toThrow(/kind comet.*src\/testkit\/routes\/fixtures\.ts/);
+  expect(() =>
+    requireFixtures(cloud.entries.flatMap((entry) => idPlaces(entry).map((place) => place.kind))),
+  ).not.toThrow();
+  expect(() => requireFixtures(['network', 'comet'])).toThrow(
+    /kind comet.*src\/testkit\/routes\/fixtures\.ts/,
+  );
 });
 
 it('every field whose name says that it holds an id is marked with the kind of the object', () => {
@@ -54,7 +63,11 @@ it('every field whose name says that it holds an id is marked with the kind of t
         ? []
         : places(asSchema(schema), entry.minor, (one) => isFreeString(one) && one['x-ref'] === undefined)
             .map(({ steps }) => `${entry.key} ${nameOf(steps)}`)
-            .filter((name) => /(^|[._ ])(id|uuid|[a-z_]+_id|[a-z_]+_uuid|[a-zA-Z]+Ref|tenant|project)(\[\])?$/.test(name) && !notIds.some((one) => one.test(name))),
+            .filter(
+              (name) =>
+                /(^|[._ ])(id|uuid|[a-z_]+_id|[a-z_]+_uuid|[a-zA-Z]+Ref|tenant|project)(\[\])?$/.test(name) &&
+                !notIds.some((one) => one.test(name)),
+            ),
     ),
   );
   expect([...new Set(unmarked)]).toEqual([]);
@@ -65,9 +78,12 @@ it('who passes the coarse check of each route is as reviewed', async () => {
   const width = Math.max(...cloud.entries.map(({ key }) => key.length)) + 2;
   const lines = cloud.entries.map(({ key, route, service }) => {
     const policy = service.policies[route.policy];
-    const who = names.map((name) => (policy !== undefined && allows(policy, actors[name], null) ? name : '-'.repeat(name.length)));
+    const who = names.map((name) =>
+      policy !== undefined && allows(policy, actors[name], null) ? name : '-'.repeat(name.length),
+    );
     return `${key.padEnd(width)}${who.join(' ')}  ${route.policy}`;
   });
-  const head = '# Who passes the coarse check of each route; ownership is decided after it, on what is stored.\n# Generated: npx vitest run -u src/testkit/routes/policies\n';
+  const head =
+    '# Who passes the coarse check of each route; ownership is decided after it, on what is stored.\n# Generated: npx vitest run -u src/testkit/routes/policies\n';
   await expect(`${head}${lines.sort().join('\n')}\n`).toMatchFileSnapshot('./who-may-call.txt');
 });

@@ -39,7 +39,12 @@ export const knownAt = (schema: Schema, minor: number): boolean =>
   !(schema['x-until'] !== undefined && minor > minorOf(schema['x-until']));
 
 /** Every part of `schema` that `wanted` picks, with the way to it; what the microversion does not know is left out. */
-export function places(schema: Schema, minor: number, wanted: (schema: Schema) => boolean, steps: readonly Step[] = []): Place[] {
+export function places(
+  schema: Schema,
+  minor: number,
+  wanted: (schema: Schema) => boolean,
+  steps: readonly Step[] = [],
+): Place[] {
   if (!knownAt(schema, minor)) return [];
   const inside = (child: Schema, step: Step): Place[] => places(child, minor, wanted, [...steps, step]);
   const record = recordValue(schema);
@@ -59,15 +64,19 @@ export function recordValue(schema: Schema): Schema | null {
   return typeof schema.additionalProperties === 'object' ? schema.additionalProperties : null;
 }
 /** The pattern of a record's names; null: any. */
-export const recordName = (schema: Schema): string | null => Object.keys(schema.patternProperties ?? {})[0] ?? null;
+export const recordName = (schema: Schema): string | null =>
+  Object.keys(schema.patternProperties ?? {})[0] ?? null;
 
 export const isRef = (schema: Schema): boolean => schema['x-ref'] !== undefined && schema['x-ref'] !== 'none';
-export const isFreeString = (schema: Schema): boolean => schema.type === 'string' && schema.const === undefined && schema.enum === undefined;
+export const isFreeString = (schema: Schema): boolean =>
+  schema.type === 'string' && schema.const === undefined && schema.enum === undefined;
 
 /** e.g. `server.networks[].uuid`. */
 export const nameOf = (steps: readonly Step[]): string =>
   steps
-    .map((step) => ('property' in step ? `.${step.property}` : 'items' in step ? '[]' : 'value' in step ? '.*' : ''))
+    .map((step) =>
+      'property' in step ? `.${step.property}` : 'items' in step ? '[]' : 'value' in step ? '.*' : '',
+    )
     .join('')
     .replace(/^\./, '');
 
@@ -93,15 +102,24 @@ export function entriesOf(services: readonly Service[]): Entry[] {
 }
 
 /** Where a route takes the id of an object. */
-export type IdPlace = { in: 'path'; name: string; kind: string } | { in: 'body' | 'query'; name: string; kind: string; steps: readonly Step[] };
+export type IdPlace =
+  | { in: 'path'; name: string; kind: string }
+  | { in: 'body' | 'query'; name: string; kind: string; steps: readonly Step[] };
 
 export function idPlaces({ route, minor }: Entry): IdPlace[] {
   const inSchema = (where: 'body' | 'query', schema: unknown): IdPlace[] =>
     schema === undefined
       ? []
-      : places(asSchema(schema), minor, isRef).map(({ steps, schema: { 'x-ref': kind = '' } }) => ({ in: where, name: nameOf(steps), kind, steps }));
+      : places(asSchema(schema), minor, isRef).map(({ steps, schema: { 'x-ref': kind = '' } }) => ({
+          in: where,
+          name: nameOf(steps),
+          kind,
+          steps,
+        }));
   return [
-    ...Object.entries(route.ids).flatMap(([name, kind]): IdPlace[] => (kind === 'none' ? [] : [{ in: 'path', name, kind }])),
+    ...Object.entries(route.ids).flatMap(([name, kind]): IdPlace[] =>
+      kind === 'none' ? [] : [{ in: 'path', name, kind }],
+    ),
     ...inSchema('body', route.body),
     ...inSchema('query', route.query),
   ];

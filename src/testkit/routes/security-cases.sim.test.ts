@@ -26,17 +26,38 @@ afterAll(() => cloud.close());
 
 const theirs = (): Promise<string> => tenantRows(cloud.control.platform.db, tables, other, SHARED_KINDS);
 const member = () => own.tokens.member;
-const status = async (token: string | null, method: string, url: string, body?: unknown, headers?: Record<string, string>): Promise<number> => (await cloud.call(token, method, url, body, headers)).status;
+const status = async (
+  token: string | null,
+  method: string,
+  url: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+): Promise<number> => (await cloud.call(token, method, url, body, headers)).status;
 
 describe('images that are not what they seem (1 to 4, 6)', () => {
   const upload = async (diskFormat: string, content: Buffer) => {
-    const image = (await cloud.must(member(), 'POST', '/image/v2/images', { name: 'hostile', disk_format: diskFormat, container_format: 'bare' })) as { id: string };
-    const answer = await cloud.call(member(), 'PUT', `/image/v2/images/${image.id}/file`, content, { 'content-type': 'application/octet-stream' });
-    const after = (await cloud.must(member(), 'GET', `/image/v2/images/${image.id}`)) as { status: string; checksum: string | null; size: number | null };
+    const image = (await cloud.must(member(), 'POST', '/image/v2/images', {
+      name: 'hostile',
+      disk_format: diskFormat,
+      container_format: 'bare',
+    })) as { id: string };
+    const answer = await cloud.call(member(), 'PUT', `/image/v2/images/${image.id}/file`, content, {
+      'content-type': 'application/octet-stream',
+    });
+    const after = (await cloud.must(member(), 'GET', `/image/v2/images/${image.id}`)) as {
+      status: string;
+      checksum: string | null;
+      size: number | null;
+    };
     return { answer, after };
   };
   const vmdk = (extent: string): Buffer =>
-    Buffer.from(`# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType="monolithicFlat"\nRW 20480 FLAT "${extent}" 0\nddb.virtualHWVersion = "4"\nddb.geometry.cylinders = "20"\nddb.adapterType = "ide"\n`.padEnd(2048, '\n'));
+    Buffer.from(
+      `# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType="monolithicFlat"\nRW 20480 FLAT "${extent}" 0\nddb.virtualHWVersion = "4"\nddb.geometry.cylinders = "20"\nddb.adapterType = "ide"\n`.padEnd(
+        2048,
+        '\n',
+      ),
+    );
 
   const changed = async (change: (image: Buffer) => void): Promise<Buffer> => {
     const image = await makeImage('qcow2', 10 * MIB);
@@ -57,12 +78,16 @@ describe('images that are not what they seem (1 to 4, 6)', () => {
     ['an ISO that is a qcow2', 'iso', () => makeImage('qcow2', MIB), /qcow2|iso/],
     ['a VHD that is a qcow2', 'vhd', () => makeImage('qcow2', MIB), /qcow2|vhd/],
   ]; // prettier-ignore
-  it.each(cases)('%s is refused, and the image has no content', async (_what, format, content, why) => {
-    const { answer, after } = await upload(format, await content());
-    expect(answer.status, answer.text).toBe(400);
-    expect(answer.text).toMatch(why);
-    expect(after).toMatchObject({ status: 'queued', checksum: null, size: null });
-  }, 30_000);
+  it.each(cases)(
+    '%s is refused, and the image has no content',
+    async (_what, format, content, why) => {
+      const { answer, after } = await upload(format, await content());
+      expect(answer.status, answer.text).toBe(400);
+      expect(answer.text).toMatch(why);
+      expect(after).toMatchObject({ status: 'queued', checksum: null, size: null });
+    },
+    30_000,
+  );
 
   it('the same upload with an honest image is accepted', async () => {
     const content = await makeImage('qcow2', MIB);
@@ -73,8 +98,16 @@ describe('images that are not what they seem (1 to 4, 6)', () => {
   }, 30_000);
 
   it('a server cannot be made of an image whose content was refused', async () => {
-    const image = (await cloud.must(member(), 'POST', '/image/v2/images', { name: 'empty', disk_format: 'raw', container_format: 'bare' })) as { id: string };
-    expect(await status(member(), 'POST', '/compute/v2.1/servers', { server: { name: 'x', flavorRef: own.ids['flavor'], imageRef: image.id, networks: 'none' } })).toBe(400);
+    const image = (await cloud.must(member(), 'POST', '/image/v2/images', {
+      name: 'empty',
+      disk_format: 'raw',
+      container_format: 'bare',
+    })) as { id: string };
+    expect(
+      await status(member(), 'POST', '/compute/v2.1/servers', {
+        server: { name: 'x', flavorRef: own.ids['flavor'], imageRef: image.id, networks: 'none' },
+      }),
+    ).toBe(400);
   });
 });
 
@@ -89,35 +122,84 @@ describe('tokens (7, 9, 11)', () => {
       const swap = token[at] === 'A' ? 'B' : 'A';
       wrong.push(token.slice(0, at) + swap + token.slice(at + 1), token.slice(0, at) + token.slice(at + 1));
     }
-    wrong.push(`${token}=`, `${token}A`, `A${token}`, `${token}.`, token.replaceAll('.', ','), token.toUpperCase(), `Bearer ${token}`, `${token}, ${token}`);
+    wrong.push(
+      `${token}=`,
+      `${token}A`,
+      `A${token}`,
+      `${token}.`,
+      token.replaceAll('.', ','),
+      token.toUpperCase(),
+      `Bearer ${token}`,
+      `${token}, ${token}`,
+    );
     const accepted: string[] = [];
     for (const one of wrong) if ((await works(one)) !== 401) accepted.push(one);
     expect(accepted).toEqual([]);
   }, 60_000);
 
   it('a revoked token is refused in every spelling, at once and for every service', async () => {
-    const token = await cloud.token(own.users.member, 'quokka-member-secret', { project: { id: own.projectId } });
+    const token = await cloud.token(own.users.member, 'quokka-member-secret', {
+      project: { id: own.projectId },
+    });
     expect(await works(token)).toBe(200);
-    expect(await status(token, 'DELETE', `${keystone}/auth/tokens`, undefined, { 'x-subject-token': token })).toBe(204);
-    for (const url of [`${neutron}/networks`, '/compute/v2.1/servers', '/image/v2/images', `${keystone}/auth/projects`]) expect(await status(token, 'GET', url), url).toBe(401);
-    expect(await status(cloud.admin, 'GET', `${keystone}/auth/tokens`, undefined, { 'x-subject-token': token })).toBe(404);
-    expect((await cloud.call(null, 'POST', `${keystone}/auth/tokens`, { auth: { identity: { methods: ['token'], token: { id: token } } } })).status).toBe(401);
+    expect(
+      await status(token, 'DELETE', `${keystone}/auth/tokens`, undefined, { 'x-subject-token': token }),
+    ).toBe(204);
+    for (const url of [
+      `${neutron}/networks`,
+      '/compute/v2.1/servers',
+      '/image/v2/images',
+      `${keystone}/auth/projects`,
+    ])
+      expect(await status(token, 'GET', url), url).toBe(401);
+    expect(
+      await status(cloud.admin, 'GET', `${keystone}/auth/tokens`, undefined, { 'x-subject-token': token }),
+    ).toBe(404);
+    expect(
+      (
+        await cloud.call(null, 'POST', `${keystone}/auth/tokens`, {
+          auth: { identity: { methods: ['token'], token: { id: token } } },
+        })
+      ).status,
+    ).toBe(401);
   });
 
   it('a token does not beget one that lives longer, or for a project that its user has nothing in', async () => {
     const first = await cloud.call(null, 'POST', `${keystone}/auth/tokens`, {
-      auth: { identity: { methods: ['password'], password: { user: { id: own.users.member, password: 'quokka-member-secret' } } }, scope: { project: { id: own.projectId } } },
+      auth: {
+        identity: {
+          methods: ['password'],
+          password: { user: { id: own.users.member, password: 'quokka-member-secret' } },
+        },
+        scope: { project: { id: own.projectId } },
+      },
     });
-    const rescope = (scope: object) => cloud.call(null, 'POST', `${keystone}/auth/tokens`, { auth: { identity: { methods: ['token'], token: { id: String(first.headers['x-subject-token']) } }, scope } });
+    const rescope = (scope: object) =>
+      cloud.call(null, 'POST', `${keystone}/auth/tokens`, {
+        auth: {
+          identity: { methods: ['token'], token: { id: String(first.headers['x-subject-token']) } },
+          scope,
+        },
+      });
     const second = await rescope({ project: { id: own.projectId } });
     expect(second.status, second.text).toBe(201);
     expect(second.json.token.expires_at).toBe(first.json.token.expires_at);
-    expect(second.json.token.roles.map((role: { name: string }) => role.name).sort()).toEqual(first.json.token.roles.map((role: { name: string }) => role.name).sort());
-    for (const scope of [{ project: { id: other.projectId } }, { system: { all: true } }, { domain: { id: 'default' } }, { project: { id: cloud.control.adminProjectId } }]) expect((await rescope(scope)).status, JSON.stringify(scope)).toBe(401);
+    expect(second.json.token.roles.map((role: { name: string }) => role.name).sort()).toEqual(
+      first.json.token.roles.map((role: { name: string }) => role.name).sort(),
+    );
+    for (const scope of [
+      { project: { id: other.projectId } },
+      { system: { all: true } },
+      { domain: { id: 'default' } },
+      { project: { id: cloud.control.adminProjectId } },
+    ])
+      expect((await rescope(scope)).status, JSON.stringify(scope)).toBe(401);
   });
 
   it('no role of a project lets its holder mint rights: no grants, no users, no projects, no quota', async () => {
-    const roles = (await cloud.must(cloud.admin, 'GET', `${keystone}/roles`)) as { roles: { id: string; name: string }[] };
+    const roles = (await cloud.must(cloud.admin, 'GET', `${keystone}/roles`)) as {
+      roles: { id: string; name: string }[];
+    };
     const adminRole = roles.roles.find((role) => role.name === 'admin')?.id ?? '';
     const attempts: [string, string, unknown?][] = [
       ['PUT', `${keystone}/projects/${own.projectId}/users/${own.users.member}/roles/${adminRole}`],
@@ -131,20 +213,43 @@ describe('tokens (7, 9, 11)', () => {
       ['PUT', `/compute/v2.1/os-quota-sets/${own.projectId}`, { quota_set: { instances: 1000 } }],
       ['PUT', `${neutron}/quotas/${own.projectId}`, { quota: { network: 1000 } }],
     ];
-    for (const token of Object.values(own.tokens)) for (const [method, url, body] of attempts) expect([403, 404], `${method} ${url}`).toContain(await status(token, method, url, body));
+    for (const token of Object.values(own.tokens))
+      for (const [method, url, body] of attempts)
+        expect([403, 404], `${method} ${url}`).toContain(await status(token, method, url, body));
   });
 
   it('identity headers that a client sends count for nothing, in any case and number', async () => {
     const forged = [
-      { 'x-roles': 'admin', 'x-user-id': other.users.member, 'x-project-id': other.projectId, 'x-identity-status': 'Confirmed' },
-      { 'X-ROLES': 'admin,member', 'X-Tenant-Id': other.projectId, 'X-Is-Admin-Project': 'True', 'X-Service-Token': 'x' },
-      { 'x-user': 'admin', 'X-Tenant': other.projectId, 'x-domain-id': 'default', 'x-system-scope': 'all', openstack_system_scope: 'all', 'x_roles': 'admin' },
+      {
+        'x-roles': 'admin',
+        'x-user-id': other.users.member,
+        'x-project-id': other.projectId,
+        'x-identity-status': 'Confirmed',
+      },
+      {
+        'X-ROLES': 'admin,member',
+        'X-Tenant-Id': other.projectId,
+        'X-Is-Admin-Project': 'True',
+        'X-Service-Token': 'x',
+      },
+      {
+        'x-user': 'admin',
+        'X-Tenant': other.projectId,
+        'x-domain-id': 'default',
+        'x-system-scope': 'all',
+        openstack_system_scope: 'all',
+        x_roles: 'admin',
+      },
     ];
     for (const headers of forged) {
       expect(await status(null, 'GET', `${neutron}/networks`, undefined, headers)).toBe(401);
       expect(await status(member(), 'GET', '/compute/v2.1/os-hypervisors', undefined, headers)).toBe(403);
-      expect(await status(member(), 'GET', `${neutron}/networks/${other.ids['network']}`, undefined, headers)).toBe(404);
-      expect((await cloud.call(member(), 'GET', '/compute/v2.1/servers/detail', undefined, headers)).text).not.toContain('zebra');
+      expect(
+        await status(member(), 'GET', `${neutron}/networks/${other.ids['network']}`, undefined, headers),
+      ).toBe(404);
+      expect(
+        (await cloud.call(member(), 'GET', '/compute/v2.1/servers/detail', undefined, headers)).text,
+      ).not.toContain('zebra');
     }
   });
 });
@@ -154,21 +259,40 @@ describe('the body does not choose whose object it is (8)', () => {
     const before = await theirs();
     const failures: string[] = [];
     let tried = 0;
-    const theft: Record<string, string> = { project_id: other.projectId, tenant_id: other.projectId, user_id: other.users.member, owner: other.projectId, domain_id: other.ids['domain'] ?? '', id: other.ids['server'] ?? '' };
+    const theft: Record<string, string> = {
+      project_id: other.projectId,
+      tenant_id: other.projectId,
+      user_id: other.users.member,
+      owner: other.projectId,
+      domain_id: other.ids['domain'] ?? '',
+      id: other.ids['server'] ?? '',
+    };
     for (const entry of cloud.entries) {
       // Custom properties of images carry any name; none of them is an owner.
-      if (entry.route.body === undefined || entry.route.streams === true || entry.key === 'POST /image/v2/images') continue;
-      const objects = places(asSchema(entry.route.body), entry.minor, (schema) => schema.type === 'object' && schema.properties !== undefined);
+      if (
+        entry.route.body === undefined ||
+        entry.route.streams === true ||
+        entry.key === 'POST /image/v2/images'
+      )
+        continue;
+      const objects = places(
+        asSchema(entry.route.body),
+        entry.minor,
+        (schema) => schema.type === 'object' && schema.properties !== undefined,
+      );
       const declared = new Set(idPlaces(entry).map((place) => place.name));
       for (const { steps } of objects)
         for (const [field, value] of Object.entries(theft)) {
           const way: Step[] = [...steps, { property: field }];
           // Declared ids are the matrix's; what follows is not declared, or not known to name somebody.
           if (declared.has(nameOf(way))) continue;
-          const answer = await cloud.send(buildRequest(entry, member(), { ids: own.ids, put: { in: 'body', steps: way, value } }));
+          const answer = await cloud.send(
+            buildRequest(entry, member(), { ids: own.ids, put: { in: 'body', steps: way, value } }),
+          );
           tried += 1;
           const owned = answer.status < 300 && answer.text.includes(value) && field !== 'id';
-          if (answer.status >= 500 || owned) failures.push(`${entry.key} with ${nameOf(way)}: ${answer.status} ${answer.text.slice(0, 200)}`);
+          if (answer.status >= 500 || owned)
+            failures.push(`${entry.key} with ${nameOf(way)}: ${answer.status} ${answer.text.slice(0, 200)}`);
         }
     }
     expect(failures.join('\n')).toBe('');
@@ -180,58 +304,176 @@ describe('the body does not choose whose object it is (8)', () => {
 describe('ports (14)', () => {
   it("a port that names another tenant's server or router as its device is attached to neither", async () => {
     const read = cloud.control.platform.db.read;
-    const items = async () => JSON.stringify(await read.selectFrom('items').selectAll().where('id', 'in', [other.ids['server'] ?? '', other.ids['router'] ?? '']).orderBy('id').execute());
-    const shown = async () => JSON.stringify((await cloud.must(other.tokens.member, 'GET', `/compute/v2.1/servers/${other.ids['server']}`)).server);
+    const items = async () =>
+      JSON.stringify(
+        await read
+          .selectFrom('items')
+          .selectAll()
+          .where('id', 'in', [other.ids['server'] ?? '', other.ids['router'] ?? ''])
+          .orderBy('id')
+          .execute(),
+      );
+    const shown = async () =>
+      JSON.stringify(
+        (await cloud.must(other.tokens.member, 'GET', `/compute/v2.1/servers/${other.ids['server']}`)).server,
+      );
     const before = [await items(), await shown()];
     const bare = { network_id: own.ids['network'] };
-    const made = (await cloud.must(member(), 'POST', `${neutron}/ports`, { port: { ...bare, device_id: other.ids['server'], device_owner: 'compute:nova' } })).port.id as string;
-    await cloud.call(member(), 'PUT', `${neutron}/ports/${made}`, { port: { device_id: other.ids['router'], device_owner: 'compute:nova' } });
-    for (const owner of ['network:router_interface', 'network:router_gateway', 'network:dhcp', 'network:floatingip'])
-      expect(await status(member(), 'POST', `${neutron}/ports`, { port: { ...bare, device_id: other.ids['router'], device_owner: owner } }), owner).toBe(403);
+    const made = (
+      await cloud.must(member(), 'POST', `${neutron}/ports`, {
+        port: { ...bare, device_id: other.ids['server'], device_owner: 'compute:nova' },
+      })
+    ).port.id as string;
+    await cloud.call(member(), 'PUT', `${neutron}/ports/${made}`, {
+      port: { device_id: other.ids['router'], device_owner: 'compute:nova' },
+    });
+    for (const owner of [
+      'network:router_interface',
+      'network:router_gateway',
+      'network:dhcp',
+      'network:floatingip',
+    ])
+      expect(
+        await status(member(), 'POST', `${neutron}/ports`, {
+          port: { ...bare, device_id: other.ids['router'], device_owner: owner },
+        }),
+        owner,
+      ).toBe(403);
     await cloud.settle();
     expect([await items(), await shown()]).toEqual(before);
-    const interfaces = await cloud.must(other.tokens.member, 'GET', `/compute/v2.1/servers/${other.ids['server']}/os-interface`);
+    const interfaces = await cloud.must(
+      other.tokens.member,
+      'GET',
+      `/compute/v2.1/servers/${other.ids['server']}/os-interface`,
+    );
     expect(JSON.stringify(interfaces)).not.toContain(made);
     await cloud.must(member(), 'DELETE', `${neutron}/ports/${made}`);
   });
 
   it('no change of device_owner takes the filters off a port', async () => {
-    const port = (await cloud.must(member(), 'POST', `${neutron}/ports`, { port: { network_id: own.ids['network'] } })).port.id as string;
-    for (const owner of ['network:dhcp', 'network:router_interface', 'network:anything', 'NETWORK:dhcp', 'neutron:VIP_PORT', ''])
+    const port = (
+      await cloud.must(member(), 'POST', `${neutron}/ports`, { port: { network_id: own.ids['network'] } })
+    ).port.id as string;
+    for (const owner of [
+      'network:dhcp',
+      'network:router_interface',
+      'network:anything',
+      'NETWORK:dhcp',
+      'neutron:VIP_PORT',
+      '',
+    ])
       await cloud.call(member(), 'PUT', `${neutron}/ports/${port}`, { port: { device_owner: owner } });
-    const row = await cloud.control.platform.db.read.selectFrom('ports').selectAll().where('id', '=', port).executeTakeFirstOrThrow();
+    const row = await cloud.control.platform.db.read
+      .selectFrom('ports')
+      .selectAll()
+      .where('id', '=', port)
+      .executeTakeFirstOrThrow();
     expect(row.port_security_enabled).toBe(1);
     expect(row.device_owner).not.toMatch(/^network:/);
-    const ofServer = await cloud.call(member(), 'PUT', `${neutron}/ports/${own.ids['port']}`, { port: { device_owner: 'network:dhcp' } });
+    const ofServer = await cloud.call(member(), 'PUT', `${neutron}/ports/${own.ids['port']}`, {
+      port: { device_owner: 'network:dhcp' },
+    });
     expect([403, 409]).toContain(ofServer.status);
   });
 });
 
 describe('text that reaches a configuration file or a command line (16)', () => {
-  const injections = ['a\nport=0', 'a\r\ndhcp-script=/bin/sh', 'a\u0000b', 'a\u2028b\nc', '-oProxyCommand=x', '--conf-file=/etc/shadow'];
+  const injections = [
+    'a\nport=0',
+    'a\r\ndhcp-script=/bin/sh',
+    'a\u0000b',
+    'a\u2028b\nc',
+    '-oProxyCommand=x',
+    '--conf-file=/etc/shadow',
+  ];
   it('a line break never enters by a name, an address or an option', async () => {
     for (const text of injections.filter((one) => /[\n\r\0]/.test(one))) {
       const tries: [string, string, unknown][] = [
         ['POST', `${neutron}/networks`, { network: { name: text } }],
-        ['POST', `${neutron}/subnets`, { subnet: { name: text, network_id: own.ids['network'], ip_version: 4, cidr: '10.97.0.0/24' } }],
+        [
+          'POST',
+          `${neutron}/subnets`,
+          { subnet: { name: text, network_id: own.ids['network'], ip_version: 4, cidr: '10.97.0.0/24' } },
+        ],
         ['PUT', `${neutron}/subnets/${own.ids['subnet']}`, { subnet: { dns_nameservers: [text] } }],
-        ['PUT', `${neutron}/subnets/${own.ids['subnet']}`, { subnet: { host_routes: [{ destination: text, nexthop: '10.90.0.1' }] } }],
+        [
+          'PUT',
+          `${neutron}/subnets/${own.ids['subnet']}`,
+          { subnet: { host_routes: [{ destination: text, nexthop: '10.90.0.1' }] } },
+        ],
         ['POST', `${neutron}/ports`, { port: { network_id: own.ids['network'], name: text } }],
-        ['POST', `${neutron}/ports`, { port: { network_id: own.ids['network'], mac_address: `02:00:00:00:00:01${text}` } }],
-        ['POST', `${neutron}/security-group-rules`, { security_group_rule: { security_group_id: own.ids['security-group'], direction: 'ingress', remote_ip_prefix: `10.0.0.0/8${text}` } }],
-        ['POST', '/compute/v2.1/servers', { server: { name: text, flavorRef: own.ids['flavor'], imageRef: own.ids['image'], networks: 'none' } }],
-        ['POST', '/compute/v2.1/servers', { server: { name: 'x', hostname: text, flavorRef: own.ids['flavor'], imageRef: own.ids['image'], networks: 'none' } }],
+        [
+          'POST',
+          `${neutron}/ports`,
+          { port: { network_id: own.ids['network'], mac_address: `02:00:00:00:00:01${text}` } },
+        ],
+        [
+          'POST',
+          `${neutron}/security-group-rules`,
+          {
+            security_group_rule: {
+              security_group_id: own.ids['security-group'],
+              direction: 'ingress',
+              remote_ip_prefix: `10.0.0.0/8${text}`,
+            },
+          },
+        ],
+        [
+          'POST',
+          '/compute/v2.1/servers',
+          {
+            server: {
+              name: text,
+              flavorRef: own.ids['flavor'],
+              imageRef: own.ids['image'],
+              networks: 'none',
+            },
+          },
+        ],
+        [
+          'POST',
+          '/compute/v2.1/servers',
+          {
+            server: {
+              name: 'x',
+              hostname: text,
+              flavorRef: own.ids['flavor'],
+              imageRef: own.ids['image'],
+              networks: 'none',
+            },
+          },
+        ],
         ['POST', '/compute/v2.1/os-keypairs', { keypair: { name: text, public_key: 'ssh-ed25519 AAAA x' } }],
-        ['POST', '/compute/v2.1/os-keypairs', { keypair: { name: 'x', public_key: `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqbhHhJ9Y4PnGkZ4p7YNyZrPq0Q0UxvVQmXK8p2oWnZ ${text}` } }],
+        [
+          'POST',
+          '/compute/v2.1/os-keypairs',
+          {
+            keypair: {
+              name: 'x',
+              public_key: `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqbhHhJ9Y4PnGkZ4p7YNyZrPq0Q0UxvVQmXK8p2oWnZ ${text}`,
+            },
+          },
+        ],
         ['POST', '/image/v2/images', { name: text }],
         ['PUT', `/compute/v2.1/servers/${own.ids['server']}/metadata/key`, { meta: { key: text } }],
       ];
-      for (const [method, url, body] of tries) expect(await status(member(), method, url, body), `${method} ${url} ${JSON.stringify(body)}`).toBe(400);
+      for (const [method, url, body] of tries)
+        expect(await status(member(), method, url, body), `${method} ${url} ${JSON.stringify(body)}`).toBe(
+          400,
+        );
     }
   });
 
   it('what the hosts get never holds a control character, nor a host name that begins with a dash', async () => {
-    for (const name of injections) await cloud.call(member(), 'POST', '/compute/v2.1/servers', { server: { name, flavorRef: own.ids['flavor'], imageRef: own.ids['image'], networks: [{ uuid: own.ids['network'] }] } });
+    for (const name of injections)
+      await cloud.call(member(), 'POST', '/compute/v2.1/servers', {
+        server: {
+          name,
+          flavorRef: own.ids['flavor'],
+          imageRef: own.ids['image'],
+          networks: [{ uuid: own.ids['network'] }],
+        },
+      });
     await cloud.settle();
     const items = await cloud.control.platform.db.read.selectFrom('items').selectAll().execute();
     expect(items.length).toBeGreaterThan(5);
