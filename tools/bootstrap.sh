@@ -31,6 +31,7 @@ packages_cloud=(
 )
 packages_postgresql=('postgresql:/usr/lib/postgresql/*/bin/initdb')
 packages_clients=(python3-openstackclient:openstack)
+packages_peers=(tempest:tempest python3-stestr:stestr)
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "strata: $*"; exit 1; }

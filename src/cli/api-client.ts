@@ -3,6 +3,8 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 
 export type ApiClient = {
+  /** X-Auth-Token, for what is not JSON. */
+  token: string;
   /** Sends JSON, returns the parsed answer; throws with status and message unless it is 2xx. */
   call<T>(method: string, path: string, body?: unknown): Promise<T>;
 };
@@ -35,6 +37,7 @@ export async function signIn(url: string, user: string, password: string, ca?: s
   if (answer.status !== 201) throw new Error(`signing in as ${user} was answered with ${answer.status}: ${answer.text.slice(0, 300)}`);
   const token = String(answer.headers['x-subject-token']);
   return {
+    token,
     async call<T>(method: string, path: string, body?: unknown): Promise<T> {
       const reply = await send(url + path, method, { 'x-auth-token': token, 'openstack-api-version': 'compute 2.93' }, body, ca);
       if (reply.status < 200 || reply.status > 299) throw new Error(`${method} ${path} was answered with ${reply.status}: ${reply.text.slice(0, 500)}`);
