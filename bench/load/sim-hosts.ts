@@ -1,10 +1,13 @@
 // Simulated hosts for measuring: the real agent over sim drivers on the real clock, with its items in memory.
 import { createAgent, type Agent } from '../../src/agent/agent.ts';
+import { guestVolumes } from '../../src/agent/controllers/guest-volumes.ts';
 import { networkingControllers, type Plugged } from '../../src/agent/controllers/networking.ts';
 import { serverController } from '../../src/agent/controllers/server.ts';
 import type { GuestDriver, GuestType } from '../../src/agent/drivers/guest/driver.ts';
 import { createSimGuestDriver, createSimGuestHost } from '../../src/agent/drivers/guest/sim/sim.ts';
 import { createSimNetworkDriver, createSimNetworkHost } from '../../src/agent/drivers/network/sim/driver.ts';
+import { volumeControllers } from '../../src/agent/controllers/volume.ts';
+import { createSimVolumeDriver, createSimVolumeHost } from '../../src/agent/drivers/volume/sim/driver.ts';
 import { noImageCache } from '../../src/agent/image-cache.ts';
 import { memoryItemStore } from '../../src/agent/item-store.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
@@ -17,6 +20,8 @@ async function startSimHost(hostname: string, link: Link, log: Log): Promise<Age
   const network = createSimNetworkDriver(createSimNetworkHost());
   await network.start(() => null);
   const plugged: Plugged = new Map();
+  const volumes = createSimVolumeDriver(createSimVolumeHost());
+  const server = serverController({ drivers, images: noImageCache, plugged, volumes: guestVolumes(volumes), clock: systemClock });
   const agent = createAgent({
     link,
     clock: systemClock,
@@ -33,7 +38,7 @@ async function startSimHost(hostname: string, link: Link, log: Log): Promise<Age
     },
     queries: { consoleLog: async () => '' },
     store: memoryItemStore(new Map()),
-    controllers: { ...networkingControllers(network, plugged), server: serverController({ drivers, images: noImageCache, plugged, clock: systemClock }) },
+    controllers: { ...networkingControllers(network, plugged), server, ...volumeControllers({ driver: volumes, images: noImageCache, clock: systemClock, syncVolume: server.syncVolume }) },
     boot: 'boot-1',
   });
   await agent.start();

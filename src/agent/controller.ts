@@ -17,7 +17,7 @@ export class Waiting extends Error {
   }
 }
 
-export type Observed = Pick<Report, 'power' | 'rebootCount' | 'restarts'>;
+export type Observed = Pick<Report, 'power' | 'rebootCount' | 'restarts' | 'volumes' | 'sizeGib' | 'revertCount'>;
 
 /** What controllers may know of the other items of this host. */
 export type HostState = {
@@ -69,7 +69,15 @@ export function referencesOf(item: Item): Key[] {
         ...(item.body.gateway === null ? [] : [keyOf('network', item.body.gateway.networkId)]),
       ];
     case 'server':
-      return item.body.ports.map((port) => keyOf('port', port.portId));
+      return [
+        ...item.body.ports.map((port) => keyOf('port', port.portId)),
+        ...item.body.volumes.map((volume) => keyOf('volume', volume.volumeId)),
+      ];
+    case 'volume':
+      // Not what it returns to: that refers to it.
+      return item.body.source === null || item.body.source.type === 'image' ? [] : [keyOf(item.body.source.type, item.body.source.id)];
+    case 'snapshot':
+      return [keyOf('volume', item.body.volumeId)];
     default:
       return [];
   }

@@ -6,12 +6,12 @@ import { chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { ServerBody } from '../protocol/items.ts';
+import type { ImageRef } from '../protocol/items.ts';
 import { DriverError } from './drivers/errors.ts';
 
 export type ImageCache = {
   /** Path of the verified content; downloads it first where it is missing. */
-  ensure(image: ServerBody['image']): Promise<string>;
+  ensure(image: ImageRef): Promise<string>;
 };
 
 /** `fetch` streams the content of an image from control. */
@@ -25,7 +25,7 @@ export function createImageCache(dir: string, fetch: (imageId: string) => Promis
     for (const name of await readdir(dir)) if (name.endsWith('.part')) await rm(join(dir, name), { force: true });
   };
 
-  const download = async (image: ServerBody['image'], path: string): Promise<string> => {
+  const download = async (image: ImageRef, path: string): Promise<string> => {
     const part = `${path}.part`;
     const hash = createHash('sha512');
     let size = 0;

@@ -1,16 +1,21 @@
 // The real host of `up`: drivers that work here, what the machine has, and the agent over them.
 import { cpus, hostname, totalmem } from 'node:os';
-import { readFile, statfs } from 'node:fs/promises';
+import { readFile, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAgent, type Agent } from '../agent/agent.ts';
+import { guestVolumes } from '../agent/controllers/guest-volumes.ts';
 import { networkingControllers, type Plugged } from '../agent/controllers/networking.ts';
 import { serverController } from '../agent/controllers/server.ts';
+import { volumeControllers } from '../agent/controllers/volume.ts';
 import { DriverError } from '../agent/drivers/errors.ts';
 import type { GuestCapabilities, GuestDriver, GuestType } from '../agent/drivers/guest/driver.ts';
 import { guestUid } from '../agent/drivers/guest/guest-user.ts';
 import { createPodmanDriver } from '../agent/drivers/guest/podman/driver.ts';
 import { createQemuDriver } from '../agent/drivers/guest/qemu/driver.ts';
 import { createLinuxNetworkDriver } from '../agent/drivers/network/linux/driver.ts';
+import type { VolumeCapabilities, VolumeDriver } from '../agent/drivers/volume/driver.ts';
+import { createFileVolumeDriver } from '../agent/drivers/volume/file/driver.ts';
+import { exportVolume } from '../agent/volume-export.ts';
 import { createImageCache } from '../agent/image-cache.ts';
 import { fileItemStore } from '../agent/item-store.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -21,6 +26,19 @@ import type { CloudFile } from './data-dir.ts';
 export type Host = { agent: Agent; guests: GuestCapabilities[]; stop(): Promise<void> };
 
 const MIB = 1024 * 1024;
+
+/** null: this host cannot keep volumes; the log says why. */
+async function findVolumes(dataDir: string, log: Log): Promise<{ driver: VolumeDriver; capabilities: VolumeCapabilities } | null> {
+  const driver = createFileVolumeDriver({ dir: join(dataDir, 'volumes'), log: log.child({ driver: 'volume-file' }) });
+  try {
+    await rm(join(dataDir, 'volumes', 'exports'), { recursive: true, force: true });
+    return { driver, capabilities: await driver.probe() };
+  } catch (error) {
+    if (!(error instanceof DriverError)) throw error;
+    log.error({ detail: error.detail }, `volumes cannot be kept here: ${error.message}`);
+    return null;
+  }
+}
 
 export async function startHost(options: {
   dataDir: string;
@@ -78,6 +96,9 @@ export async function startHost(options: {
       return networking.port.remove(id);
     },
   };
+  const images = createImageCache(join(dataDir, 'agent', 'images'), (id) => link.image(id));
+  const volumes = await findVolumes(dataDir, log);
+  const server = serverController({ drivers, images, plugged, volumes: guestVolumes(volumes?.driver ?? null), clock });
   const disk = await statfs(dataDir);
   const agent = createAgent({
     link,
@@ -92,8 +113,10 @@ export async function startHost(options: {
       address: '127.0.0.1',
       cpuModel: cpus()[0]?.model ?? 'unknown',
       guests,
+      ...(volumes === null ? {} : { volumes: volumes.capabilities }),
     },
     queries: {
+      ...(volumes === null ? {} : { exportVolume: (kind, id, format) => exportVolume(volumes.driver, join(dataDir, 'volumes', 'exports'), kind, id, format) }),
       async consoleLog(serverId, lines) {
         const type = agent.desired('server', serverId)?.body?.type;
         const driver = type === undefined ? undefined : drivers.get(type);
@@ -104,12 +127,8 @@ export async function startHost(options: {
     controllers: {
       ...networking,
       port,
-      server: serverController({
-        drivers,
-        images: createImageCache(join(dataDir, 'agent', 'images'), (id) => link.image(id)),
-        plugged,
-        clock,
-      }),
+      server,
+      ...volumeControllers({ driver: volumes?.driver ?? null, images, clock, syncVolume: server.syncVolume }),
     },
     boot: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
   });
@@ -120,6 +139,7 @@ export async function startHost(options: {
     async stop() {
       await agent.stop();
       await Promise.all([...drivers.values()].map((driver) => driver.close()));
+      await volumes?.driver.close();
       await network.close();
     },
   };

@@ -110,6 +110,50 @@ export const RouterBody = Type.Object({
 });
 export type RouterBody = Static<typeof RouterBody>;
 
+/** What an image's content is, as hosts fetch and verify it. */
+export const ImageRef = Type.Object({
+  id,
+  diskFormat: plain,
+  containerFormat: plain,
+  /** sha512 of the content, hex: the agent verifies its cached base against it. */
+  hash: Type.String({ pattern: '^[0-9a-f]{128}$' }),
+  /** Bytes of the content. */
+  size: Type.Integer({ minimum: 0 }),
+});
+export type ImageRef = Static<typeof ImageRef>;
+
+/** A block device that outlives servers. It only ever grows. */
+export const VolumeBody = Type.Object({
+  sizeGib: Type.Integer({ minimum: 1 }),
+  /** What it is made of; null once it exists, so that nothing waits for what it was made of. */
+  source: Type.Union([
+    Type.Null(),
+    Type.Object({ type: Type.Literal('image'), image: ImageRef }),
+    Type.Object({ type: Type.Literal('volume'), id }),
+    Type.Object({ type: Type.Literal('snapshot'), id }),
+  ]),
+  /** Grows by one with each requested return to a snapshot; the host returns when it differs from what it last did. */
+  revertCount: Type.Integer({ minimum: 0 }),
+  /** What to return to; null: never asked. */
+  revertTo: Type.Union([id, Type.Null()]),
+});
+export type VolumeBody = Static<typeof VolumeBody>;
+
+/** The content of a volume at one moment. */
+export const SnapshotBody = Type.Object({ volumeId: id });
+export type SnapshotBody = Static<typeof SnapshotBody>;
+
+/** A volume that a server has: plugged while the guest runs, or with its next start. */
+export const ServerVolume = Type.Object({
+  volumeId: id,
+  /** As the guest is told to name it, e.g. '/dev/vdb'; only the order of the letters is honoured. */
+  device: plain,
+  readOnly: Type.Boolean(),
+  /** The guest boots from it: it has no root disk of its own. */
+  boot: Type.Boolean(),
+});
+export type ServerVolume = Static<typeof ServerVolume>;
+
 export const PowerState = Type.Union([
   Type.Literal('running'),
   Type.Literal('stopped'),
@@ -129,15 +173,9 @@ export const ServerBody = Type.Object({
   memoryMib: Type.Integer({ minimum: 1 }),
   /** Root disk in GiB; 0: the image's own size. */
   rootGib: Type.Integer({ minimum: 0 }),
-  image: Type.Object({
-    id,
-    diskFormat: plain,
-    containerFormat: plain,
-    /** sha512 of the content, hex: the agent verifies its cached base against it. */
-    hash: Type.String({ pattern: '^[0-9a-f]{128}$' }),
-    /** Bytes of the content. */
-    size: Type.Integer({ minimum: 0 }),
-  }),
+  /** null: the server boots from one of its volumes. */
+  image: Type.Union([ImageRef, Type.Null()]),
+  volumes: Type.Array(ServerVolume),
   /** Port ids in the order of the guest's interfaces. */
   ports: Type.Array(Type.Object({ portId: id, mac })),
   power: PowerState,
@@ -166,6 +204,8 @@ export const itemBodies = {
   'security-group': SecurityGroupBody,
   router: RouterBody,
   port: PortBody,
+  volume: VolumeBody,
+  snapshot: SnapshotBody,
   server: ServerBody,
 } as const;
 export type ItemKind = keyof typeof itemBodies;

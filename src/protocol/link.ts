@@ -28,6 +28,15 @@ export const HostFacts = Type.Object({
       capabilities: Type.Array(Type.String()),
     }),
   ),
+  /** Where this host keeps volumes; absent: it keeps none. */
+  volumes: Type.Optional(
+    Type.Object({
+      driver: Type.String(),
+      totalGib: Type.Integer({ minimum: 0 }),
+      /** e.g. ['snapshot', 'clone', 'extend-attached']. */
+      capabilities: Type.Array(Type.String()),
+    }),
+  ),
 });
 export type HostFacts = Static<typeof HostFacts>;
 
@@ -53,6 +62,13 @@ export const Report = Type.Object({
   rebootCount: Type.Optional(Type.Integer()),
   /** How often the agent brought this guest back after it crashed, since the agent started. */
   restarts: Type.Optional(Type.Integer()),
+  /** Servers: the volumes that the guest has now, or cannot get or let go of, with the reason. */
+  volumes: Type.Optional(
+    Type.Array(Type.Object({ id: Type.String(), attached: Type.Boolean(), error: Type.Union([Type.Null(), Type.String()]) })),
+  ),
+  /** Volumes only, GiB. */
+  sizeGib: Type.Optional(Type.Integer()),
+  revertCount: Type.Optional(Type.Integer()),
 });
 export type Report = Omit<Static<typeof Report>, 'kind'> & { kind: ItemKind };
 
@@ -60,6 +76,8 @@ export type Report = Omit<Static<typeof Report>, 'kind'> & { kind: ItemKind };
 export type HostQueries = {
   /** The last `lines` lines of the guest's console (null: all that is kept, at most 1 MiB). */
   consoleLog(serverId: string, lines: number | null): Promise<string>;
+  /** The whole content of a volume or snapshot as a disk image, streamed. Nobody writes to it meanwhile. */
+  exportVolume?(kind: 'volume' | 'snapshot', id: string, format: 'raw' | 'qcow2'): Promise<Readable>;
 };
 
 /** Milliseconds between two signs of life. */

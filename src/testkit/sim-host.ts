@@ -1,11 +1,15 @@
 // A simulated host: what its kernel and its disk hold, which outlives every process, and the real agent over it.
 import { createAgent, type Agent } from '../agent/agent.ts';
+import { guestVolumes } from '../agent/controllers/guest-volumes.ts';
 import { networkingControllers, type Plugged } from '../agent/controllers/networking.ts';
 import { serverController } from '../agent/controllers/server.ts';
+import { volumeControllers } from '../agent/controllers/volume.ts';
 import type { GuestDriver, GuestType } from '../agent/drivers/guest/driver.ts';
 import { createSimGuestDriver, createSimGuestHost, killSimGuest, type SimGuestHost } from '../agent/drivers/guest/sim/sim.ts';
 import type { NetworkDriver } from '../agent/drivers/network/driver.ts';
 import { createSimNetworkDriver, createSimNetworkHost, type SimNetworkHost } from '../agent/drivers/network/sim/driver.ts';
+import type { VolumeDriver } from '../agent/drivers/volume/driver.ts';
+import { createSimVolumeDriver, createSimVolumeHost, type SimVolumeHost } from '../agent/drivers/volume/sim/driver.ts';
 import { noImageCache } from '../agent/image-cache.ts';
 import { memoryItemStore, type StoredItem } from '../agent/item-store.ts';
 import { sleep, type Clock } from '../kernel/clock.ts';
@@ -21,6 +25,7 @@ export type SimHost = {
   size: HostSize;
   guests: SimGuestHost;
   network: SimNetworkHost;
+  volumes: SimVolumeHost;
   items: Map<string, StoredItem>;
   boots: number;
   /** Link calls of a silent host fail, and nothing wakes it. */
@@ -31,7 +36,7 @@ export type SimHost = {
 
 export function createSimHost(hostname: string, clock: Clock, size: HostSize): SimHost {
   const guests = createSimGuestHost(clock);
-  return { hostname, size, guests, network: createSimNetworkHost(), items: new Map(), boots: 1, silent: false, broken: [] };
+  return { hostname, size, guests, network: createSimNetworkHost(), volumes: createSimVolumeHost(), items: new Map(), boots: 1, silent: false, broken: [] };
 }
 
 /** Power off and on: guests stop, network objects are gone, disks stay. Its agent has to be dead. */
@@ -88,6 +93,8 @@ export async function startSimAgent(host: SimHost, parts: { boundary: Boundary; 
   const network: NetworkDriver = bound(createSimNetworkDriver(host.network), 'network', host, boundary, faults, ['watch', 'close'], ['start', 'observe']);
   await network.start(() => null);
   const plugged: Plugged = new Map();
+  const volumes: VolumeDriver = bound(createSimVolumeDriver(host.volumes), 'volume', host, boundary, faults, ['close'], ['probe', 'list', 'get', 'heldBy']);
+  const server = serverController({ drivers, images: noImageCache, plugged, volumes: guestVolumes(volumes), clock });
   const facts: HostFacts = {
     hostname: host.hostname,
     architecture: 'x86_64',
@@ -95,6 +102,7 @@ export async function startSimAgent(host: SimHost, parts: { boundary: Boundary; 
     address: '192.0.2.1',
     cpuModel: 'simulated',
     guests: await Promise.all(raw.map((driver) => driver.probe())),
+    volumes: { driver: 'sim', totalGib: host.size.diskGib, capabilities: ['snapshot', 'clone', 'extend-attached', 'revert'] },
   };
   const agent = createAgent({
     link,
@@ -103,7 +111,7 @@ export async function startSimAgent(host: SimHost, parts: { boundary: Boundary; 
     facts,
     queries: { consoleLog: async (serverId, lines) => (await drivers.get(host.guests.guests.get(serverId)?.type ?? 'vm')?.consoleLog(serverId, lines)) ?? '' },
     store: boundItemStore(memoryItemStore(host.items), boundary),
-    controllers: { ...networkingControllers(network, plugged), server: serverController({ drivers, images: noImageCache, plugged, clock }) },
+    controllers: { ...networkingControllers(network, plugged), server, ...volumeControllers({ driver: volumes, images: noImageCache, clock, syncVolume: server.syncVolume }) },
     boot: `${host.hostname}-boot-${host.boots}`,
   });
   await agent.start();

@@ -4,7 +4,7 @@ import { referencesOf, type Controller } from '../controller.ts';
 import type { PluggedPort } from '../drivers/guest/driver.ts';
 import type { NetworkDriver, NetworkObjects } from '../drivers/network/driver.ts';
 
-type NetworkKind = Exclude<ItemKind, 'server'>;
+type NetworkKind = Exclude<ItemKind, 'server' | 'volume' | 'snapshot'>;
 
 /** How ports are plugged, by port id: written by the port controller, read by the server controller. */
 export type Plugged = Map<string, PluggedPort>;

@@ -3,10 +3,13 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { ItemOf, ServerBody } from '../../protocol/items.ts';
 import { keyOf, referencesOf, Waiting, type Controller, type HostState, type Observed } from '../controller.ts';
-import type { GuestDriver, GuestSpec, GuestState, GuestType } from '../drivers/guest/driver.ts';
+import type { GuestDriver, GuestSpec, GuestState, GuestType, VolumeOutcome } from '../drivers/guest/driver.ts';
 import { DriverError } from '../drivers/errors.ts';
 import type { ImageCache } from '../image-cache.ts';
+import { createRetries, type GuestVolumes } from './guest-volumes.ts';
 import type { Plugged } from './networking.ts';
+
+const isLive = (state: GuestState): boolean => state.power === 'running' || state.power === 'paused';
 
 /** How long a guest may take to power off by itself, in milliseconds. */
 const STOP_GRACE_MS = 20_000;
@@ -14,13 +17,29 @@ const STOP_GRACE_MS = 20_000;
 const MAX_CRASH_RESTARTS = 3;
 const CRASH_WINDOW_MS = 600_000;
 
+export type ServerController = Controller<'server'> & {
+  /** Lets a running guest follow what changed of one of its volumes; a guest that does not run follows at its start. */
+  syncVolume(id: string, volumeId: string, host: HostState): Promise<void>;
+};
+
 export function serverController(parts: {
   drivers: ReadonlyMap<GuestType, GuestDriver>;
   images: ImageCache;
   plugged: Plugged;
+  volumes: GuestVolumes;
   clock: Clock;
-}): Controller<'server'> {
-  const { drivers, images, plugged, clock } = parts;
+}): ServerController {
+  const { drivers, images, plugged, volumes, clock } = parts;
+  const retries = createRetries(clock);
+  const watchers = new Set<(id: string) => void>();
+  const tails = new Map<string, Promise<unknown>>();
+  /** What holds, plugs and gives back volumes of one server never overlaps. */
+  const inTurn = <T>(id: string, work: () => Promise<T>): Promise<T> => {
+    const mine = (tails.get(id) ?? Promise.resolve()).then(work, work);
+    const settled = mine.catch(() => {}).then(() => void (tails.get(id) === settled && tails.delete(id)));
+    tails.set(id, settled);
+    return mine;
+  };
   const crashes = new Map<string, number[]>();
   /** Generation for which each guest was started: what crashes after that was not asked for again. */
   const startedFor = new Map<string, number>();
@@ -31,13 +50,15 @@ export function serverController(parts: {
     return driver;
   };
 
-  async function specOf(id: string, body: ServerBody): Promise<GuestSpec> {
+  async function specOf(id: string, body: ServerBody): Promise<{ spec: GuestSpec; failed: VolumeOutcome[] }> {
     const ports = body.ports.map(({ portId }) => {
       const port = plugged.get(portId);
       if (port === undefined) throw new Waiting(keyOf('port', portId));
       return port;
     });
-    return { id, body, ports, imagePath: await images.ensure(body.image) };
+    const imagePath = body.image === null ? null : await images.ensure(body.image);
+    const held = await volumes.hold(id, body.volumes);
+    return { spec: { id, body, ports, imagePath, volumes: held.volumes }, failed: held.failed };
   }
 
   const recentCrashes = (id: string): number[] => (crashes.get(id) ?? []).filter((at) => clock.now() - at < CRASH_WINDOW_MS);
@@ -94,7 +115,7 @@ export function serverController(parts: {
     let state = await driver.get(id);
     // A user's wish that this guest has not seen yet, or a boot of the host since it was met.
     const commanded = state === null || stored === undefined || stored.applied !== generation || stored.boot !== host.boot;
-    const spec = await specOf(id, body);
+    const { spec, failed } = await specOf(id, body);
     const created = state === null;
     if (state === null) {
       await driver.define(spec);
@@ -109,25 +130,44 @@ export function serverController(parts: {
       throw new DriverError('failed', `The guest of server ${id} ended unexpectedly; it is started again. Look at its console log.`);
     if (now.power === 'crashed')
       throw new DriverError('refused', `The guest of server ${id} ended unexpectedly and is not restarted any more. Look at its console log, then reboot or start it.`);
-    return { power: now.power, rebootCount: body.rebootCount, restarts: crashes.get(id)?.length ?? 0 };
+    const outcomes = await volumes.sync(driver, spec, failed, isLive(now));
+    if (outcomes.some((one) => one.error !== null)) for (const changed of watchers) retries.later(id, changed);
+    return { power: now.power, rebootCount: body.rebootCount, restarts: crashes.get(id)?.length ?? 0, volumes: outcomes };
+  }
+
+  async function syncVolume(id: string, volumeId: string, host: HostState): Promise<void> {
+    const body = host.desired('server', id)?.body;
+    if (body === null || body === undefined) return;
+    const driver = driverOf(body);
+    const state = await driver.get(id);
+    if (state === null || !isLive(state)) return;
+    const { spec, failed } = await specOf(id, body);
+    const bad = (await volumes.sync(driver, spec, failed, true)).find((one) => one.id === volumeId && one.error !== null);
+    if (bad !== undefined) throw new DriverError('failed', bad.error ?? '');
   }
 
   return {
     kind: 'server',
     needs: referencesOf,
-    ensure,
-    async remove(id) {
-      crashes.delete(id);
-      startedFor.delete(id);
-      for (const driver of drivers.values()) await driver.destroy(id);
-    },
+    ensure: (item, host) => inTurn(item.id, () => ensure(item, host)),
+    syncVolume: (id, volumeId, host) => inTurn(id, () => syncVolume(id, volumeId, host)),
+    remove: (id) =>
+      inTurn(id, async () => {
+        crashes.delete(id);
+        startedFor.delete(id);
+        for (const driver of drivers.values()) await driver.destroy(id);
+        await volumes.gone(id);
+      }),
     async observe() {
       const lists = await Promise.all([...drivers.values()].map((driver) => driver.list()));
       return lists.flat().map((guest) => guest.id);
     },
     watch(changed) {
       const stops = [...drivers.values()].map((driver) => driver.watch(changed));
+      watchers.add(changed);
       return () => {
+        watchers.delete(changed);
+        retries.stop();
         for (const stop of stops) stop();
       };
     },

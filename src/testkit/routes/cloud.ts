@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAgent, type Agent } from '../../agent/agent.ts';
+import { guestVolumes } from '../../agent/controllers/guest-volumes.ts';
 import { networkingControllers, type Plugged } from '../../agent/controllers/networking.ts';
 import { serverController } from '../../agent/controllers/server.ts';
+import { volumeControllers } from '../../agent/controllers/volume.ts';
 import type { GuestDriver, GuestType } from '../../agent/drivers/guest/driver.ts';
 import { createSimGuestDriver } from '../../agent/drivers/guest/sim/sim.ts';
 import { createSimNetworkDriver } from '../../agent/drivers/network/sim/driver.ts';
+import { createSimVolumeDriver } from '../../agent/drivers/volume/sim/driver.ts';
 import { noImageCache } from '../../agent/image-cache.ts';
 import { memoryItemStore } from '../../agent/item-store.ts';
 import { createControl, type Control } from '../../control/app.ts';
@@ -78,6 +81,8 @@ async function startSimHost(
   const network = createSimNetworkDriver(host.network);
   const plugged: Plugged = new Map();
   const guests = await Promise.all([...drivers.values()].map((driver) => driver.probe()));
+  const volumes = createSimVolumeDriver(host.volumes);
+  const server = serverController({ drivers, images: noImageCache, plugged, volumes: guestVolumes(volumes), clock: systemClock });
   const agent = createAgent({
     link: control.link,
     clock: systemClock,
@@ -89,6 +94,7 @@ async function startSimHost(
       address: '127.0.0.1',
       cpuModel: 'simulated',
       guests,
+      volumes: await volumes.probe(),
     },
     queries: {
       consoleLog: async (id, lines) =>
@@ -97,7 +103,8 @@ async function startSimHost(
     store: memoryItemStore(host.items),
     controllers: {
       ...networkingControllers(network, plugged),
-      server: serverController({ drivers, images: noImageCache, plugged, clock: systemClock }),
+      server,
+      ...volumeControllers({ driver: volumes, images: noImageCache, clock: systemClock, syncVolume: server.syncVolume }),
     },
     boot: 'boot-1',
   });

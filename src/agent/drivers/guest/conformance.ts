@@ -1,7 +1,7 @@
 // The behaviour that every guest driver shares, as vitest tests: QEMU, podman and the simulation run the
 // same suite, so that what is proven on the simulation holds on the real thing.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { ServerBody } from '../../../protocol/items.ts';
+import type { ImageRef, ServerBody } from '../../../protocol/items.ts';
 import { DriverError } from '../errors.ts';
 import type { GuestDriver, GuestPower, GuestSpec, GuestState } from './driver.ts';
 
@@ -21,8 +21,8 @@ export type GuestHarness = {
 };
 
 /** A plausible body; drivers under test add their image. */
-export function sampleServerBody(type: ServerBody['type'], overrides: Partial<ServerBody> = {}): ServerBody {
-  return {
+export function sampleServerBody(type: ServerBody['type'], overrides: Partial<ServerBody> = {}): ServerBody & { image: ImageRef } {
+  const body: ServerBody = {
     type,
     name: 'conformance',
     hostname: 'conformance',
@@ -38,6 +38,7 @@ export function sampleServerBody(type: ServerBody['type'], overrides: Partial<Se
       hash: '0'.repeat(128),
       size: 512,
     },
+    volumes: [],
     ports: [],
     power: 'running',
     rebootCount: 0,
@@ -46,6 +47,7 @@ export function sampleServerBody(type: ServerBody['type'], overrides: Partial<Se
     metadata: { availabilityZone: 'nova', meta: {}, keys: [], userData: null, createdAt: 0 },
     ...overrides,
   };
+  return body as ServerBody & { image: ImageRef };
 }
 
 const testTimeoutMs = 60_000;

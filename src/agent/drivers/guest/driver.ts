@@ -1,6 +1,7 @@
 // The one contract for whatever runs a server: QEMU, podman, or the simulation. The server controller
 // diffs desired against `list()`, the kernel's own truth, and calls these verbs.
 import type { ServerBody } from '../../../protocol/items.ts';
+import type { HeldVolume } from '../volume/driver.ts';
 
 export type GuestType = ServerBody['type'];
 export type GuestPower = 'running' | 'stopped' | 'paused' | 'suspended' | 'crashed';
@@ -25,12 +26,20 @@ export type PluggedPort = {
   | { plug: 'netns'; netns: string } // the guest's prepared namespace, the same for all its ports
 );
 
+/** A volume that is held for this guest. */
+export type GuestVolume = HeldVolume & { volumeId: string; device: string; boot: boolean };
+
+/** A volume of a guest, as it is: `error` says why the guest does not have it, or does not let go of it. */
+export type VolumeOutcome = { id: string; attached: boolean; error: string | null };
+
 export type GuestSpec = {
   id: string;
   body: ServerBody;
   ports: PluggedPort[];
-  /** Verified local copy of the image content: a file, never modified. */
-  imagePath: string;
+  /** Verified local copy of the image content: a file, never modified. null: the server boots from a volume. */
+  imagePath: string | null;
+  /** What it may use of its volumes, in the order of its body; those that cannot be had now are left out. */
+  volumes: GuestVolume[];
 };
 
 export type GuestCapabilities = {
@@ -67,6 +76,11 @@ export type GuestDriver = {
   /** Removes the guest and everything of it: processes, disks, logs, cgroups. */
   destroy(id: string): Promise<void>;
   consoleLog(id: string, lines: number | null): Promise<string>;
+  /**
+   * Makes the volumes of a guest those of the spec: plugs, unplugs, follows them to new layers and sizes. One that
+   * the guest does not take or let go of never stops the others. Present where 'volumes' is among the capabilities.
+   */
+  syncVolumes?(spec: GuestSpec): Promise<VolumeOutcome[]>;
   /** Calls back when a guest's state may have changed by itself; only a wake-up, the state is re-read. */
   watch(changed: (id: string) => void): () => void;
   /** Releases sockets and timers of this process; guests run on. */

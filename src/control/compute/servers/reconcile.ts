@@ -23,6 +23,7 @@ export function bodyOf(row: ServerRow): ServerBody {
     memoryMib: flavor.memoryMib,
     rootGib: flavor.diskGib,
     image: { id: row.image_id, ...image },
+    volumes: [],
     ports: portsOf(row).map((port) => ({ portId: port.portId, mac: port.mac })),
     power: row.power,
     rebootCount: row.reboot_count,

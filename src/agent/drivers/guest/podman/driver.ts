@@ -38,6 +38,12 @@ const inspectSchema = Compile(
     State: Type.Object({ Status: Type.String(), Pid: Type.Integer(), ExitCode: Type.Integer() }),
   }),
 );
+/** Containers boot from images only. */
+function imageOf({ id, body, imagePath }: GuestSpec): { id: string; path: string } {
+  if (body.image === null || imagePath === null)
+    throw new DriverError('refused', `server ${id}: a container cannot boot from a volume; name an image`);
+  return { id: body.image.id, path: imagePath };
+}
 const rebootGraceMs = 10_000;
 
 export type PodmanOptions = {
@@ -171,9 +177,10 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
   }
   async function create(spec: GuestSpec, engine: Engine): Promise<void> {
     const { place, client, images } = await ready();
-    const { id, body } = spec;
+    const { id } = spec;
+    const image = imageOf(spec);
     for (let attempt = 1; ; attempt += 1) {
-      const podmanImage = await images.ensure(body.image.id, spec.imagePath);
+      const podmanImage = await images.ensure(image.id, image.path);
       const request = createRequest(place, spec, podmanImage, guestFolder(place, id), engine.rootQuota);
       const reply = await client.call('POST', '/containers/create', { body: request });
       if (reply.status === 201) return;
@@ -184,7 +191,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
       if (attempt === 2)
         throw replyFailure(
           reply,
-          `server ${id}: podman cannot create the container from image ${body.image.id}`,
+          `server ${id}: podman cannot create the container from image ${image.id}`,
         );
     }
   }
@@ -192,7 +199,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
   async function define(spec: GuestSpec): Promise<void> {
     const { place, engine, records } = await ready();
     const { id, body } = spec;
-    const wanted = { rebootCount: body.rebootCount, imageId: body.image.id, netns: netnsOf(spec) };
+    const wanted = { rebootCount: body.rebootCount, imageId: imageOf(spec).id, netns: netnsOf(spec) };
     checkedHostname(spec);
     commandOverride(spec);
     const [record, entry] = await Promise.all([records.read(id), inspect(id)]);

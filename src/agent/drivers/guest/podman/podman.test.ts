@@ -19,6 +19,7 @@ const place = await findPlace('/var/lib/strata-test', 'abc123');
 const specOf = ({ body, ...rest }: SpecOverrides = {}): GuestSpec => ({
   id: 's1',
   ports: [],
+  volumes: [],
   imagePath: '/i.tar',
   ...rest,
   body: sampleServerBody('container', body),

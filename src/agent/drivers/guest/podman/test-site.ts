@@ -46,6 +46,7 @@ export function makeSpec(site: Site, overrides: SpecOverrides = {}): GuestSpec {
   return {
     id: `s-${randomBytes(6).toString('hex')}`,
     ports: [],
+    volumes: [],
     imagePath: site.image,
     ...rest,
     body: sampleServerBody('container', body),

@@ -10,6 +10,7 @@ const id = '6f0c9d5e-8f0a-4d0e-9a57-0c3f6b9f2f11';
 const specOf = (overrides: SpecOverrides = {}): GuestSpec => ({
   id,
   ports: [],
+  volumes: [],
   imagePath: '/images/x',
   ...overrides,
   body: sampleServerBody('vm', overrides.body),

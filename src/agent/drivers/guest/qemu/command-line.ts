@@ -5,6 +5,7 @@ import { DriverError } from '../../errors.ts';
 import type { GuestSpec } from '../driver.ts';
 import type { Accelerator } from './accelerator.ts';
 import { baseFormat } from './disk.ts';
+import { volumeArguments } from './volumes.ts';
 
 /** Everything the command line depends on. Kept with a suspended guest: its memory fits only the same hardware. */
 export const Hardware = Type.Object({
@@ -13,10 +14,22 @@ export const Hardware = Type.Object({
   accelerator: Type.Union([Type.Literal('kvm'), Type.Literal('tcg')]),
   vcpus: Type.Integer(),
   memoryMib: Type.Integer(),
-  diskFormat: Type.Union([Type.Literal('raw'), Type.Literal('qcow2')]),
+  /** null: it boots from a volume. */
+  diskFormat: Type.Union([Type.Literal('raw'), Type.Literal('qcow2'), Type.Null()]),
   diskBus: Type.Union([Type.Literal('virtio'), Type.Literal('scsi'), Type.Literal('sata')]),
   vifModel: Type.Union([Type.Literal('virtio'), Type.Literal('e1000'), Type.Literal('e1000e')]),
   taps: Type.Array(Type.Object({ device: Type.String(), mac: Type.String(), mtu: Type.Integer() })),
+  /** At its start; absent in records of older versions. */
+  volumes: Type.Optional(
+    Type.Array(
+      Type.Object({
+        volumeId: Type.String(),
+        readOnly: Type.Boolean(),
+        boot: Type.Boolean(),
+        layers: Type.Array(Type.Object({ id: Type.String(), path: Type.String(), format: Type.Union([Type.Literal('raw'), Type.Literal('qcow2')]) })),
+      }),
+    ),
+  ),
 });
 export type Hardware = Static<typeof Hardware>;
 
@@ -83,10 +96,13 @@ export function hardwareOf(spec: GuestSpec, host: { machine: string; accelerator
     accelerator: host.accelerator,
     vcpus: body.vcpus,
     memoryMib: body.memoryMib,
-    diskFormat: baseFormat(body.image.diskFormat),
+    diskFormat: body.image === null ? null : baseFormat(body.image.diskFormat),
     diskBus: pick('hw_disk_bus', body.properties['hw_disk_bus'], diskBuses, 'virtio'),
     vifModel: pick('hw_vif_model', body.properties['hw_vif_model'], vifModels, 'virtio'),
     taps,
+    volumes: spec.volumes
+      .map(({ volumeId, readOnly, boot, layers }) => ({ volumeId, readOnly, boot, layers }))
+      .toSorted((a, b) => Number(b.boot) - Number(a.boot)),
   };
 }
 
@@ -130,7 +146,10 @@ export function qemuArguments(hardware: Hardware, sockets: string, restore: stri
     ...['-chardev', `socket,id=${name},path=${sockets}/${name}.sock,server=on,wait=off`],
     ...['-mon', `chardev=${name},mode=control`],
   ];
-  const slots = diskSlots + hardware.taps.length + spareSlots;
+  const volumes = hardware.volumes ?? [];
+  const bootVolume = volumes.some((volume) => volume.boot);
+  const dataVolumes = volumes.length - (bootVolume ? 1 : 0);
+  const slots = diskSlots + hardware.taps.length + Math.max(spareSlots, dataVolumes + 2);
   const rootPorts = Array.from({ length: slots }, (_, slot) =>
     device({
       driver: 'pcie-root-port',
@@ -165,6 +184,39 @@ export function qemuArguments(hardware: Hardware, sockets: string, restore: stri
       ...(hardware.vifModel === 'virtio' ? { host_mtu: tap.mtu } : {}),
     }),
   ]);
+  const rootDisk = (format: 'raw' | 'qcow2'): string[] => [
+    ...blockdev({
+      'node-name': 'base-file',
+      driver: 'file',
+      filename: fdset(fds.base),
+      'read-only': true,
+      'auto-read-only': false,
+    }),
+    ...blockdev({
+      'node-name': 'base',
+      driver: format,
+      file: 'base-file',
+      'read-only': true,
+      'auto-read-only': false,
+      ...(format === 'qcow2' ? { backing: null } : {}),
+    }),
+    ...blockdev({
+      'node-name': 'root-file',
+      driver: 'file',
+      filename: fdset(fds.disk),
+      discard: 'unmap',
+      'auto-read-only': false,
+    }),
+    ...blockdev({
+      'node-name': 'root',
+      driver: 'qcow2',
+      file: 'root-file',
+      backing: 'base',
+      discard: 'unmap',
+      'auto-read-only': false,
+    }),
+    ...diskDevice[hardware.diskBus],
+  ];
   return [
     ...['-name', `strata-${id}`, '-uuid', id],
     ...['-M', hardware.machine, '-nodefaults', '-no-user-config', '-display', 'none'],
@@ -202,37 +254,9 @@ export function qemuArguments(hardware: Hardware, sockets: string, restore: stri
       addr: '0x3',
       'free-page-reporting': true,
     }),
-    ...blockdev({
-      'node-name': 'base-file',
-      driver: 'file',
-      filename: fdset(fds.base),
-      'read-only': true,
-      'auto-read-only': false,
-    }),
-    ...blockdev({
-      'node-name': 'base',
-      driver: hardware.diskFormat,
-      file: 'base-file',
-      'read-only': true,
-      'auto-read-only': false,
-      ...(hardware.diskFormat === 'qcow2' ? { backing: null } : {}),
-    }),
-    ...blockdev({
-      'node-name': 'root-file',
-      driver: 'file',
-      filename: fdset(fds.disk),
-      discard: 'unmap',
-      'auto-read-only': false,
-    }),
-    ...blockdev({
-      'node-name': 'root',
-      driver: 'qcow2',
-      file: 'root-file',
-      backing: 'base',
-      discard: 'unmap',
-      'auto-read-only': false,
-    }),
-    ...diskDevice[hardware.diskBus],
+    ...(hardware.diskFormat === null ? [] : rootDisk(hardware.diskFormat)),
+    // the last slots, in the order of their devices; what is plugged later takes those before them
+    ...volumeArguments(volumes, (at) => (bootVolume && at === 0 ? 'slot0' : `slot${slots - volumes.length + at}`)),
     ...nics,
     ...(restore === null ? [] : ['-loadvm', restore, '-S']),
   ];

@@ -20,6 +20,7 @@ import { guestMonitors } from './monitor.ts';
 import { findProcess, incarnationOf, killProcess, waitGone, type GuestProcess } from './process.ts';
 import type { Qmp } from './qmp.ts';
 import { powerOf, statusOf } from './run-state.ts';
+import { attachedVolumes, syncVolumes } from './volumes.ts';
 
 export type QemuOptions = {
   dataDir: string;
@@ -185,12 +186,13 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
     const known = folders.exists(id);
     try {
       await folders.make(id);
-      await ensureDisk(folders.disk(id), {
-        id,
-        imagePath: spec.imagePath,
-        diskFormat: body.image.diskFormat,
-        rootGib: body.rootGib,
-      });
+      if (body.image !== null && spec.imagePath !== null)
+        await ensureDisk(folders.disk(id), {
+          id,
+          imagePath: spec.imagePath,
+          diskFormat: body.image.diskFormat,
+          rootGib: body.rootGib,
+        });
       const old = await folders.read(id);
       const record = { ...(old ?? newRecord), rebootCount: body.rebootCount };
       if (old?.rebootCount !== body.rebootCount) await folders.write(id, record);
@@ -248,7 +250,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
       if (graceMs > 0) await powerDown(id, target, graceMs);
       await quit(id, target);
     }
-    if (!stopped.staleSnapshot) return;
+    if (!stopped.staleSnapshot || !existsSync(folders.disk(id))) return;
     await discardSnapshot(folders.disk(id), snapshotTag, id);
     await folders.write(id, { ...stopped, staleSnapshot: false });
   };
@@ -281,6 +283,8 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
     const qmp = await reach(id, target);
     const power = powerOf(await statusOf(qmp));
     if (power !== 'running' && power !== 'paused') throw notRunning(id, 'suspended');
+    if ((await attachedVolumes(qmp)).size > 0)
+      throw new DriverError('refused', `server ${id} has volumes and cannot be suspended; detach them, or pause it`);
     await qmp.execute('stop');
     try {
       await saveMemory(qmp, clock, id);
@@ -353,6 +357,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
         capabilities: [
           'pause',
           'suspend',
+          'volumes',
           host.accelerator,
           ...cgroups.controllers.map((controller) => `limit-${controller}`),
         ],
@@ -370,6 +375,12 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
     pause: (id) => serial(id, () => turn(id, 'running', 'paused', 'stop', 'paused')),
     resume: (id) => serial(id, () => turn(id, 'paused', 'running', 'cont', 'resumed')),
     suspend: (id) => serial(id, () => suspend(id)),
+    syncVolumes: (spec) =>
+      serial(spec.id, async () => {
+        const target = alive(spec.id);
+        if (target === null) throw notRunning(spec.id, 'given its volumes');
+        return syncVolumes(await reach(spec.id, target), clock, spec);
+      }),
     destroy(id) {
       inHurry(id);
       return serial(id, () => destroy(id));

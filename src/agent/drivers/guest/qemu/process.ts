@@ -109,7 +109,8 @@ export async function spawnGuest(
     id: string;
     qemu: string;
     args: string[];
-    imagePath: string;
+    /** null: it boots from a volume and has no disk of its own. */
+    imagePath: string | null;
     netns: string | null;
     cgroupFiles: string[];
     /** Supplementary group that may use /dev/kvm; null: KVM is not used. */
@@ -152,8 +153,8 @@ export async function spawnGuest(
           'ignore',
           log,
           log,
-          await fdOf(folders.disk(id), 'r+'), // fds.disk
-          await fdOf(guest.imagePath, 'r'), // fds.base
+          guest.imagePath === null ? 'ignore' : await fdOf(folders.disk(id), 'r+'), // fds.disk
+          guest.imagePath === null ? 'ignore' : await fdOf(guest.imagePath, 'r'), // fds.base
           await fdOf(folders.console(id), 'a'), // fds.console
         ],
       },

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { systemClock } from '../../../../kernel/clock.ts';
 import { silentLog } from '../../../../kernel/log.ts';
+import type { ImageRef } from '../../../../protocol/items.ts';
 import { sampleServerBody, type SpecOverrides } from '../conformance.ts';
 import type { GuestDriver, GuestSpec } from '../driver.ts';
 import { createQemuDriver, type QemuOptions } from './driver.ts';
@@ -39,7 +40,7 @@ export type Cloud = {
   cloudId: string;
   driver(more?: Partial<QemuOptions>): GuestDriver;
   /** Writes an image and returns a spec that boots it. */
-  spec(overrides?: SpecOverrides, image?: { name: string; content: Buffer }): GuestSpec;
+  spec(overrides?: SpecOverrides, image?: { name: string; content: Buffer }): GuestSpec & { imagePath: string; body: { image: ImageRef } };
   leftovers(id: string): string[];
   cleanup(): Promise<void>;
 };
@@ -85,12 +86,13 @@ export function newCloud(): Cloud {
       const spec = {
         id: randomUUID(),
         ports: [],
+        volumes: [],
         imagePath,
         ...overrides,
         body: sampleServerBody('vm', overrides.body),
       };
       made.add(spec.id);
-      return spec;
+      return { ...spec, imagePath: spec.imagePath ?? imagePath };
     },
     leftovers,
     async cleanup() {

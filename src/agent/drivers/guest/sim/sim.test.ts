@@ -9,6 +9,7 @@ import { createSimGuestDriver, createSimGuestHost, killSimGuest } from './sim.ts
 const specOf = (overrides: SpecOverrides = {}): GuestSpec => ({
   id: randomUUID(),
   ports: [],
+  volumes: [],
   imagePath: '/nonexistent',
   ...overrides,
   body: sampleServerBody('vm', overrides.body),

@@ -13,7 +13,7 @@ export type SimGuest = {
   starts: number;
 };
 
-export type SimVerb = 'define' | 'start' | 'stop' | 'reboot' | 'pause' | 'resume' | 'suspend' | 'destroy';
+export type SimVerb = 'define' | 'start' | 'stop' | 'reboot' | 'pause' | 'resume' | 'suspend' | 'syncVolumes' | 'destroy';
 
 export type SimGuestHost = {
   clock: Clock;
@@ -78,7 +78,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
       driver: 'sim',
       hypervisorType: 'simulated',
       hypervisorVersion: 1_000_000,
-      capabilities: ['pause', 'suspend'],
+      capabilities: ['pause', 'suspend', 'volumes'],
     }),
     list: async () => {
       const found: GuestState[] = [];
@@ -144,6 +144,10 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
             `server ${id} does not run, so it cannot be suspended; start it first`,
           );
       }),
+    async syncVolumes(spec) {
+      await verb('syncVolumes', spec.id, () => void (existing(spec.id).spec = spec));
+      return spec.volumes.map((one) => ({ id: one.volumeId, attached: true, error: null }));
+    },
     destroy: (id) =>
       verb('destroy', id, () => {
         if (mine(id) !== null) host.guests.delete(id);

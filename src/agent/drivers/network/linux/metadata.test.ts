@@ -19,6 +19,7 @@ const body: ServerBody = {
     hash: '0'.repeat(128),
     size: 1,
   },
+  volumes: [],
   ports: [{ portId: 'port-1', mac: portBody(1).mac }],
   power: 'running',
   rebootCount: 0,

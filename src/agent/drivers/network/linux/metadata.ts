@@ -143,7 +143,7 @@ function ec2Tree(guest: MetadataGuest): Tree {
   });
   const hostname = `${body.hostname}.${domain}`;
   return {
-    'ami-id': ec2Id('ami', body.image.id),
+    'ami-id': ec2Id('ami', body.image?.id ?? ''),
     'ami-launch-index': '0',
     'block-device-mapping': { ami: 'vda', root: '/dev/vda' },
     hostname,

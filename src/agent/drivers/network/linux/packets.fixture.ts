@@ -57,6 +57,7 @@ const serverBody: ServerBody = {
     hash: '0'.repeat(128),
     size: 1,
   },
+  volumes: [],
   ports: [{ portId: 'port-1', mac: portBody(1).mac }],
   power: 'running',
   rebootCount: 0,
