@@ -1,7 +1,17 @@
 // A VM: from the API request to the guest's first userspace line, minus the same QEMU command by hand, against
 // a copy of its disk, in the same network namespace on the same tap.
 import { spawn } from 'node:child_process';
-import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../src/kernel/run.ts';
@@ -41,7 +51,9 @@ async function byHand(command: Command, disk: string, dir: string): Promise<numb
   const files = [openSync(disk, 'r+'), openSync(command.base, 'r'), openSync(console_, 'a')];
   const args = command.args.map((arg) => arg.replaceAll(command.runtime, dir));
   const began = performance.now();
-  const child = spawn('nsenter', [`--net=/run/netns/${command.netns}`, '--', command.program, ...args], { stdio: ['ignore', 'ignore', 'inherit', ...files] });
+  const child = spawn('nsenter', [`--net=/run/netns/${command.netns}`, '--', command.program, ...args], {
+    stdio: ['ignore', 'ignore', 'inherit', ...files],
+  });
   try {
     return (await untilUserspace(console_, 60)) - began;
   } finally {
@@ -64,15 +76,24 @@ export const vm: Figure = {
       for (let at = -1; at < RUNS; at++) {
         const { id, asked } = await cloud.create(`vm-${at}`);
         const folder = join(cloud.dataDir, 'guests', id);
-        const [printed, running] = await Promise.all([untilUserspace(join(folder, 'console.log'), 60), cloud.untilActive(id)]);
+        const [printed, running] = await Promise.all([
+          untilUserspace(join(folder, 'console.log'), 60),
+          cloud.untilActive(id),
+        ]);
         const command = await commandOf(cloud, id);
         await cloud.api.call('POST', `/compute/v2.1/servers/${id}/action`, { 'os-stop': null });
-        while ((await cloud.api.call<{ server: { status: string } }>('GET', `/compute/v2.1/servers/${id}`)).server.status !== 'SHUTOFF') await sleep(50);
+        while (
+          (await cloud.api.call<{ server: { status: string } }>('GET', `/compute/v2.1/servers/${id}`)).server
+            .status !== 'SHUTOFF'
+        )
+          await sleep(50);
         const disk = join(cloud.dataDir, 'bench-disk.qcow2');
         copyFileSync(join(folder, 'disk.qcow2'), disk);
         const alone = await byHand(command, disk, join(cloud.dataDir, 'bench-guest'));
         await cloud.remove(id);
-        say(`${at < 0 ? 'first, with the image to fetch: ' : ''}${ms(printed - asked)}; by hand ${ms(alone)}`);
+        say(
+          `${at < 0 ? 'first, with the image to fetch: ' : ''}${ms(printed - asked)}; by hand ${ms(alone)}`,
+        );
         if (at < 0) continue;
         ours.push(printed - asked);
         hand.push(alone);
@@ -83,8 +104,13 @@ export const vm: Figure = {
     }
     const over = ours.map((one, at) => one - (hand[at] ?? NaN));
     return [
-      line("VM: API request to the guest's first userspace line", spread(ours, ms), { rival: `the same QEMU command by hand ${spread(hand, ms)}` }),
-      line('  more than by hand', spread(over, ms), { target: `<= ${TARGET} ms`, met: median(over) <= TARGET }),
+      line("VM: API request to the guest's first userspace line", spread(ours, ms), {
+        rival: `the same QEMU command by hand ${spread(hand, ms)}`,
+      }),
+      line('  more than by hand', spread(over, ms), {
+        target: `<= ${TARGET} ms`,
+        met: median(over) <= TARGET,
+      }),
       line('  API request to ACTIVE', spread(active, ms)),
     ];
   },

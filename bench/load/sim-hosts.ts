@@ -16,12 +16,20 @@ import type { Link } from '../../src/protocol/link.ts';
 
 async function startSimHost(hostname: string, link: Link, log: Log): Promise<Agent> {
   const guests = createSimGuestHost(systemClock);
-  const drivers = new Map<GuestType, GuestDriver>((['vm', 'container'] as const).map((type) => [type, createSimGuestDriver(guests, type)]));
+  const drivers = new Map<GuestType, GuestDriver>(
+    (['vm', 'container'] as const).map((type) => [type, createSimGuestDriver(guests, type)]),
+  );
   const network = createSimNetworkDriver(createSimNetworkHost());
   await network.start(() => null);
   const plugged: Plugged = new Map();
   const volumes = createSimVolumeDriver(createSimVolumeHost());
-  const server = serverController({ drivers, images: noImageCache, plugged, volumes: guestVolumes(volumes), clock: systemClock });
+  const server = serverController({
+    drivers,
+    images: noImageCache,
+    plugged,
+    volumes: guestVolumes(volumes),
+    clock: systemClock,
+  });
   const agent = createAgent({
     link,
     clock: systemClock,
@@ -38,7 +46,16 @@ async function startSimHost(hostname: string, link: Link, log: Log): Promise<Age
     },
     queries: { consoleLog: async () => '' },
     store: memoryItemStore(new Map()),
-    controllers: { ...networkingControllers(network, plugged), server, ...volumeControllers({ driver: volumes, images: noImageCache, clock: systemClock, syncVolume: server.syncVolume }) },
+    controllers: {
+      ...networkingControllers(network, plugged),
+      server,
+      ...volumeControllers({
+        driver: volumes,
+        images: noImageCache,
+        clock: systemClock,
+        syncVolume: server.syncVolume,
+      }),
+    },
     boot: 'boot-1',
   });
   await agent.start();
@@ -47,6 +64,7 @@ async function startSimHost(hostname: string, link: Link, log: Log): Promise<Age
 
 export async function startSimHosts(count: number, link: Link, log: Log): Promise<Agent[]> {
   const agents: Agent[] = [];
-  for (let at = 0; at < count; at++) agents.push(await startSimHost(`sim-${String(at).padStart(4, '0')}`, link, log));
+  for (let at = 0; at < count; at++)
+    agents.push(await startSimHost(`sim-${String(at).padStart(4, '0')}`, link, log));
   return agents;
 }

@@ -17,7 +17,10 @@ export class Waiting extends Error {
   }
 }
 
-export type Observed = Pick<Report, 'power' | 'rebootCount' | 'restarts' | 'volumes' | 'sizeGib' | 'revertCount'>;
+export type Observed = Pick<
+  Report,
+  'power' | 'rebootCount' | 'restarts' | 'volumes' | 'sizeGib' | 'revertCount'
+>;
 
 /** What controllers may know of the other items of this host. */
 export type HostState = {
@@ -57,7 +60,9 @@ export function referencesOf(item: Item): Key[] {
     case 'port':
       return [
         keyOf('network', item.body.networkId),
-        ...(item.body.portSecurity ? item.body.securityGroupIds.map((id) => keyOf('security-group', id)) : []),
+        ...(item.body.portSecurity
+          ? item.body.securityGroupIds.map((id) => keyOf('security-group', id))
+          : []),
       ];
     case 'security-group':
       return item.body.rules.flatMap((rule) =>
@@ -75,7 +80,9 @@ export function referencesOf(item: Item): Key[] {
       ];
     case 'volume':
       // Not what it returns to: that refers to it.
-      return item.body.source === null || item.body.source.type === 'image' ? [] : [keyOf(item.body.source.type, item.body.source.id)];
+      return item.body.source === null || item.body.source.type === 'image'
+        ? []
+        : [keyOf(item.body.source.type, item.body.source.id)];
     case 'snapshot':
       return [keyOf('volume', item.body.volumeId)];
     default:

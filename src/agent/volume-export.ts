@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { VolumeDriver } from './drivers/volume/driver.ts';
 
-export async function exportVolume(driver: VolumeDriver, dir: string, kind: 'volume' | 'snapshot', id: string, format: 'raw' | 'qcow2'): Promise<Readable> {
+export async function exportVolume(
+  driver: VolumeDriver,
+  dir: string,
+  kind: 'volume' | 'snapshot',
+  id: string,
+  format: 'raw' | 'qcow2',
+): Promise<Readable> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, randomUUID());
   try {

@@ -38,14 +38,17 @@ export async function writeWhole(path: string, content: string, mode: number): P
 export const newCloudId = (): string => {
   const letters = 'abcdefghijklmnopqrstuvwxyz';
   const random = crypto.getRandomValues(new Uint8Array(8));
-  return [...random].map((byte, at) => (at === 0 ? letters[byte % 26] : (letters + '0123456789')[byte % 36])).join('');
+  return [...random]
+    .map((byte, at) => (at === 0 ? letters[byte % 26] : (letters + '0123456789')[byte % 36]))
+    .join('');
 };
 
 /** null: no cloud was ever started here. */
 export async function readCloudFile(dataDir: string): Promise<CloudFile | null> {
   if (!existsSync(cloudFile(dataDir))) return null;
   const parsed: unknown = JSON.parse(await readFile(cloudFile(dataDir), 'utf8'));
-  if (!checkCloudFile.Check(parsed)) throw new UsageError(`${cloudFile(dataDir)} is damaged: it is not the description of a cloud.`);
+  if (!checkCloudFile.Check(parsed))
+    throw new UsageError(`${cloudFile(dataDir)} is damaged: it is not the description of a cloud.`);
   return parsed;
 }
 
@@ -82,7 +85,10 @@ export async function lockDataDir(dataDir: string): Promise<() => Promise<void>>
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       const holder = await runningPid(dataDir);
-      if (holder !== null) throw new UsageError(`The cloud in ${dataDir} already runs (process ${holder}). Stop it first, or give another --data-dir.`);
+      if (holder !== null)
+        throw new UsageError(
+          `The cloud in ${dataDir} already runs (process ${holder}). Stop it first, or give another --data-dir.`,
+        );
       await rm(path, { force: true });
     }
   }
@@ -94,7 +100,12 @@ export type Passwords = { admin: string; demo: string };
 type CloudsYaml = { clouds?: Record<string, { auth?: { password?: unknown } }> };
 
 /** The credentials file of clients: passwords are random, made once, and kept. */
-export async function writeCloudsYaml(dataDir: string, url: string, region: string, caFile: string | null): Promise<Passwords> {
+export async function writeCloudsYaml(
+  dataDir: string,
+  url: string,
+  region: string,
+  caFile: string | null,
+): Promise<Passwords> {
   const path = join(dataDir, 'clouds.yaml');
   const kept = existsSync(path) ? (parse(await readFile(path, 'utf8')) as CloudsYaml | null) : null;
   const passwordOf = (cloud: string): string => {
@@ -115,7 +126,9 @@ export async function writeCloudsYaml(dataDir: string, url: string, region: stri
     identity_api_version: 3,
     ...(caFile === null ? {} : { cacert: caFile }),
   });
-  const content = stringify({ clouds: { strata: entry('admin', passwords.admin), demo: entry('demo', passwords.demo) } });
+  const content = stringify({
+    clouds: { strata: entry('admin', passwords.admin), demo: entry('demo', passwords.demo) },
+  });
   await writeWhole(path, content, 0o600);
   return passwords;
 }

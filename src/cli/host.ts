@@ -28,8 +28,14 @@ export type Host = { agent: Agent; guests: GuestCapabilities[]; stop(): Promise<
 const MIB = 1024 * 1024;
 
 /** null: this host cannot keep volumes; the log says why. */
-async function findVolumes(dataDir: string, log: Log): Promise<{ driver: VolumeDriver; capabilities: VolumeCapabilities } | null> {
-  const driver = createFileVolumeDriver({ dir: join(dataDir, 'volumes'), log: log.child({ driver: 'volume-file' }) });
+async function findVolumes(
+  dataDir: string,
+  log: Log,
+): Promise<{ driver: VolumeDriver; capabilities: VolumeCapabilities } | null> {
+  const driver = createFileVolumeDriver({
+    dir: join(dataDir, 'volumes'),
+    log: log.child({ driver: 'volume-file' }),
+  });
   try {
     await rm(join(dataDir, 'volumes', 'exports'), { recursive: true, force: true });
     return { driver, capabilities: await driver.probe() };
@@ -59,7 +65,10 @@ export async function startHost(options: {
         drivers.set(driver.type, driver);
       } catch (error) {
         if (!(error instanceof DriverError)) throw error;
-        log.error({ type: driver.type, detail: error.detail }, `servers of type ${driver.type} cannot run here: ${error.message}`);
+        log.error(
+          { type: driver.type, detail: error.detail },
+          `servers of type ${driver.type} cannot run here: ${error.message}`,
+        );
         await driver.close();
       }
     }),
@@ -74,7 +83,8 @@ export async function startHost(options: {
   // (network, address) -> server, kept as ports come and go: who asks the metadata service.
   const byAddress = new Map<string, string>();
   const byPort = new Map<string, string[]>();
-  const serverAt = (networkId: string, ip: string): string | null => byAddress.get(`${networkId} ${ip}`) ?? null;
+  const serverAt = (networkId: string, ip: string): string | null =>
+    byAddress.get(`${networkId} ${ip}`) ?? null;
   const forget = (portId: string): void => {
     for (const key of byPort.get(portId) ?? []) byAddress.delete(key);
     byPort.delete(portId);
@@ -98,7 +108,13 @@ export async function startHost(options: {
   };
   const images = createImageCache(join(dataDir, 'agent', 'images'), (id) => link.image(id));
   const volumes = await findVolumes(dataDir, log);
-  const server = serverController({ drivers, images, plugged, volumes: guestVolumes(volumes?.driver ?? null), clock });
+  const server = serverController({
+    drivers,
+    images,
+    plugged,
+    volumes: guestVolumes(volumes?.driver ?? null),
+    clock,
+  });
   const disk = await statfs(dataDir);
   const agent = createAgent({
     link,
@@ -116,7 +132,12 @@ export async function startHost(options: {
       ...(volumes === null ? {} : { volumes: volumes.capabilities }),
     },
     queries: {
-      ...(volumes === null ? {} : { exportVolume: (kind, id, format) => exportVolume(volumes.driver, join(dataDir, 'volumes', 'exports'), kind, id, format) }),
+      ...(volumes === null
+        ? {}
+        : {
+            exportVolume: (kind, id, format) =>
+              exportVolume(volumes.driver, join(dataDir, 'volumes', 'exports'), kind, id, format),
+          }),
       async consoleLog(serverId, lines) {
         const type = agent.desired('server', serverId)?.body?.type;
         const driver = type === undefined ? undefined : drivers.get(type);

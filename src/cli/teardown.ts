@@ -20,7 +20,9 @@ export async function teardown(options: { dataDir: string }): Promise<number> {
   }
   const cloud = await readCloudFile(dataDir);
   if (cloud === null) {
-    process.stderr.write(`strata: ${dataDir} is not a data dir of Strata (it has no cloud.json); nothing was removed.\n`);
+    process.stderr.write(
+      `strata: ${dataDir} is not a data dir of Strata (it has no cloud.json); nothing was removed.\n`,
+    );
     return 1;
   }
   const pid = await runningPid(dataDir);
@@ -36,7 +38,8 @@ export async function teardown(options: { dataDir: string }): Promise<number> {
     say(`stopped the control plane (process ${pid})`);
   }
   const place = { dataDir, cloudId: cloud.cloudId };
-  for (const part of [teardownQemu, teardownPodman, teardownLinuxNetwork]) for (const line of await part(place)) say(line);
+  for (const part of [teardownQemu, teardownPodman, teardownLinuxNetwork])
+    for (const line of await part(place)) say(line);
   await rm(dataDir, { recursive: true, force: true });
   say(`removed ${dataDir}`);
   return 0;

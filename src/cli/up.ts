@@ -50,24 +50,43 @@ async function isFree(host: string, port: number): Promise<boolean> {
   return new Promise((answer) => {
     const probe = createServer();
     probe.once('error', () => answer(false));
-    probe.listen({ host: host.replace(/^\[|\]$/g, ''), port, exclusive: true }, () => probe.close(() => answer(true)));
+    probe.listen({ host: host.replace(/^\[|\]$/g, ''), port, exclusive: true }, () =>
+      probe.close(() => answer(true)),
+    );
   });
 }
 
 async function freePort(host: string): Promise<number> {
   for (let port = DEFAULT_PORT; port < DEFAULT_PORT + 200; port++) if (await isFree(host, port)) return port;
-  throw new UsageError(`No port between ${DEFAULT_PORT} and ${DEFAULT_PORT + 199} is free on ${host}. Choose one with --listen.`);
+  throw new UsageError(
+    `No port between ${DEFAULT_PORT} and ${DEFAULT_PORT + 199} is free on ${host}. Choose one with --listen.`,
+  );
 }
 
 /** A /24 for the external network that no route of this machine covers. */
 async function freeExternalCidr(): Promise<string> {
-  const routes = JSON.parse((await run(['ip', '-j', '-4', 'route', 'show', 'table', 'all'])).stdout) as { dst?: string }[];
-  const taken = routes.flatMap(({ dst }) => (dst === undefined || dst === 'default' ? [] : [dst.includes('/') ? dst : `${dst}/32`])).filter((dst) => ipaddr.isValidCIDR(dst)).map((dst) => ipaddr.parseCIDR(dst));
+  const routes = JSON.parse((await run(['ip', '-j', '-4', 'route', 'show', 'table', 'all'])).stdout) as {
+    dst?: string;
+  }[];
+  const taken = routes
+    .flatMap(({ dst }) =>
+      dst === undefined || dst === 'default' ? [] : [dst.includes('/') ? dst : `${dst}/32`],
+    )
+    .filter((dst) => ipaddr.isValidCIDR(dst))
+    .map((dst) => ipaddr.parseCIDR(dst));
   for (let at = 4; at < 256; at++) {
     const first = ipaddr.parse(`172.24.${at}.0`);
-    if (!taken.some(([net, bits]) => net.kind() === 'ipv4' && (first.match(net, Math.min(bits, 24)) || net.match(first, 24)))) return `172.24.${at}.0/24`;
+    if (
+      !taken.some(
+        ([net, bits]) =>
+          net.kind() === 'ipv4' && (first.match(net, Math.min(bits, 24)) || net.match(first, 24)),
+      )
+    )
+      return `172.24.${at}.0/24`;
   }
-  throw new UsageError('Every /24 of 172.24.0.0/16 is in use on this machine; the external network needs one.');
+  throw new UsageError(
+    'Every /24 of 172.24.0.0/16 is in use on this machine; the external network needs one.',
+  );
 }
 
 async function cloudOf(options: UpOptions): Promise<CloudFile> {
@@ -81,7 +100,9 @@ async function cloudOf(options: UpOptions): Promise<CloudFile> {
     externalCidr: kept?.externalCidr ?? (await freeExternalCidr()),
   };
   if (!(await isFree(cloud.host, cloud.port)))
-    throw new UsageError(`${cloud.host}:${cloud.port} is in use by another program. Choose another address with --listen ADDRESS:PORT.`);
+    throw new UsageError(
+      `${cloud.host}:${cloud.port} is in use by another program. Choose another address with --listen ADDRESS:PORT.`,
+    );
   if (JSON.stringify(cloud) !== JSON.stringify(kept)) await writeCloudFile(options.dataDir, cloud);
   return cloud;
 }
@@ -89,7 +110,8 @@ async function cloudOf(options: UpOptions): Promise<CloudFile> {
 type Tls = { cert: string; key: string; certFile: string };
 
 async function tlsOf(options: UpOptions, host: string): Promise<Tls | null> {
-  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) throw new UsageError('--tls-cert and --tls-key go together.');
+  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined))
+    throw new UsageError('--tls-cert and --tls-key go together.');
   let certFile = options.tlsCert;
   let keyFile = options.tlsKey;
   if (options.tlsSelfSigned === true) {
@@ -101,14 +123,39 @@ async function tlsOf(options: UpOptions, host: string): Promise<Tls | null> {
     const names = `${ipaddr.isValid(bare) ? 'IP' : 'DNS'}:${bare},IP:127.0.0.1,DNS:localhost`;
     const present = await readFile(certFile).catch(() => null);
     if (present === null)
-      await run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '825', '-subj', '/CN=strata', '-addext', `subjectAltName=${names}`, '-keyout', keyFile, '-out', certFile]);
+      await run([
+        'openssl',
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-days',
+        '825',
+        '-subj',
+        '/CN=strata',
+        '-addext',
+        `subjectAltName=${names}`,
+        '-keyout',
+        keyFile,
+        '-out',
+        certFile,
+      ]);
   }
   if (certFile === undefined || keyFile === undefined) {
     if (!isLoopback(host))
-      throw new UsageError(`${host} is not a loopback address: passwords and tokens would cross the network in the clear. Give --tls-cert and --tls-key, or --tls-self-signed.`);
+      throw new UsageError(
+        `${host} is not a loopback address: passwords and tokens would cross the network in the clear. Give --tls-cert and --tls-key, or --tls-self-signed.`,
+      );
     return null;
   }
-  return { cert: await readFile(certFile, 'utf8'), key: await readFile(keyFile, 'utf8'), certFile: resolve(certFile) };
+  return {
+    cert: await readFile(certFile, 'utf8'),
+    key: await readFile(keyFile, 'utf8'),
+    certFile: resolve(certFile),
+  };
 }
 
 /** Runs until a signal; returns the exit code. */
@@ -131,7 +178,11 @@ export async function up(given: UpOptions): Promise<number> {
   }
 }
 
-async function runCloud(options: UpOptions, log: ReturnType<typeof createLog>, began: number): Promise<number> {
+async function runCloud(
+  options: UpOptions,
+  log: ReturnType<typeof createLog>,
+  began: number,
+): Promise<number> {
   const { dataDir } = options;
   const cloud = await cloudOf(options);
   const tls = await tlsOf(options, cloud.host);
@@ -180,13 +231,22 @@ async function runCloud(options: UpOptions, log: ReturnType<typeof createLog>, b
   process.once('SIGINT', stop);
 
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  say(`Strata is ready at ${url} after ${seconds} s. Credentials: ${join(dataDir, 'clouds.yaml')} (clouds: strata, demo)`);
+  say(
+    `Strata is ready at ${url} after ${seconds} s. Credentials: ${join(dataDir, 'clouds.yaml')} (clouds: strata, demo)`,
+  );
   if (options.demo === true) {
     try {
-      await runDemo({ url, password: passwords.demo, say, fetchOptions: tls === null ? {} : { ca: tls.cert } });
+      await runDemo({
+        url,
+        password: passwords.demo,
+        say,
+        fetchOptions: tls === null ? {} : { ca: tls.cert },
+      });
       say('The cloud keeps running; stop it with Ctrl-C. Guests run on without it.');
     } catch (error) {
-      process.stderr.write(`strata: the demo did not finish: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.stderr.write(
+        `strata: the demo did not finish: ${error instanceof Error ? error.message : String(error)}\n`,
+      );
       stop();
       await stopped.promise;
       return 1;

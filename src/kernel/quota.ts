@@ -129,5 +129,13 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
 }
 
 /** Limits that differ from the defaults, one row a project and resource. */
-export const ownLimits = (db: Pick<Tx, 'selectFrom'>, resources: readonly string[]): Promise<{ project_id: string; resource: string; limit_value: number }[]> =>
-  db.selectFrom('quota_limits').selectAll().where('resource', 'in', [...resources]).orderBy('project_id').execute();
+export const ownLimits = (
+  db: Pick<Tx, 'selectFrom'>,
+  resources: readonly string[],
+): Promise<{ project_id: string; resource: string; limit_value: number }[]> =>
+  db
+    .selectFrom('quota_limits')
+    .selectAll()
+    .where('resource', 'in', [...resources])
+    .orderBy('project_id')
+    .execute();

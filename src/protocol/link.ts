@@ -64,7 +64,13 @@ export const Report = Type.Object({
   restarts: Type.Optional(Type.Integer()),
   /** Servers: the volumes that the guest has now, or cannot get or let go of, with the reason. */
   volumes: Type.Optional(
-    Type.Array(Type.Object({ id: Type.String(), attached: Type.Boolean(), error: Type.Union([Type.Null(), Type.String()]) })),
+    Type.Array(
+      Type.Object({
+        id: Type.String(),
+        attached: Type.Boolean(),
+        error: Type.Union([Type.Null(), Type.String()]),
+      }),
+    ),
   ),
   /** Volumes only, GiB. */
   sizeGib: Type.Optional(Type.Integer()),

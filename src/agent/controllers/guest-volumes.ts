@@ -9,14 +9,23 @@ import type { VolumeDriver } from '../drivers/volume/driver.ts';
 
 export type GuestVolumes = {
   /** Holds the volumes of a guest. Those that cannot be had are in `failed` with the reason; a guest without its boot volume throws. */
-  hold(serverId: string, wanted: readonly ServerVolume[]): Promise<{ volumes: GuestVolume[]; failed: VolumeOutcome[] }>;
+  hold(
+    serverId: string,
+    wanted: readonly ServerVolume[],
+  ): Promise<{ volumes: GuestVolume[]; failed: VolumeOutcome[] }>;
   /** Makes the guest's volumes those of the spec, and gives back what it let go of. `running`: the guest has a process. */
-  sync(driver: GuestDriver, spec: GuestSpec, failed: readonly VolumeOutcome[], running: boolean): Promise<VolumeOutcome[]>;
+  sync(
+    driver: GuestDriver,
+    spec: GuestSpec,
+    failed: readonly VolumeOutcome[],
+    running: boolean,
+  ): Promise<VolumeOutcome[]>;
   /** Gives everything back: the guest is gone. */
   gone(serverId: string): Promise<void>;
 };
 
-const reason = (error: unknown): string => (error instanceof DriverError ? error.message : 'the host could not attach it; it will try again');
+const reason = (error: unknown): string =>
+  error instanceof DriverError ? error.message : 'the host could not attach it; it will try again';
 
 export function guestVolumes(volumes: VolumeDriver | null): GuestVolumes {
   const none = (): never => {
@@ -41,12 +50,22 @@ export function guestVolumes(volumes: VolumeDriver | null): GuestVolumes {
       const before = volumes === null ? [] : await volumes.heldBy(spec.id);
       if (before.length === 0 && spec.volumes.length === 0) return [...failed];
       const outcomes = running
-        ? await (driver.syncVolumes?.(spec) ?? spec.volumes.map((one) => ({ id: one.volumeId, attached: false, error: 'the guest cannot use volumes' })))
+        ? await (driver.syncVolumes?.(spec) ??
+            spec.volumes.map((one) => ({
+              id: one.volumeId,
+              attached: false,
+              error: 'the guest cannot use volumes',
+            })))
         : spec.volumes.map((one) => ({ id: one.volumeId, attached: true, error: null }));
       const has = new Set(outcomes.flatMap((one) => (one.attached ? [one.id] : [])));
       for (const one of spec.volumes) {
         const [top] = one.layers;
-        if (running && top !== undefined && outcomes.some((outcome) => outcome.id === one.volumeId && outcome.error === null)) await volumes?.settled(one.volumeId, spec.id, top.id);
+        if (
+          running &&
+          top !== undefined &&
+          outcomes.some((outcome) => outcome.id === one.volumeId && outcome.error === null)
+        )
+          await volumes?.settled(one.volumeId, spec.id, top.id);
       }
       const wanted = new Set(spec.body.volumes.map((one) => one.volumeId));
       for (const id of before) if (!wanted.has(id) && !has.has(id)) await volumes?.release(id, spec.id);
@@ -60,15 +79,21 @@ export function guestVolumes(volumes: VolumeDriver | null): GuestVolumes {
 }
 
 /** Calls back until what a guest does not take or let go of yet is settled. */
-export function createRetries(clock: Clock): { later(id: string, changed: (id: string) => void): void; stop(): void } {
+export function createRetries(clock: Clock): {
+  later(id: string, changed: (id: string) => void): void;
+  stop(): void;
+} {
   const timers = new Map<string, () => void>();
   return {
     later(id, changed) {
       if (timers.has(id)) return;
-      timers.set(id, clock.timer(2_000, () => {
-        timers.delete(id);
-        changed(id);
-      }));
+      timers.set(
+        id,
+        clock.timer(2_000, () => {
+          timers.delete(id);
+          changed(id);
+        }),
+      );
     },
     stop() {
       for (const cancel of timers.values()) cancel();
@@ -77,4 +102,5 @@ export function createRetries(clock: Clock): { later(id: string, changed: (id: s
   };
 }
 
-export const volumeIdsOf = (body: Pick<ServerBody, 'volumes'>): string[] => body.volumes.map((one) => one.volumeId);
+export const volumeIdsOf = (body: Pick<ServerBody, 'volumes'>): string[] =>
+  body.volumes.map((one) => one.volumeId);

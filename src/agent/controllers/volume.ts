@@ -29,7 +29,10 @@ export function volumeControllers(parts: {
     if (source.type !== 'image') return source;
     const { image } = source;
     if (image.diskFormat !== 'raw' && image.diskFormat !== 'qcow2')
-      throw new DriverError('refused', `Image ${image.id} is ${image.diskFormat}; volumes are made of raw and qcow2 images.`);
+      throw new DriverError(
+        'refused',
+        `Image ${image.id} is ${image.diskFormat}; volumes are made of raw and qcow2 images.`,
+      );
     return { type: 'image', imageId: image.id, path: await images.ensure(image), format: image.diskFormat };
   }
 
@@ -46,16 +49,22 @@ export function volumeControllers(parts: {
     if (state === null) {
       // A volume that was here must not come back empty.
       const applied = host.stored('volume', id)?.applied ?? 0;
-      if (applied > 0) throw new DriverError('refused', `The files of volume ${id} are gone from its host. Restore it from a backup, or delete it.`);
+      if (applied > 0)
+        throw new DriverError(
+          'refused',
+          `The files of volume ${id} are gone from its host. Restore it from a backup, or delete it.`,
+        );
       await driver().create(id, body.sizeGib, await sourceOf(body.source));
       if (body.source?.type === 'volume') await guestsFollow(body.source.id, host);
       state = await driver().get(id);
-    } else if (body.source?.type === 'volume' && (host.stored('volume', id)?.applied ?? 0) < generation) await guestsFollow(body.source.id, host);
+    } else if (body.source?.type === 'volume' && (host.stored('volume', id)?.applied ?? 0) < generation)
+      await guestsFollow(body.source.id, host);
     if (state !== null && state.sizeGib < body.sizeGib) {
       await driver().extend(id, body.sizeGib);
       await guestsFollow(id, host);
     }
-    if (state !== null && body.revertTo !== null && state.revertCount < body.revertCount) await driver().revert(id, body.revertTo, body.revertCount);
+    if (state !== null && body.revertTo !== null && state.revertCount < body.revertCount)
+      await driver().revert(id, body.revertTo, body.revertCount);
     return { sizeGib: body.sizeGib, revertCount: body.revertCount };
   }
 
@@ -67,7 +76,8 @@ export function volumeControllers(parts: {
       async remove(id) {
         const state = await parts.driver?.get(id);
         // Its server goes first; it is asked again when that is gone.
-        if (state?.holder !== null && state?.holder !== undefined) throw new Waiting(keyOf('server', state.holder));
+        if (state?.holder !== null && state?.holder !== undefined)
+          throw new Waiting(keyOf('server', state.holder));
         await parts.driver?.remove(id);
       },
       observe: async () => (parts.driver === null ? [] : (await parts.driver.list()).volumes),
@@ -75,7 +85,11 @@ export function volumeControllers(parts: {
         let cancel = (): void => {};
         let over = false;
         const again = (): void => {
-          if (!over) cancel = clock.timer(FLATTEN_EVERY_MS, () => void (parts.driver?.flatten() ?? Promise.resolve()).then(again, again));
+          if (!over)
+            cancel = clock.timer(
+              FLATTEN_EVERY_MS,
+              () => void (parts.driver?.flatten() ?? Promise.resolve()).then(again, again),
+            );
         };
         if (parts.driver !== null) again();
         return () => {
@@ -92,7 +106,10 @@ export function volumeControllers(parts: {
         const taken = (host.stored('snapshot', item.id)?.applied ?? 0) >= item.generation;
         // What was taken once is never taken again of what the volume has become.
         if (taken && !(await driver().list()).snapshots.includes(item.id))
-          throw new DriverError('refused', `The files of snapshot ${item.id} are gone from its host. Delete it.`);
+          throw new DriverError(
+            'refused',
+            `The files of snapshot ${item.id} are gone from its host. Delete it.`,
+          );
         await driver().snapshot(item.id, item.body.volumeId);
         if (!taken) await guestsFollow(item.body.volumeId, host);
         return {};

@@ -48,8 +48,15 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
       if (before?.body === text) return before.generation;
       const generation = (before?.generation ?? 0) + 1;
       const revision = await nextCounter(tx, COUNTER);
-      if (before === undefined) await tx.insertInto('items').values({ kind, id, generation, revision, body: text }).execute();
-      else await tx.updateTable('items').set({ generation, revision, body: text }).where('kind', '=', kind).where('id', '=', id).execute();
+      if (before === undefined)
+        await tx.insertInto('items').values({ kind, id, generation, revision, body: text }).execute();
+      else
+        await tx
+          .updateTable('items')
+          .set({ generation, revision, body: text })
+          .where('kind', '=', kind)
+          .where('id', '=', id)
+          .execute();
       wakeAfter(tx, await subscribers(tx, kind, id));
       return generation;
     },
@@ -65,8 +72,21 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
       const revision = await nextCounter(tx, COUNTER);
       await tx
         .insertInto('host_items')
-        .values({ host_id: hostId, kind, id, wanted: 1, revision, applied_generation: 0, state: 'pending', error: null })
-        .onConflict((oc) => oc.columns(['host_id', 'kind', 'id']).doUpdateSet({ wanted: 1, revision, state: 'pending', error: null }))
+        .values({
+          host_id: hostId,
+          kind,
+          id,
+          wanted: 1,
+          revision,
+          applied_generation: 0,
+          state: 'pending',
+          error: null,
+        })
+        .onConflict((oc) =>
+          oc
+            .columns(['host_id', 'kind', 'id'])
+            .doUpdateSet({ wanted: 1, revision, state: 'pending', error: null }),
+        )
         .execute();
       wakeAfter(tx, [hostId]);
     },
@@ -85,7 +105,13 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
     async drop(tx, kind, id) {
       const revision = await nextCounter(tx, COUNTER);
       const hosts = await subscribers(tx, kind, id);
-      await tx.updateTable('host_items').set({ wanted: 0, revision }).where('kind', '=', kind).where('id', '=', id).where('wanted', '=', 1).execute();
+      await tx
+        .updateTable('host_items')
+        .set({ wanted: 0, revision })
+        .where('kind', '=', kind)
+        .where('id', '=', id)
+        .where('wanted', '=', 1)
+        .execute();
       await tx.deleteFrom('items').where('kind', '=', kind).where('id', '=', id).execute();
       wakeAfter(tx, hosts);
     },

@@ -59,7 +59,10 @@ export type ImageService = {
   addBuiltin(image: BuiltinImage, projectId: string): Promise<void>;
 };
 
-export async function createImageService(platform: Platform, options: { dir: string }): Promise<ImageService> {
+export async function createImageService(
+  platform: Platform,
+  options: { dir: string },
+): Promise<ImageService> {
   const { db, clock, ids } = platform;
   const files = await createContentStore({ dir: options.dir, newId: ids.uuid });
   const contents = createContents(platform, files);
@@ -77,10 +80,17 @@ export async function createImageService(platform: Platform, options: { dir: str
     api: {
       async forBoot(reader, ctx, imageId) {
         const row = await readImage(reader, ctx, imageId);
-        if (row.status !== 'active' || row.hash === null || row.size === null) throw badRequest(`Image ${imageId} is not active but ${row.status}.`);
+        if (row.status !== 'active' || row.hash === null || row.size === null)
+          throw badRequest(`Image ${imageId} is not active but ${row.status}.`);
         const converts = needsConversion(row);
-        if (converts && row.boot_hash === null) throw badRequest(`Image ${imageId} is still being converted from ${row.disk_format}; try again in a moment.`);
-        if (!['bare', 'docker'].includes(row.container_format)) throw badRequest(`Image ${imageId} has container_format ${row.container_format}; servers boot from bare disks and docker archives.`);
+        if (converts && row.boot_hash === null)
+          throw badRequest(
+            `Image ${imageId} is still being converted from ${row.disk_format}; try again in a moment.`,
+          );
+        if (!['bare', 'docker'].includes(row.container_format))
+          throw badRequest(
+            `Image ${imageId} has container_format ${row.container_format}; servers boot from bare disks and docker archives.`,
+          );
         return {
           id: row.id,
           name: row.name,
@@ -97,13 +107,23 @@ export async function createImageService(platform: Platform, options: { dir: str
       open: contents.openForBoot,
     },
     async bootstrap() {
-      await db.tx((tx) => tx.updateTable('images').set({ status: 'queued' }).where('status', '=', 'saving').execute());
+      await db.tx((tx) =>
+        tx.updateTable('images').set({ status: 'queued' }).where('status', '=', 'saving').execute(),
+      );
     },
     async addBuiltin(image, projectId) {
-      const present = await db.read.selectFrom('images').select('id').where('name', '=', image.name).where('owner', '=', projectId).executeTakeFirst();
+      const present = await db.read
+        .selectFrom('images')
+        .select('id')
+        .where('name', '=', image.name)
+        .where('owner', '=', projectId)
+        .executeTakeFirst();
       if (present !== undefined) return;
       const id = ids.uuid();
-      const content = await contents.store({ id, disk_format: image.diskFormat, container_format: image.containerFormat }, createReadStream(image.path));
+      const content = await contents.store(
+        { id, disk_format: image.diskFormat, container_format: image.containerFormat },
+        createReadStream(image.path),
+      );
       const now = clock.now();
       const row = {
         id,

@@ -12,12 +12,18 @@ export const RESERVED_MEMORY_MIB = 512;
 export function inventoryOf(host: Pick<Tables['hosts'], 'vcpus' | 'memory_mib' | 'disk_gib'>) {
   return {
     vcpus: host.vcpus * allocationRatios.vcpus,
-    memoryMib: Math.max(0, Math.floor((host.memory_mib - Math.min(RESERVED_MEMORY_MIB, host.memory_mib / 4)) * allocationRatios.memory)),
+    memoryMib: Math.max(
+      0,
+      Math.floor(
+        (host.memory_mib - Math.min(RESERVED_MEMORY_MIB, host.memory_mib / 4)) * allocationRatios.memory,
+      ),
+    ),
     diskGib: Math.floor(host.disk_gib * allocationRatios.disk),
   };
 }
 
-export const isUp = (host: Pick<Tables['hosts'], 'seen_at'>, now: number): boolean => now - host.seen_at < HOST_DOWN_MS;
+export const isUp = (host: Pick<Tables['hosts'], 'seen_at'>, now: number): boolean =>
+  now - host.seen_at < HOST_DOWN_MS;
 
 export function schedulerHost(host: Tables['hosts'], now: number): SchedulerHost {
   const facts = JSON.parse(host.facts) as HostFacts;

@@ -82,7 +82,13 @@ async function startSimHost(
   const plugged: Plugged = new Map();
   const guests = await Promise.all([...drivers.values()].map((driver) => driver.probe()));
   const volumes = createSimVolumeDriver(host.volumes);
-  const server = serverController({ drivers, images: noImageCache, plugged, volumes: guestVolumes(volumes), clock: systemClock });
+  const server = serverController({
+    drivers,
+    images: noImageCache,
+    plugged,
+    volumes: guestVolumes(volumes),
+    clock: systemClock,
+  });
   const agent = createAgent({
     link: control.link,
     clock: systemClock,
@@ -104,7 +110,12 @@ async function startSimHost(
     controllers: {
       ...networkingControllers(network, plugged),
       server,
-      ...volumeControllers({ driver: volumes, images: noImageCache, clock: systemClock, syncVolume: server.syncVolume }),
+      ...volumeControllers({
+        driver: volumes,
+        images: noImageCache,
+        clock: systemClock,
+        syncVolume: server.syncVolume,
+      }),
     },
     boot: 'boot-1',
   });

@@ -21,7 +21,10 @@ export type GuestHarness = {
 };
 
 /** A plausible body; drivers under test add their image. */
-export function sampleServerBody(type: ServerBody['type'], overrides: Partial<ServerBody> = {}): ServerBody & { image: ImageRef } {
+export function sampleServerBody(
+  type: ServerBody['type'],
+  overrides: Partial<ServerBody> = {},
+): ServerBody & { image: ImageRef } {
   const body: ServerBody = {
     type,
     name: 'conformance',

@@ -189,10 +189,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
       // storage of a container that a killed service had half made.
       await remove(id);
       if (attempt === 2)
-        throw replyFailure(
-          reply,
-          `server ${id}: podman cannot create the container from image ${image.id}`,
-        );
+        throw replyFailure(reply, `server ${id}: podman cannot create the container from image ${image.id}`);
     }
   }
 

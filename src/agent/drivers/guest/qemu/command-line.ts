@@ -26,7 +26,13 @@ export const Hardware = Type.Object({
         volumeId: Type.String(),
         readOnly: Type.Boolean(),
         boot: Type.Boolean(),
-        layers: Type.Array(Type.Object({ id: Type.String(), path: Type.String(), format: Type.Union([Type.Literal('raw'), Type.Literal('qcow2')]) })),
+        layers: Type.Array(
+          Type.Object({
+            id: Type.String(),
+            path: Type.String(),
+            format: Type.Union([Type.Literal('raw'), Type.Literal('qcow2')]),
+          }),
+        ),
       }),
     ),
   ),
@@ -256,7 +262,9 @@ export function qemuArguments(hardware: Hardware, sockets: string, restore: stri
     }),
     ...(hardware.diskFormat === null ? [] : rootDisk(hardware.diskFormat)),
     // the last slots, in the order of their devices; what is plugged later takes those before them
-    ...volumeArguments(volumes, (at) => (bootVolume && at === 0 ? 'slot0' : `slot${slots - volumes.length + at}`)),
+    ...volumeArguments(volumes, (at) =>
+      bootVolume && at === 0 ? 'slot0' : `slot${slots - volumes.length + at}`,
+    ),
     ...nics,
     ...(restore === null ? [] : ['-loadvm', restore, '-S']),
   ];

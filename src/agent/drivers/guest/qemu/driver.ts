@@ -284,7 +284,10 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
     const power = powerOf(await statusOf(qmp));
     if (power !== 'running' && power !== 'paused') throw notRunning(id, 'suspended');
     if ((await attachedVolumes(qmp)).size > 0)
-      throw new DriverError('refused', `server ${id} has volumes and cannot be suspended; detach them, or pause it`);
+      throw new DriverError(
+        'refused',
+        `server ${id} has volumes and cannot be suspended; detach them, or pause it`,
+      );
     await qmp.execute('stop');
     try {
       await saveMemory(qmp, clock, id);

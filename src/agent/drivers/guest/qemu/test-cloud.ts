@@ -40,7 +40,10 @@ export type Cloud = {
   cloudId: string;
   driver(more?: Partial<QemuOptions>): GuestDriver;
   /** Writes an image and returns a spec that boots it. */
-  spec(overrides?: SpecOverrides, image?: { name: string; content: Buffer }): GuestSpec & { imagePath: string; body: { image: ImageRef } };
+  spec(
+    overrides?: SpecOverrides,
+    image?: { name: string; content: Buffer },
+  ): GuestSpec & { imagePath: string; body: { image: ImageRef } };
   leftovers(id: string): string[];
   cleanup(): Promise<void>;
 };

@@ -21,13 +21,21 @@ function nodesOf(layer: VolumeLayer, readOnly: boolean, backing: string | null):
   const access = { 'read-only': readOnly, 'auto-read-only': false, discard: 'unmap' };
   return [
     { 'node-name': fileNode(layer), driver: 'file', filename: layer.path, ...access },
-    { 'node-name': layer.id, driver: layer.format, file: fileNode(layer), ...access, ...(layer.format === 'qcow2' ? { backing } : {}) },
+    {
+      'node-name': layer.id,
+      driver: layer.format,
+      file: fileNode(layer),
+      ...access,
+      ...(layer.format === 'qcow2' ? { backing } : {}),
+    },
   ];
 }
 
 /** Every node of a chain, the lowest first; only the top is written to. */
 const chainNodes = (layers: readonly VolumeLayer[], readOnly: boolean): Node[] =>
-  layers.flatMap((layer, at) => nodesOf(layer, at > 0 || readOnly, layers[at + 1]?.id ?? null).toReversed()).toReversed();
+  layers
+    .flatMap((layer, at) => nodesOf(layer, at > 0 || readOnly, layers[at + 1]?.id ?? null).toReversed())
+    .toReversed();
 
 const deviceFields = (volume: VolumeHardware, slot: string): Record<string, unknown> => ({
   driver: 'virtio-blk-pci',
@@ -40,8 +48,15 @@ const deviceFields = (volume: VolumeHardware, slot: string): Record<string, unkn
 });
 
 /** `slots`: one for each volume. Layers that volumes share are opened once. */
-export function volumeArguments(volumes: readonly VolumeHardware[], slotOf: (at: number) => string): string[] {
-  const nodes = new Map(volumes.flatMap((volume) => chainNodes(volume.layers, volume.readOnly)).map((node) => [node['node-name'], node]));
+export function volumeArguments(
+  volumes: readonly VolumeHardware[],
+  slotOf: (at: number) => string,
+): string[] {
+  const nodes = new Map(
+    volumes
+      .flatMap((volume) => chainNodes(volume.layers, volume.readOnly))
+      .map((node) => [node['node-name'], node]),
+  );
   return [
     ...[...nodes.values()].flatMap((node) => ['-blockdev', JSON.stringify(node)]),
     ...volumes.flatMap((volume, at) => ['-device', JSON.stringify(deviceFields(volume, slotOf(at)))]),
@@ -50,7 +65,8 @@ export function volumeArguments(volumes: readonly VolumeHardware[], slotOf: (at:
 
 type Attached = { node: string; size: number };
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
 
 /** Volume id -> its top node and size, as QEMU has them. */
 export async function attachedVolumes(qmp: Qmp): Promise<Map<string, Attached>> {
@@ -66,7 +82,8 @@ export async function attachedVolumes(qmp: Qmp): Promise<Map<string, Attached>> 
   return found;
 }
 
-const detailOf = (error: unknown): string => (error instanceof DriverError ? `${error.message} ${error.detail}` : String(error));
+const detailOf = (error: unknown): string =>
+  error instanceof DriverError ? `${error.message} ${error.detail}` : String(error);
 
 async function addNodes(qmp: Qmp, nodes: readonly Node[]): Promise<void> {
   for (const node of nodes) {
@@ -88,7 +105,9 @@ async function deleteNodes(qmp: Qmp, names: readonly string[]): Promise<void> {
 async function freeSlots(qmp: Qmp): Promise<string[]> {
   const answer = await qmp.execute('qom-list', { path: '/machine/peripheral' });
   const names = (Array.isArray(answer) ? answer.filter(isRecord) : []).map((one) => String(one['name']));
-  return names.filter((name) => /^slot\d+$/.test(name)).sort((a, b) => Number(b.slice(4)) - Number(a.slice(4)));
+  return names
+    .filter((name) => /^slot\d+$/.test(name))
+    .sort((a, b) => Number(b.slice(4)) - Number(a.slice(4)));
 }
 
 async function plug(qmp: Qmp, volume: VolumeHardware): Promise<void> {
@@ -111,7 +130,9 @@ async function plug(qmp: Qmp, volume: VolumeHardware): Promise<void> {
 /** Nodes from this one down, as QEMU has them open. */
 async function openChain(qmp: Qmp, top: string): Promise<string[]> {
   const answer = await qmp.execute('query-named-block-nodes', { flat: true });
-  const known = new Set((Array.isArray(answer) ? answer.filter(isRecord) : []).map((one) => String(one['node-name'])));
+  const known = new Set(
+    (Array.isArray(answer) ? answer.filter(isRecord) : []).map((one) => String(one['node-name'])),
+  );
   // The backing files of a node are not named in the flat list; those of volumes are whatever is left unused.
   return [top, ...[...known].filter((name) => /^[li][a-z0-9]{10,29}$/.test(name) && name !== top)];
 }
@@ -120,17 +141,27 @@ async function unplug(qmp: Qmp, clock: Clock, volumeId: string, top: string): Pr
   const device = deviceOf(volumeId);
   const deadline = clock.now() + unplugMs;
   for (;;) {
-    const gone = qmp.waitFor(({ event, data }) => event === 'DEVICE_DELETED' && data['device'] === device, unplugEveryMs);
+    const gone = qmp.waitFor(
+      ({ event, data }) => event === 'DEVICE_DELETED' && data['device'] === device,
+      unplugEveryMs,
+    );
     // Refused while the guest thinks about the last request.
     await qmp.execute('device_del', { id: device }).catch(() => {});
     await gone;
     if (!(await attachedVolumes(qmp)).has(volumeId)) break;
     if (clock.now() > deadline || qmp.closed)
-      throw new DriverError('failed', 'the guest does not let go of the volume yet; unmount it there. It is asked again');
+      throw new DriverError(
+        'failed',
+        'the guest does not let go of the volume yet; unmount it there. It is asked again',
+      );
   }
   // Each layer can only go after what lies over it: as often as something went, the next may.
   const names = await openChain(qmp, top);
-  for (const _ of names) await deleteNodes(qmp, names.flatMap((name) => [name, `${name}-file`]));
+  for (const _ of names)
+    await deleteNodes(
+      qmp,
+      names.flatMap((name) => [name, `${name}-file`]),
+    );
 }
 
 /** The guest writes to the newest layer from now on, and sees the size that the volume has. */
@@ -139,9 +170,17 @@ async function follow(qmp: Qmp, volume: GuestVolume, now: Attached): Promise<voi
   if (top === undefined) return;
   if (now.node !== top.id) {
     if (!volume.layers.some((layer) => layer.id === now.node))
-      throw new DriverError('failed', 'the guest has the volume open in a state that is gone; stop and start the server', now.node);
+      throw new DriverError(
+        'failed',
+        'the guest has the volume open in a state that is gone; stop and start the server',
+        now.node,
+      );
     await addNodes(qmp, nodesOf(top, volume.readOnly, null));
-    if (volume.readOnly) throw new DriverError('failed', 'a volume that is attached read-only follows with the next start of its server');
+    if (volume.readOnly)
+      throw new DriverError(
+        'failed',
+        'a volume that is attached read-only follows with the next start of its server',
+      );
     await qmp.execute('blockdev-snapshot', { node: now.node, overlay: top.id });
   }
   if (now.size < volume.size) await qmp.execute('block_resize', { 'node-name': top.id, size: volume.size });
@@ -150,17 +189,30 @@ async function follow(qmp: Qmp, volume: GuestVolume, now: Attached): Promise<voi
 export async function syncVolumes(qmp: Qmp, clock: Clock, spec: GuestSpec): Promise<VolumeOutcome[]> {
   const wanted = new Set(spec.body.volumes.map((volume) => volume.volumeId));
   const outcomes: VolumeOutcome[] = [];
-  const attempt = async (id: string, had: boolean, work: () => Promise<void>, has: boolean): Promise<void> => {
+  const attempt = async (
+    id: string,
+    had: boolean,
+    work: () => Promise<void>,
+    has: boolean,
+  ): Promise<void> => {
     try {
       await work();
       outcomes.push({ id, attached: has, error: null });
     } catch (error) {
       if (qmp.closed) throw error;
-      outcomes.push({ id, attached: had, error: error instanceof DriverError ? `Volume ${id}: ${error.message}.` : `Volume ${id} cannot be attached.` });
+      outcomes.push({
+        id,
+        attached: had,
+        error:
+          error instanceof DriverError
+            ? `Volume ${id}: ${error.message}.`
+            : `Volume ${id} cannot be attached.`,
+      });
     }
   };
   const before = await attachedVolumes(qmp);
-  for (const [id, { node }] of before) if (!wanted.has(id)) await attempt(id, true, () => unplug(qmp, clock, id, node), false);
+  for (const [id, { node }] of before)
+    if (!wanted.has(id)) await attempt(id, true, () => unplug(qmp, clock, id, node), false);
   for (const volume of spec.volumes) {
     const now = before.get(volume.volumeId);
     if (now === undefined) await attempt(volume.volumeId, false, () => plug(qmp, volume), true);

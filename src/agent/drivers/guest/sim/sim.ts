@@ -13,7 +13,16 @@ export type SimGuest = {
   starts: number;
 };
 
-export type SimVerb = 'define' | 'start' | 'stop' | 'reboot' | 'pause' | 'resume' | 'suspend' | 'syncVolumes' | 'destroy';
+export type SimVerb =
+  | 'define'
+  | 'start'
+  | 'stop'
+  | 'reboot'
+  | 'pause'
+  | 'resume'
+  | 'suspend'
+  | 'syncVolumes'
+  | 'destroy';
 
 export type SimGuestHost = {
   clock: Clock;

@@ -28,7 +28,8 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
   const layersDir = join(dir, 'layers');
   const attachedDir = join(dir, 'attached');
   const pathOf = (layer: Layer): string => join(layersDir, `${layer.id}.${layer.format}`);
-  const full = (chain: readonly Layer[]): VolumeLayer[] => chain.map((layer) => ({ ...layer, path: pathOf(layer) }));
+  const full = (chain: readonly Layer[]): VolumeLayer[] =>
+    chain.map((layer) => ({ ...layer, path: pathOf(layer) }));
   let opened: Promise<void> | null = null;
   let tail: Promise<unknown> = Promise.resolve();
   /** Layers that a verb has made and no record names yet. */
@@ -65,10 +66,15 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
 
   /** Removes the layers that no record names. */
   async function sweep(): Promise<void> {
-    const named = new Set([...records.all('volume'), ...records.all('snapshot')].flatMap(([, record]) => record.chain.map((layer) => layer.id)));
+    const named = new Set(
+      [...records.all('volume'), ...records.all('snapshot')].flatMap(([, record]) =>
+        record.chain.map((layer) => layer.id),
+      ),
+    );
     for (const name of await readdir(layersDir)) {
       const id = name.split('.')[0] ?? '';
-      if (!named.has(id) && !young.has(id) && !inUse.has(id)) await rm(join(layersDir, name), { force: true });
+      if (!named.has(id) && !young.has(id) && !inUse.has(id))
+        await rm(join(layersDir, name), { force: true });
     }
   }
 
@@ -109,10 +115,15 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
     if (source.type === 'image') {
       const layer = await imageLayer(source);
       const size = await sizeOf({ ...layer, path: pathOf(layer) });
-      if (size > sizeGib * GIB) throw new DriverError('refused', `a volume of ${sizeGib} GiB is too small for image ${source.imageId}, whose disk has ${size} bytes`);
+      if (size > sizeGib * GIB)
+        throw new DriverError(
+          'refused',
+          `a volume of ${sizeGib} GiB is too small for image ${source.imageId}, whose disk has ${size} bytes`,
+        );
       return [layer];
     }
-    const from = source.type === 'snapshot' ? records.get('snapshot', source.id) : records.get('volume', source.id);
+    const from =
+      source.type === 'snapshot' ? records.get('snapshot', source.id) : records.get('volume', source.id);
     if (from === null) throw new DriverError('failed', `${source.type} ${source.id} is not on this host`);
     if (source.type === 'snapshot') return from.chain;
     return freeze(source.id);
@@ -122,40 +133,64 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
   async function freeze(volumeId: string): Promise<Layer[]> {
     const record = volume(volumeId);
     if (record.chain.length >= HARD_DEPTH)
-      throw new DriverError('failed', `volume ${volumeId} has ${record.chain.length} layers already; it is tried again when they have been merged`);
+      throw new DriverError(
+        'failed',
+        `volume ${volumeId} has ${record.chain.length} layers already; it is tried again when they have been merged`,
+      );
     const top = await newTop(record.sizeGib * GIB);
-    const writing = record.holder === null ? [] : [...record.writing, ...record.chain.slice(0, 1).map((layer) => layer.id)];
+    const writing =
+      record.holder === null ? [] : [...record.writing, ...record.chain.slice(0, 1).map((layer) => layer.id)];
     await records.put('volume', volumeId, { ...record, chain: [top, ...record.chain], writing });
     settle(top);
     return record.chain;
   }
 
-  const folderOf = (serverId: string, volumeId: string): string => join(attachedDir, `${serverId}_${volumeId}`);
+  const folderOf = (serverId: string, volumeId: string): string =>
+    join(attachedDir, `${serverId}_${volumeId}`);
 
   return {
     name: 'file',
     async probe() {
       await ready();
       const disk = await statfs(dir);
-      return { driver: 'file', totalGib: Math.floor((disk.bavail * disk.bsize) / GIB), capabilities: ['snapshot', 'clone', 'extend-attached', 'revert'] };
+      return {
+        driver: 'file',
+        totalGib: Math.floor((disk.bavail * disk.bsize) / GIB),
+        capabilities: ['snapshot', 'clone', 'extend-attached', 'revert'],
+      };
     },
     async list() {
       await ready();
-      return { volumes: records.all('volume').map(([id]) => id), snapshots: records.all('snapshot').map(([id]) => id) };
+      return {
+        volumes: records.all('volume').map(([id]) => id),
+        snapshots: records.all('snapshot').map(([id]) => id),
+      };
     },
     async get(id) {
       await ready();
       const record = records.get('volume', id);
       return record === null
         ? null
-        : { id, sizeGib: record.sizeGib, revertCount: record.revertCount, depth: record.chain.length, holder: record.holder?.serverId ?? null };
+        : {
+            id,
+            sizeGib: record.sizeGib,
+            revertCount: record.revertCount,
+            depth: record.chain.length,
+            holder: record.holder?.serverId ?? null,
+          };
     },
     create: (id, sizeGib, source) =>
       inTurn(`volume ${id} cannot be created`, async () => {
         if (records.get('volume', id) !== null) return;
         const base = await baseOf(source, sizeGib);
         const top = await newTop(sizeGib * GIB);
-        await records.put('volume', id, { sizeGib, chain: [top, ...base], revertCount: 0, writing: [], holder: null });
+        await records.put('volume', id, {
+          sizeGib,
+          chain: [top, ...base],
+          revertCount: 0,
+          writing: [],
+          holder: null,
+        });
         for (const layer of [top, ...base]) settle(layer);
       }),
     extend: (id, sizeGib) =>
@@ -171,7 +206,8 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
       inTurn(`volume ${id} cannot be removed`, async () => {
         const record = records.get('volume', id);
         if (record === null) return;
-        if (record.holder !== null) await rm(folderOf(record.holder.serverId, id), { recursive: true, force: true });
+        if (record.holder !== null)
+          await rm(folderOf(record.holder.serverId, id), { recursive: true, force: true });
         await records.remove('volume', id);
         await sweep();
       }),
@@ -195,9 +231,14 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
         if (record.revertCount >= count) return;
         const snapshot = records.get('snapshot', snapshotId);
         if (snapshot === null) throw new DriverError('failed', `snapshot ${snapshotId} is not on this host`);
-        if (record.holder !== null) throw new DriverError('failed', `volume ${volumeId} is in use; detach it first`);
+        if (record.holder !== null)
+          throw new DriverError('failed', `volume ${volumeId} is in use; detach it first`);
         const top = await newTop(record.sizeGib * GIB);
-        await records.put('volume', volumeId, { ...record, chain: [top, ...snapshot.chain], revertCount: count });
+        await records.put('volume', volumeId, {
+          ...record,
+          chain: [top, ...snapshot.chain],
+          revertCount: count,
+        });
         settle(top);
         await sweep();
       }),
@@ -206,9 +247,13 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
         const record = volume(volumeId);
         const { holder } = record;
         if (holder !== null && holder.serverId !== serverId)
-          throw new DriverError('failed', `volume ${volumeId} is still in use by server ${holder.serverId} on this host; it is tried again`);
+          throw new DriverError(
+            'failed',
+            `volume ${volumeId} is still in use by server ${holder.serverId} on this host; it is tried again`,
+          );
         // Said before anything is opened up, so that a crash never leaves an unknown user.
-        if (holder?.uid !== uid || holder.readOnly !== readOnly) await records.put('volume', volumeId, { ...record, holder: { serverId, uid, readOnly } });
+        if (holder?.uid !== uid || holder.readOnly !== readOnly)
+          await records.put('volume', volumeId, { ...record, holder: { serverId, uid, readOnly } });
         const folder = folderOf(serverId, volumeId);
         await mkdir(folder, { recursive: true, mode: 0o500 });
         await chown(folder, uid, 0);
@@ -223,8 +268,16 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
         }
         // The top was grown in the record while a guest held it that never ran again.
         const [top] = full(record.chain);
-        if (top !== undefined && holder === null && (await sizeOf(top)) < record.sizeGib * GIB) await growLayer(top, record.sizeGib * GIB);
-        return { layers: record.chain.map((layer) => ({ ...layer, path: join(folder, `${layer.id}.${layer.format}`) })), size: record.sizeGib * GIB, readOnly };
+        if (top !== undefined && holder === null && (await sizeOf(top)) < record.sizeGib * GIB)
+          await growLayer(top, record.sizeGib * GIB);
+        return {
+          layers: record.chain.map((layer) => ({
+            ...layer,
+            path: join(folder, `${layer.id}.${layer.format}`),
+          })),
+          size: record.sizeGib * GIB,
+          readOnly,
+        };
       }),
     settled: (volumeId, serverId, layerId) =>
       inTurn(`volume ${volumeId} cannot be settled`, async () => {
@@ -233,7 +286,10 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
         // Layers that were put over it since are written to by nobody yet.
         const at = record.chain.findIndex((layer) => layer.id === layerId);
         const above = new Set(record.chain.slice(0, Math.max(at, 0) + 1).map((layer) => layer.id));
-        await records.put('volume', volumeId, { ...record, writing: record.writing.filter((id) => above.has(id)) });
+        await records.put('volume', volumeId, {
+          ...record,
+          writing: record.writing.filter((id) => above.has(id)),
+        });
       }),
     release: (volumeId, serverId) =>
       inTurn(`volume ${volumeId} cannot be released`, async () => {
@@ -249,7 +305,9 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
       }),
     async heldBy(serverId) {
       await ready();
-      return records.all('volume').flatMap(([id, record]) => (record.holder?.serverId === serverId ? [id] : []));
+      return records
+        .all('volume')
+        .flatMap(([id, record]) => (record.holder?.serverId === serverId ? [id] : []));
     },
     async exportTo(kind, id, format, path) {
       await ready();
@@ -261,10 +319,15 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
       await ready();
       let shortened = 0;
       for (const kind of ['volume', 'snapshot'] as const)
-        for (const [id, record] of records.all(kind)) if (record.chain.length > maxDepth && (await shorten(kind, id))) shortened += 1;
+        for (const [id, record] of records.all(kind))
+          if (record.chain.length > maxDepth && (await shorten(kind, id))) shortened += 1;
       return shortened;
     },
-    close: () => tail.then(() => {}, () => {}),
+    close: () =>
+      tail.then(
+        () => {},
+        () => {},
+      ),
   };
 
   /** Keeps the layers while something long reads them. */
@@ -294,14 +357,18 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
     const merged: Layer = { id: newLayerId(), format: 'qcow2' };
     young.add(merged.id);
     try {
-      await reading(frozen, `${kind} ${id} cannot be shortened`, () => copyChain(full(frozen), 'qcow2', pathOf(merged)));
+      await reading(frozen, `${kind} ${id} cannot be shortened`, () =>
+        copyChain(full(frozen), 'qcow2', pathOf(merged)),
+      );
       await chmod(pathOf(merged), 0o444);
       return await inTurn(`${kind} ${id} cannot be shortened`, async () => {
         const now = records.get(kind, id);
         // Frozen further meanwhile: what was merged still lies below.
         const at = now?.chain.findIndex((layer) => layer.id === first.id) ?? -1;
-        const same = now !== null && at >= 0 && JSON.stringify(now.chain.slice(at)) === JSON.stringify(frozen);
-        if (same) await records.put(kind, id, { ...now, chain: [...now.chain.slice(0, at), merged] } as never);
+        const same =
+          now !== null && at >= 0 && JSON.stringify(now.chain.slice(at)) === JSON.stringify(frozen);
+        if (same)
+          await records.put(kind, id, { ...now, chain: [...now.chain.slice(0, at), merged] } as never);
         young.delete(merged.id);
         await sweep();
         return same;
@@ -309,7 +376,10 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
     } catch (error) {
       young.delete(merged.id);
       await rm(pathOf(merged), { force: true });
-      log.warn({ kind, id, error: String(error) }, 'a chain of volume layers was not shortened; tried again later');
+      log.warn(
+        { kind, id, error: String(error) },
+        'a chain of volume layers was not shortened; tried again later',
+      );
       return false;
     }
   }

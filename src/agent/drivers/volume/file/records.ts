@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 
-const Layer = Type.Object({ id: Type.String({ pattern: '^[a-z][a-z0-9]{1,29}$' }), format: Type.Union([Type.Literal('raw'), Type.Literal('qcow2')]) });
+const Layer = Type.Object({
+  id: Type.String({ pattern: '^[a-z][a-z0-9]{1,29}$' }),
+  format: Type.Union([Type.Literal('raw'), Type.Literal('qcow2')]),
+});
 export type Layer = Static<typeof Layer>;
 const VolumeRecord = Type.Object({
   sizeGib: Type.Integer(),
@@ -14,10 +17,17 @@ const VolumeRecord = Type.Object({
   revertCount: Type.Integer(),
   /** Layers below the top that the guest of the holder may still write to. */
   writing: Type.Array(Type.String()),
-  holder: Type.Union([Type.Null(), Type.Object({ serverId: Type.String(), uid: Type.Integer(), readOnly: Type.Boolean() })]),
+  holder: Type.Union([
+    Type.Null(),
+    Type.Object({ serverId: Type.String(), uid: Type.Integer(), readOnly: Type.Boolean() }),
+  ]),
 });
 export type VolumeRecord = Static<typeof VolumeRecord>;
-const SnapshotRecord = Type.Object({ volumeId: Type.String(), sizeGib: Type.Integer(), chain: Type.Array(Layer, { minItems: 1 }) });
+const SnapshotRecord = Type.Object({
+  volumeId: Type.String(),
+  sizeGib: Type.Integer(),
+  chain: Type.Array(Layer, { minItems: 1 }),
+});
 export type SnapshotRecord = Static<typeof SnapshotRecord>;
 
 const checks = { volume: Compile(VolumeRecord), snapshot: Compile(SnapshotRecord) };

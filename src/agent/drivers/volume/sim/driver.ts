@@ -2,7 +2,13 @@
 import { DriverError } from '../../errors.ts';
 import { GIB, type VolumeDriver, type VolumeSource, type VolumeState } from '../driver.ts';
 
-export type SimVolume = { sizeGib: number; content: string; revertCount: number; holder: string | null; readOnly: boolean };
+export type SimVolume = {
+  sizeGib: number;
+  content: string;
+  revertCount: number;
+  holder: string | null;
+  readOnly: boolean;
+};
 
 export type SimVolumeHost = {
   volumes: Map<string, SimVolume>;
@@ -11,7 +17,11 @@ export type SimVolumeHost = {
   broken: string[];
 };
 
-export const createSimVolumeHost = (): SimVolumeHost => ({ volumes: new Map(), snapshots: new Map(), broken: [] });
+export const createSimVolumeHost = (): SimVolumeHost => ({
+  volumes: new Map(),
+  snapshots: new Map(),
+  broken: [],
+});
 
 export function createSimVolumeDriver(host: SimVolumeHost): VolumeDriver {
   const volume = (id: string): SimVolume => {
@@ -23,20 +33,38 @@ export function createSimVolumeDriver(host: SimVolumeHost): VolumeDriver {
     if (source.type === 'empty') return '';
     if (source.type === 'image') return `image ${source.imageId}`;
     const from = source.type === 'volume' ? host.volumes.get(source.id) : host.snapshots.get(source.id);
-    if (from === undefined) throw new DriverError('failed', `${source.type} ${source.id} is not on this host`);
+    if (from === undefined)
+      throw new DriverError('failed', `${source.type} ${source.id} is not on this host`);
     return from.content;
   };
-  const view = (id: string, of: SimVolume): VolumeState => ({ id, sizeGib: of.sizeGib, revertCount: of.revertCount, depth: 1, holder: of.holder });
+  const view = (id: string, of: SimVolume): VolumeState => ({
+    id,
+    sizeGib: of.sizeGib,
+    revertCount: of.revertCount,
+    depth: 1,
+    holder: of.holder,
+  });
   return {
     name: 'sim',
-    probe: async () => ({ driver: 'sim', totalGib: 1_000_000, capabilities: ['snapshot', 'clone', 'extend-attached', 'revert'] }),
+    probe: async () => ({
+      driver: 'sim',
+      totalGib: 1_000_000,
+      capabilities: ['snapshot', 'clone', 'extend-attached', 'revert'],
+    }),
     list: async () => ({ volumes: [...host.volumes.keys()], snapshots: [...host.snapshots.keys()] }),
     get: async (id) => {
       const found = host.volumes.get(id);
       return found === undefined ? null : view(id, found);
     },
     async create(id, sizeGib, source) {
-      if (!host.volumes.has(id)) host.volumes.set(id, { sizeGib, content: contentOf(source), revertCount: 0, holder: null, readOnly: false });
+      if (!host.volumes.has(id))
+        host.volumes.set(id, {
+          sizeGib,
+          content: contentOf(source),
+          revertCount: 0,
+          holder: null,
+          readOnly: false,
+        });
     },
     async extend(id, sizeGib) {
       const found = volume(id);
@@ -54,24 +82,33 @@ export function createSimVolumeDriver(host: SimVolumeHost): VolumeDriver {
     async revert(volumeId, snapshotId, count) {
       const found = volume(volumeId);
       if (found.revertCount >= count) return;
-      if (found.holder !== null) throw new DriverError('failed', `volume ${volumeId} is in use; detach it first`);
+      if (found.holder !== null)
+        throw new DriverError('failed', `volume ${volumeId} is in use; detach it first`);
       found.content = contentOf({ type: 'snapshot', id: snapshotId });
       found.revertCount = count;
     },
     async hold(volumeId, serverId, _uid, readOnly) {
       const found = volume(volumeId);
       if (found.holder !== null && found.holder !== serverId)
-        throw new DriverError('failed', `volume ${volumeId} is still in use by server ${found.holder} on this host; it is tried again`);
+        throw new DriverError(
+          'failed',
+          `volume ${volumeId} is still in use by server ${found.holder} on this host; it is tried again`,
+        );
       found.holder = serverId;
       found.readOnly = readOnly;
-      return { layers: [{ id: 'l0', path: `/simulated/${volumeId}`, format: 'raw' }], size: found.sizeGib * GIB, readOnly };
+      return {
+        layers: [{ id: 'l0', path: `/simulated/${volumeId}`, format: 'raw' }],
+        size: found.sizeGib * GIB,
+        readOnly,
+      };
     },
     settled: async () => {},
     async release(volumeId, serverId) {
       const found = host.volumes.get(volumeId);
       if (found?.holder === serverId) found.holder = null;
     },
-    heldBy: async (serverId) => [...host.volumes].flatMap(([id, one]) => (one.holder === serverId ? [id] : [])),
+    heldBy: async (serverId) =>
+      [...host.volumes].flatMap(([id, one]) => (one.holder === serverId ? [id] : [])),
     exportTo: async () => {
       throw new DriverError('unavailable', 'simulated volumes have no content to read');
     },
