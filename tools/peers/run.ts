@@ -30,12 +30,18 @@ const required = (): string[] =>
     .flatMap((file) => readFileSync(join(HERE, 'lists', file), 'utf8').split('\n'))
     .filter((line) => line !== '');
 
-const lastLine = (text: string): string =>
-  text
-    .trimEnd()
-    .split('\n')
-    .findLast((line) => line.trim() !== '')
-    ?.trim() ?? '';
+/** What a traceback ends with: the exception and its message, without the frames. */
+const ending = (text: string): string => {
+  const lines = text.trim().split('\n');
+  const end = lines.findLastIndex((line) => line.startsWith('  File ') || line.startsWith('    '));
+  return (
+    lines
+      .slice(end + 1)
+      .join(' ')
+      .trim() ||
+    (lines.at(-1) ?? '')
+  );
+};
 
 const count = (results: Result[], status: Result['status']): number =>
   results.filter((one) => one.status === status).length;
@@ -79,7 +85,7 @@ async function runTests(ids: string[], work: string, env: NodeJS.ProcessEnv): Pr
     result.name = bareName(result.name);
     results.push(result);
     console.log(
-      `${result.status.padEnd(7)} ${result.seconds.toFixed(1).padStart(6)} s  ${result.name}${result.status === 'passed' ? '' : `  ${lastLine(result.message).slice(0, 300)}`}`,
+      `${result.status.padEnd(7)} ${result.seconds.toFixed(1).padStart(6)} s  ${result.name}${result.status === 'passed' ? '' : `  ${ending(result.message).slice(0, 300)}`}`,
     );
   }
   await ended;
@@ -148,7 +154,7 @@ function summarize(results: Result[]): boolean {
   const healed = results.filter((one) => one.status === 'passed' && known.has(one.name));
   const skipped: Outcome[] = results
     .filter((one) => one.status === 'skipped')
-    .map((one) => ({ file: '', name: one.name, message: lastLine(one.message) || 'no reason given' }));
+    .map((one) => ({ file: '', name: one.name, message: ending(one.message) || 'no reason given' }));
   for (const one of failures) {
     const reason = known.get(one.name);
     if (reason !== undefined) skipped.push({ file: '', name: one.name, message: `known failure: ${reason}` });
@@ -169,7 +175,7 @@ function summarize(results: Result[]): boolean {
     const failedOutcomes = fresh.map((one): Outcome => ({
       file: '',
       name: one.name,
-      message: lastLine(one.message),
+      message: ending(one.message),
     }));
     writeFileSync(
       join(directory, 'peers.tests.json'),

@@ -35,6 +35,8 @@ import { claimPorts } from './server-ports/claim.ts';
 import { portsOf } from './server-ports/read.ts';
 import { insertSubnet, subnets } from './subnets/subnets.ts';
 import { subnetMigration } from './subnets/table.ts';
+import { subnetPools } from './subnet-pools/subnet-pools.ts';
+import { subnetPoolMigration } from './subnet-pools/table.ts';
 
 /** What a server asks for, one entry an interface. */
 export type PortRequest =
@@ -119,6 +121,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         ...discoveryRoutes,
         ...collectionRoutes(networks),
         ...collectionRoutes(subnets),
+        ...collectionRoutes(subnetPools),
         ...collectionRoutes(portsCollection(serversChanged)),
         ...collectionRoutes(securityGroups),
         ...collectionRoutes(securityGroupRules),

@@ -175,6 +175,13 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
           https: { cert: options.tls.cert, key: options.tls.key, minVersion: 'TLSv1.2' },
         }) as unknown as FastifyInstance);
 
+  // What is sent to an address that does not exist is not read: the answer is 404 whatever it is.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume();
+    done(null);
+  });
+
   // Declared as functions: the framework is given them before it exists.
   function faultOf(url: string): Fault {
     const path = (url.split('?')[0] ?? '').replace(/\/{2,}/g, '/');
@@ -214,7 +221,8 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
       .send(body);
   }
 
-  const serve = (service: Service, candidates: readonly Compiled[]) => {
+  /** `hasItems`: the same address with one more segment is the address of one object. */
+  const serve = (service: Service, candidates: readonly Compiled[], hasItems: boolean) => {
     const isPublic = candidates.every((route) => route.rule.anyOf.some((rule) => rule.who === 'anyone'));
     const versions = service.microversions;
     return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
@@ -253,7 +261,9 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
             `This resource is not known at microversion ${microversion}; it is at ${route.since ?? route.until}.`,
           );
         }
-        if (route === undefined) throw notFound('Resource', request.url);
+        // `/servers/` names the server whose id is empty, not all of them.
+        if (route === undefined || (hasItems && (request.url.split('?')[0] ?? '').endsWith('/')))
+          throw notFound('Resource', request.url);
         if (!allows(route.rule, actor, null))
           throw forbidden(`Policy does not allow ${route.policy} to be performed by this user.`);
         const params = request.params as Record<string, string>;
@@ -340,7 +350,11 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
             scope.route({
               method: headToo ? ['GET', 'HEAD'] : [first.method],
               url: prefix + first.path,
-              handler: serve(service, group),
+              handler: serve(
+                service,
+                group,
+                groups.has(`${first.method} ${first.path.replace(/:[a-z_]+/g, ':')}/:`),
+              ),
               errorHandler: (error, request, reply) => void fail(request, reply, error, service.fault),
               config: { label: `${service.name} ${first.method} ${first.path}` },
             });

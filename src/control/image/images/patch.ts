@@ -4,17 +4,35 @@ import { Type, type Static } from 'typebox';
 import { badRequest, conflict, forbidden } from '../../../kernel/errors.ts';
 import { MAX_PROPERTIES, propertyName, READ_ONLY, STANDARD } from './wire.ts';
 
+const path = Type.String({ minLength: 2, maxLength: 300, pattern: '^/[^\\x00-\\x1f\\x7f]+$' });
+
 export const PatchBody = Type.Array(
   Type.Object(
     {
       op: Type.Union([Type.Literal('add'), Type.Literal('replace'), Type.Literal('remove')]),
-      path: Type.String({ minLength: 2, maxLength: 300, pattern: '^/[^\\x00-\\x1f\\x7f]+$' }),
+      path,
       value: Type.Optional(Type.Unknown()),
     },
     { additionalProperties: false },
   ),
   { maxItems: 256 },
 );
+
+/** Content type `application/openstack-images-v2.0-json-patch` names the operation by the key: `{"replace": "/name", "value": ...}`. */
+const OldPatch = Type.Array(
+  Type.Union((['add', 'replace', 'remove'] as const).map((op) => Type.Object({ [op]: path, value: Type.Optional(Type.Unknown()) }, { additionalProperties: false }))),
+  { maxItems: 256 },
+);
+export const AnyPatchBody = Type.Union([PatchBody, OldPatch]);
+
+/** Either form as the newer one. */
+export const patchOf = (body: readonly object[]): Static<typeof PatchBody> =>
+  body.map((one) => {
+    if ('op' in one) return one as Static<typeof PatchBody>[number];
+    const { value, ...rest } = one as { value?: unknown };
+    const [op = 'replace', target = ''] = Object.entries(rest)[0] as ['add' | 'replace' | 'remove', string];
+    return { op, path: target, ...(value === undefined ? {} : { value }) };
+  });
 
 export type Attributes = Record<string, unknown>;
 

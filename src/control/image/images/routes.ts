@@ -7,7 +7,7 @@ import type { Policies } from '../../../kernel/policy.ts';
 import { isAdmin, projectOf, rules } from '../../../kernel/policy.ts';
 import { integer, text } from '../../../kernel/schema.ts';
 import type { Contents } from './content.ts';
-import { PatchBody } from './patch.ts';
+import { AnyPatchBody, patchOf } from './patch.ts';
 import { createImage, deleteImage, readImage, setActive, setTag, updateImage } from './service.ts';
 import { CONTAINER_FORMATS, CreateImage, DISK_FORMATS, imageView } from './wire.ts';
 
@@ -165,7 +165,7 @@ export function imageRoutes(contents: Contents): readonly Route[] {
       ids: { image_id: 'image' },
       policy: 'image:images:update',
       summary: 'Change an image by JSON patch',
-      body: PatchBody,
+      body: AnyPatchBody,
       async handler({ ctx, params, body, headers }) {
         if (
           !/^application\/(openstack-images-v2\.[01]-json-patch|json)/.test(
@@ -177,7 +177,7 @@ export function imageRoutes(contents: Contents): readonly Route[] {
             'UnsupportedMediaType',
             'The content type must be application/openstack-images-v2.1-json-patch.',
           );
-        return { body: imageView(await updateImage(ctx, params.image_id, body)) };
+        return { body: imageView(await updateImage(ctx, params.image_id, patchOf(body))) };
       },
     }),
     route({

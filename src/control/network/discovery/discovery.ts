@@ -39,6 +39,8 @@ const extensions = [
   ['provider', 'Provider Network', 'Expose mapping of virtual networks to physical networks.'],
   ['net-mtu', 'Network MTU', 'Provides MTU attribute for a network resource.'],
   ['net-mtu-writable', 'Network MTU (writable)', 'Provides a writable MTU attribute for a network resource.'],
+  ['subnet_allocation', 'Subnet Allocation', 'Enables allocation of subnets from a subnet pool.'],
+  ['default-subnetpools', 'Default Subnetpools', 'Provides ability to mark and use a subnetpool as the default.'],
   ['quotas', 'Quota management support', 'Expose functions for quotas management per project.'],
   [
     'quota_details',

@@ -281,6 +281,16 @@ const changeWith =
     });
   };
 
+/** A router may get another address on the subnets that its interface serves; what else the cloud made keeps its own. */
+async function refuseMove(tx: Tx, row: PortRow, asked: readonly FixedIpRequest[]): Promise<void> {
+  const held = await tx.selectFrom('ip_allocations').select('subnet_id').where('port_id', '=', row.id).execute();
+  const subnets = await subnetsOf(tx, [row.network_id]);
+  const before = held.map((one) => one.subnet_id).sort().join();
+  const after = asked.map((wish) => subnetFor(row.network_id, subnets, wish).id).sort().join();
+  if (row.device_owner !== 'network:router_interface' || before !== after)
+    throw conflict(`Port ${row.id} cannot be changed directly via the port API: its addresses follow from what it serves (${row.device_owner}).`, 'ServicePortInUse');
+}
+
 /** A port that a server, a router or DHCP has cannot be given to somebody else under them. */
 function checkDevice(row: PortRow, input: PortUpdate): void {
   const differs =

@@ -11,6 +11,7 @@ import { idOf, integer, strict } from '../../../kernel/schema.ts';
 export const quotaDefaults = {
   network: 100,
   subnet: 100,
+  subnetpool: 100,
   port: 500,
   router: 10,
   floatingip: 50,

@@ -7,7 +7,7 @@ import { badRequest, conflict, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
-import { idOf, strict, text } from '../../../kernel/schema.ts';
+import { idOf, nullable, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
 import { claimQuota, disallowed, ownerOf } from '../faults.ts';
 import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
@@ -29,7 +29,9 @@ const changeable = {
 };
 const routerUpdate = strict({
   ...changeable,
-  routes: Type.Optional(Type.Array(strict({ destination: text(49), nexthop: text(49) }), { maxItems: 64 })),
+  routes: Type.Optional(
+    nullable(Type.Array(strict({ destination: text(49), nexthop: text(49) }), { maxItems: 64 })),
+  ),
 });
 const routerCreate = strict({
   ...changeable,
@@ -201,7 +203,7 @@ async function change(ctx: Ctx, id: string, input: Static<typeof routerUpdate>):
           external_network_id: gateway === null ? row.external_network_id : gateway.external_network_id,
           gateway_port_id: gateway === null ? row.gateway_port_id : gateway.gateway_port_id,
           enable_snat: gateway === null ? row.enable_snat : gateway.enable_snat,
-          routes: input.routes === undefined ? row.routes : await routesFor(tx, row, input.routes),
+          routes: input.routes === undefined ? row.routes : await routesFor(tx, row, input.routes ?? []),
           ...touched(ctx, row),
         })
         .where('id', '=', id)

@@ -20,8 +20,9 @@ const ruleCreate = strict({
   direction: Type.Union([Type.Literal('ingress'), Type.Literal('egress')]),
   ethertype: Type.Optional(nullable(text(16))),
   protocol: Type.Optional(nullable(Type.Union([text(32), integer(0, 255)]))),
-  port_range_min: Type.Optional(nullable(integer(-1, 65535))),
-  port_range_max: Type.Optional(nullable(integer(-1, 65535))),
+  // Which values make sense depends on the protocol: rules.ts says so in Neutron's words.
+  port_range_min: Type.Optional(nullable(integer(-65536, 65536 * 2))),
+  port_range_max: Type.Optional(nullable(integer(-65536, 65536 * 2))),
   remote_ip_prefix: Type.Optional(nullable(text(64))),
   remote_group_id: Type.Optional(nullable(idOf('security-group'))),
   remote_address_group_id: Type.Optional(Type.Null()),

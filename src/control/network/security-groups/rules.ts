@@ -96,17 +96,17 @@ function checkPorts(
       `Invalid protocol ${protocol} for port range, only supported for TCP, UDP, UDPLITE, SCTP and DCCP.`,
       'SecurityGroupInvalidProtocolForPort',
     );
+  for (const value of [min, max])
+    if (value !== null && (value < 1 || value > 65535))
+      throw badRequest(
+        `Invalid value for port ${value}. It must be 1 to 65535.`,
+        'SecurityGroupInvalidPortValue',
+      );
   if (min === null || max === null || min > max)
     throw badRequest(
       'For TCP/UDP protocols, port_range_min must be <= port_range_max, and both must be given.',
       'SecurityGroupInvalidPortRange',
     );
-  for (const value of [min, max])
-    if (value < 1 || value > 65535)
-      throw badRequest(
-        `Invalid value for port ${value}. It must be 1 to 65535.`,
-        'SecurityGroupInvalidPortValue',
-      );
 }
 
 /** The rule as it is kept; throws Neutron's 400 when it is not valid. */

@@ -47,12 +47,15 @@ const subnetCreate = strict({
   ...changeable,
   network_id: idOf('network'),
   ip_version: Type.Union([Type.Literal(4), Type.Literal(6), Type.Literal('4'), Type.Literal('6')]),
-  cidr: ipText,
+  cidr: Type.Optional(nullable(ipText)),
+  /** Of a subnet whose CIDR comes from a pool. */
+  prefixlen: Type.Optional(Type.Union([Type.Integer({ minimum: 1, maximum: 128 }), Type.String({ pattern: '^[0-9]{1,3}$' })])),
   project_id: Type.Optional(idOf('project')),
   tenant_id: Type.Optional(idOf('project')),
   ipv6_ra_mode: Type.Optional(nullable(mode)),
   ipv6_address_mode: Type.Optional(nullable(mode)),
-  subnetpool_id: Type.Optional(Type.Null()),
+  subnetpool_id: Type.Optional(nullable(idOf('subnet-pool'))),
+  use_default_subnetpool: Type.Optional(Type.Boolean()),
 });
 
 const list: ListSpec = {
@@ -70,6 +73,7 @@ const list: ListSpec = {
     enable_dhcp: { by: 'boolean', column: 'subnets.enable_dhcp' },
     ipv6_ra_mode: { by: 'text', column: 'subnets.ipv6_ra_mode' },
     ipv6_address_mode: { by: 'text', column: 'subnets.ipv6_address_mode' },
+    subnetpool_id: { by: 'text', column: 'subnets.subnetpool_id', ref: 'subnet-pool' },
   },
   sortable: {
     ...standardSort,
@@ -132,7 +136,7 @@ export const subnetView = (row: SubnetRow, tags: readonly string[]): object => (
   host_routes: JSON.parse(row.host_routes) as unknown,
   ipv6_ra_mode: row.ipv6_ra_mode === '' ? null : row.ipv6_ra_mode,
   ipv6_address_mode: row.ipv6_address_mode === '' ? null : row.ipv6_address_mode,
-  subnetpool_id: null,
+  subnetpool_id: row.subnetpool_id === '' ? null : row.subnetpool_id,
   service_types: [],
   description: row.description,
   tags,
@@ -165,13 +169,24 @@ async function refuseOverlap(tx: Tx, networkId: string, cidr: Cidr): Promise<voi
     );
 }
 
+/** What was asked for, or what a pool has. */
+async function cidrFor(tx: Tx, ctx: Ctx, projectId: string, poolId: string, input: Static<typeof subnetCreate>): Promise<string> {
+  const cidr = input.cidr ?? null;
+  const prefixlen = input.prefixlen === undefined ? null : Number(input.prefixlen);
+  if (cidr !== null && prefixlen !== null) throw badRequest('cidr and prefixlen must not be supplied together.', 'HTTPBadRequest');
+  if (poolId !== '') return takeFromPool(tx, ctx, { poolId, cidr, prefixlen, ipVersion: Number(input.ip_version), projectId });
+  if (cidr === null) throw badRequest('a subnetpool must be specified in the absence of a cidr.', 'BadRequest');
+  return cidr;
+}
+
 export async function insertSubnet(
   tx: Tx,
   ctx: Ctx,
   projectId: string,
   input: Static<typeof subnetCreate>,
 ): Promise<string> {
-  const cidr = checkCidr(input.cidr, Number(input.ip_version));
+  const poolId = input.use_default_subnetpool === true ? await defaultPool(tx, Number(input.ip_version)) : (input.subnetpool_id ?? '');
+  const cidr = checkCidr(await cidrFor(tx, ctx, projectId, poolId, input), Number(input.ip_version));
   const dhcp = input.enable_dhcp ?? true;
   checkDhcp(cidr, dhcp);
   checkIpv6Modes(cidr, dhcp, input.ipv6_ra_mode ?? '', input.ipv6_address_mode ?? '');
@@ -190,6 +205,7 @@ export async function insertSubnet(
     host_routes: JSON.stringify(checkRoutes(input.host_routes ?? [], 'host_routes')),
     ipv6_ra_mode: input.ipv6_ra_mode ?? '',
     ipv6_address_mode: input.ipv6_address_mode ?? '',
+    subnetpool_id: poolId,
   };
   await tx.insertInto('subnets').values(row).execute();
   await resetFreeAddresses(tx, row);
@@ -213,7 +229,7 @@ async function make(ctx: Ctx, inputs: Static<typeof subnetCreate>[]): Promise<st
       }
       return ids;
     },
-    { locks: [...owners.map(quotaLock), ...inputs.map((input) => subnetsLock(input.network_id))] },
+    { locks: [...owners.map(quotaLock), ...inputs.flatMap((input) => [subnetsLock(input.network_id), poolLock(input.subnetpool_id ?? '')])] },
   );
 }
 

@@ -18,6 +18,8 @@ export type SubnetRow = StandardColumns & {
   /** '' : not set. */
   ipv6_ra_mode: string;
   ipv6_address_mode: string;
+  /** '' : its CIDR was given. */
+  subnetpool_id: string;
 };
 
 declare module '../../../kernel/db/index.ts' {
