@@ -70,7 +70,9 @@ export function boundDatabase(real: SqliteDatabase, boundary: Boundary): Databas
   boundary.onKill(() => real.abandon());
   return {
     engine: real.engine,
-    read: queriesOver(real.engine, (query): Promise<QueryResult<unknown>> => boundary.around('read', () => real.read.executeQuery(query))),
+    read: queriesOver(real.engine, (query): Promise<QueryResult<unknown>> =>
+      boundary.around('read', () => real.read.executeQuery(query)),
+    ),
     tx<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
       return boundary.around('tx', () =>
         real.tx(async (tx) => {

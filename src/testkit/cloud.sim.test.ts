@@ -32,24 +32,41 @@ async function ask(cloud: World, method: string, url: string, body?: unknown): P
 async function networkOf(cloud: World, cidr = '10.0.0.0/16'): Promise<string> {
   const made = await ask(cloud, 'POST', '/network/v2.0/networks', { network: { name: 'net' } });
   const { id } = (made.json as { network: { id: string } }).network;
-  const subnet = await ask(cloud, 'POST', '/network/v2.0/subnets', { subnet: { network_id: id, cidr, ip_version: 4 } });
+  const subnet = await ask(cloud, 'POST', '/network/v2.0/subnets', {
+    subnet: { network_id: id, cidr, ip_version: 4 },
+  });
   expect([made.status, subnet.status]).toEqual([201, 201]);
   return id;
 }
 
 const serverBody = (cloud: World, name: string, networkId: string, more: object = {}): object => ({
-  server: { name, imageRef: cloud.given.images.vm, flavorRef: cloud.given.flavorId, networks: [{ uuid: networkId }], ...more },
+  server: {
+    name,
+    imageRef: cloud.given.images.vm,
+    flavorRef: cloud.given.flavorId,
+    networks: [{ uuid: networkId }],
+    ...more,
+  },
 });
 const create = (cloud: World, name: string, networkId: string, more: object = {}): Promise<Answer | null> =>
   cloud.call('demo', 'POST', '/compute/v2.1/servers', serverBody(cloud, name, networkId, more));
-const idOf = (answer: Answer | null): string => (answer?.json as { server: { id: string } }).server.id;
+function idOf(answer: Answer | null | undefined): string {
+  if (answer?.status !== 202) throw new Error(`the server was not accepted: ${answer?.text}`);
+  return (answer.json as { server: { id: string } }).server.id;
+}
 const many = (cloud: World, count: number, networkId: string): Promise<(Answer | null)[]> =>
-  cloud.during(Promise.all(Array.from({ length: count }, (_, at) => create(cloud, `server-${at}`, networkId))));
+  cloud.during(
+    Promise.all(Array.from({ length: count }, (_, at) => create(cloud, `server-${at}`, networkId))),
+  );
 const servers = (cloud: World) => cloud.read().selectFrom('servers').selectAll().execute();
 
 test('the same seed gives the same history twice, crashes and faults included', async () => {
   const history = async (seed: number): Promise<string[]> => {
-    const cloud = await cloudOf({ seed, quotas: unlimited, faults: { driver: 0.04, slow: 0.1, link: 0.04, repeated: 0.05, deaf: 0.1, yields: 0.02 } });
+    const cloud = await cloudOf({
+      seed,
+      quotas: unlimited,
+      faults: { driver: 0.04, slow: 0.1, link: 0.04, repeated: 0.05, deaf: 0.1, yields: 0.02 },
+    });
     const scenario = createScenario(cloud, { servers: 20, misfortune: true });
     cloud.crashAt(700, 1500);
     await cloud.during(scenario.run());
@@ -80,10 +97,18 @@ test('one item that its host refuses stops no other item of that host', async ()
   const network = await networkOf(cloud);
   const [host] = cloud.hosts;
   if (host === undefined) throw new Error('there is no host');
-  const badGroup = await ask(cloud, 'POST', '/network/v2.0/security-groups', { security_group: { name: 'bad' } });
+  const badGroup = await ask(cloud, 'POST', '/network/v2.0/security-groups', {
+    security_group: { name: 'bad' },
+  });
   const groupId = (badGroup.json as { security_group: { id: string } }).security_group.id;
-  host.network.fail = (verb, id) => (verb === 'ensureSecurityGroup' && id === groupId ? new DriverError('failed', 'This group fails in the simulation.') : null);
-  host.guests.fail = (step, id) => (step === 'start' && host.guests.guests.get(id)?.spec.body.name === 'refused' ? new DriverError('refused', 'This guest is refused in the simulation.') : null);
+  host.network.fail = (verb, id) =>
+    verb === 'ensureSecurityGroup' && id === groupId
+      ? new DriverError('failed', 'This group fails in the simulation.')
+      : null;
+  host.guests.fail = (step, id) =>
+    step === 'start' && host.guests.guests.get(id)?.spec.body.name === 'refused'
+      ? new DriverError('refused', 'This guest is refused in the simulation.')
+      : null;
   await cloud.during(
     Promise.all([
       create(cloud, 'refused', network),
@@ -94,7 +119,10 @@ test('one item that its host refuses stops no other item of that host', async ()
   await cloud.advance(120_000);
   const states = new Map((await servers(cloud)).map((row) => [row.name, row]));
   for (let at = 0; at < 10; at += 1) expect(states.get(`good-${at}`)?.status).toBe('ACTIVE');
-  expect(states.get('refused')).toMatchObject({ status: 'ERROR', error: 'This guest is refused in the simulation.' });
+  expect(states.get('refused')).toMatchObject({
+    status: 'ERROR',
+    error: 'This guest is refused in the simulation.',
+  });
   expect(states.get('behind-the-bad-group')?.status).not.toBe('ACTIVE');
   // Healed from outside, the rest follows by itself.
   delete host.network.fail;
@@ -107,10 +135,14 @@ test('a host that reboots while control is away brings its guests and networks b
   const network = await networkOf(cloud);
   const answers = await many(cloud, 12, network);
   await cloud.settle();
-  const stopped = idOf(answers[0] ?? null);
+  const stopped = idOf(answers[0]);
   await ask(cloud, 'POST', `/compute/v2.1/servers/${stopped}/action`, { 'os-stop': null });
   await cloud.settle();
-  const before = cloud.hosts.map((host) => ({ running: [...incarnationsOf(host).keys()].sort(), ports: [...host.network.ports.keys()].sort(), networks: host.network.networks.size }));
+  const before = cloud.hosts.map((host) => ({
+    running: [...incarnationsOf(host).keys()].sort(),
+    ports: [...host.network.ports.keys()].sort(),
+    networks: host.network.networks.size,
+  }));
   expect(before.flatMap((one) => one.running)).toHaveLength(11);
 
   cloud.crash();
@@ -121,7 +153,11 @@ test('a host that reboots while control is away brings its guests and networks b
   expect(incarnationsOf(first).size + first.network.networks.size).toBe(0);
   await cloud.startAgent(first);
   await cloud.advance(60_000);
-  expect({ running: [...incarnationsOf(first).keys()].sort(), ports: [...first.network.ports.keys()].sort(), networks: first.network.networks.size }).toEqual(before[0]);
+  expect({
+    running: [...incarnationsOf(first).keys()].sort(),
+    ports: [...first.network.ports.keys()].sort(),
+    networks: first.network.networks.size,
+  }).toEqual(before[0]);
   expect(others.map(incarnationsOf)).toEqual(undisturbed);
 
   cloud.crash();
@@ -133,7 +169,10 @@ test('a host that reboots while control is away brings its guests and networks b
 
 test('50 creates at once on nearly full hosts are spread, never over-allocate, and say host by host why the rest found none', async () => {
   // Each host has room for 10 servers of 512 MiB.
-  const cloud = await cloudOf({ quotas: unlimited, hostSize: { vcpus: 16, memoryMib: 10 * 512 + RESERVED_MEMORY_MIB, diskGib: 500 } });
+  const cloud = await cloudOf({
+    quotas: unlimited,
+    hostSize: { vcpus: 16, memoryMib: 10 * 512 + RESERVED_MEMORY_MIB, diskGib: 500 },
+  });
   const network = await networkOf(cloud);
   await many(cloud, 6, network);
   await cloud.settle();
@@ -148,7 +187,8 @@ test('50 creates at once on nearly full hosts are spread, never over-allocate, a
   expect(unplaced).toHaveLength(26);
   for (const row of unplaced) {
     expect(row.status).toBe('ERROR');
-    for (const host of cloud.hosts) expect(row.error).toContain(`${host.hostname}: memory 512 MiB requested, 0 of 5120 MiB free`);
+    for (const host of cloud.hosts)
+      expect(row.error).toContain(`${host.hostname}: memory 512 MiB requested, 0 of 5120 MiB free`);
   }
   expect(await brokenInvariants(cloud, nothing)).toEqual([]);
 });

@@ -12,8 +12,24 @@ const SEEDS_A_TEST = 50;
 /** Crossings in which most of a scenario's life lies: what comes later hits the cloud while it comes to rest. */
 const CROSSINGS = 8_000;
 
-const faults: FaultOptions = { driver: 0.04, refused: 0.1, slow: 0.1, link: 0.04, repeated: 0.05, deaf: 0.1, yields: 0.02 };
-const unlimited = { instances: -1, cores: -1, ram: -1, port: -1, network: -1, subnet: -1, security_group_rule: -1 };
+const faults: FaultOptions = {
+  driver: 0.04,
+  refused: 0.1,
+  slow: 0.1,
+  link: 0.04,
+  repeated: 0.05,
+  deaf: 0.1,
+  yields: 0.02,
+};
+const unlimited = {
+  instances: -1,
+  cores: -1,
+  ram: -1,
+  port: -1,
+  network: -1,
+  subnet: -1,
+  security_group_rule: -1,
+};
 
 /** Rules that were broken, in words. */
 async function live(cloud: World): Promise<string[]> {

@@ -23,7 +23,10 @@ export type FaultOptions = {
 
 export type Faults = {
   /** What this call of a driver suffers. */
-  driver(verb: string, id: string): { delayMs: number; before: DriverError | null; after: DriverError | null };
+  driver(
+    verb: string,
+    id: string,
+  ): { delayMs: number; before: DriverError | null; after: DriverError | null };
   link(): 'request-lost' | 'answer-lost' | null;
   /** Milliseconds after which a report is heard a second time; null: it is not. */
   repeated(): number | null;
@@ -39,15 +42,24 @@ const retriable: readonly DriverErrorCode[] = ['failed', 'no-space', 'timeout', 
 
 export function createFaults(rng: Rng, options: FaultOptions): Faults {
   let ended = false;
-  const happens = (chance: number | undefined): boolean => chance !== undefined && chance > 0 && !ended && rng() < chance;
+  const happens = (chance: number | undefined): boolean =>
+    chance !== undefined && chance > 0 && !ended && rng() < chance;
   const refused = new Set<string>();
 
   const failure = (verb: string, id: string): DriverError => {
-    if (verb !== 'destroy' && options.refused !== undefined && verb.startsWith('guest ') && rng() < options.refused) {
+    if (
+      verb !== 'destroy' &&
+      options.refused !== undefined &&
+      verb.startsWith('guest ') &&
+      rng() < options.refused
+    ) {
       refused.add(id);
       return new DriverError('refused', `${verb} of ${id} is refused by the simulation.`);
     }
-    return new DriverError(retriable[Math.floor(rng() * retriable.length)] ?? 'failed', `${verb} of ${id} failed in the simulation.`);
+    return new DriverError(
+      retriable[Math.floor(rng() * retriable.length)] ?? 'failed',
+      `${verb} of ${id} failed in the simulation.`,
+    );
   };
 
   return {
@@ -56,7 +68,9 @@ export function createFaults(rng: Rng, options: FaultOptions): Faults {
       if (!happens(options.driver)) return { delayMs, before: null, after: null };
       const error = failure(verb, id);
       // What was done and then reported as failed is worth a retry: only a refusal before any effect is final.
-      return error.retriable && rng() < 0.5 ? { delayMs, before: null, after: error } : { delayMs, before: error, after: null };
+      return error.retriable && rng() < 0.5
+        ? { delayMs, before: null, after: error }
+        : { delayMs, before: error, after: null };
     },
     link: () => (happens(options.link) ? (rng() < 0.5 ? 'request-lost' : 'answer-lost') : null),
     repeated: () => (happens(options.repeated) ? Math.ceil(rng() * 10_000) : null),

@@ -16,6 +16,8 @@ export type Witness = {
   deleted: ReadonlySet<string>;
   /** server -> incarnation when it was last seen running; only of servers that nobody touched since. */
   running: ReadonlyMap<string, number>;
+  /** Servers that a driver refused for good; absent: not known. */
+  refused?: ReadonlySet<string>;
 };
 
 type Rows = {
@@ -47,28 +49,55 @@ function differences(what: string, actual: Iterable<string>, expected: Iterable<
   ];
 }
 
-function statuses(rows: Rows): string[] {
+function statuses(rows: Rows, refused: ReadonlySet<string> | undefined): string[] {
   return rows.servers.flatMap((row) => {
     const name = `server ${row.id} (${row.name})`;
     if (row.deleting === 1) return [`${name} is stuck in its deletion`];
-    if (!['ACTIVE', 'SHUTOFF', 'PAUSED', 'SUSPENDED', 'ERROR'].includes(row.status)) return [`${name} is stuck in ${row.status}`];
-    return row.status === 'ERROR' && (row.error ?? '') === '' ? [`${name} is in ERROR without a fault`] : [];
+    if (!['ACTIVE', 'SHUTOFF', 'PAUSED', 'SUSPENDED', 'ERROR'].includes(row.status))
+      return [`${name} is stuck in ${row.status}`];
+    if (row.status !== 'ERROR') return [];
+    if ((row.error ?? '') === '') return [`${name} is in ERROR without a fault`];
+    return row.host_id === null || refused === undefined || refused.has(row.id)
+      ? []
+      : [`${name} is in ERROR, though no driver refused it for good: ${row.error}`];
   });
 }
 
 /** Desired, by rows: what should be on this host. */
-function wantedOn(rows: Rows, hostId: string): { guests: string[]; networks: Set<string>; ports: string[]; routers: string[]; groups: Set<string>; addressGroups: Set<string> } {
+function wantedOn(
+  rows: Rows,
+  hostId: string,
+): {
+  guests: string[];
+  networks: Set<string>;
+  ports: string[];
+  routers: string[];
+  groups: Set<string>;
+  addressGroups: Set<string>;
+} {
   const ports = rows.ports.filter((port) => port.host_id === hostId && port.server_id !== '');
-  const routers = rows.routers.filter((router) => router.host_id === hostId && rows.ports.some((port) => port.device_id === router.id)).map((router) => router.id);
+  const routers = rows.routers
+    .filter((router) => router.host_id === hostId && rows.ports.some((port) => port.device_id === router.id))
+    .map((router) => router.id);
   const ids = new Set(ports.map((port) => port.id));
-  const groups = new Set(rows.memberships.filter((one) => ids.has(one.port_id)).map((one) => one.security_group_id));
+  const groups = new Set(
+    rows.memberships.filter((one) => ids.has(one.port_id)).map((one) => one.security_group_id),
+  );
   return {
     guests: rows.servers.filter((server) => server.host_id === hostId).map((server) => server.id),
-    networks: new Set([...ports, ...rows.ports.filter((port) => routers.includes(port.device_id))].map((port) => port.network_id)),
+    networks: new Set(
+      [...ports, ...rows.ports.filter((port) => routers.includes(port.device_id))].map(
+        (port) => port.network_id,
+      ),
+    ),
     ports: [...ids],
     routers,
     groups,
-    addressGroups: new Set(rows.rules.flatMap((rule) => (groups.has(rule.security_group_id) && rule.remote_group_id !== null ? [rule.remote_group_id] : []))),
+    addressGroups: new Set(
+      rows.rules.flatMap((rule) =>
+        groups.has(rule.security_group_id) && rule.remote_group_id !== null ? [rule.remote_group_id] : [],
+      ),
+    ),
   };
 }
 
@@ -79,12 +108,18 @@ function kernel(host: SimHost, rows: Rows): string[] {
   const wanted = wantedOn(rows, row.id);
   const at = host.hostname;
   // What its driver refused for good never came to be, and says so.
-  const refused = new Set(rows.servers.filter((server) => server.status === 'ERROR').map((server) => server.id));
+  const refused = new Set(
+    rows.servers.filter((server) => server.status === 'ERROR').map((server) => server.id),
+  );
   const guests = wanted.guests.filter((id) => !refused.has(id) || host.guests.guests.has(id));
   const power = rows.servers.flatMap((server) => {
     const guest = host.guests.guests.get(server.id);
     if (server.host_id !== row.id || guest === undefined || server.status === 'ERROR') return [];
-    return guest.power === server.power && guest.power === server.observed_power ? [] : [`${at}: guest ${server.id} is ${guest.power}, its row wants ${server.power} and says ${server.observed_power}`];
+    return guest.power === server.power && guest.power === server.observed_power
+      ? []
+      : [
+          `${at}: guest ${server.id} is ${guest.power}, its row wants ${server.power} and says ${server.observed_power}`,
+        ];
   });
   return [
     ...differences(`${at}: guest`, host.guests.guests.keys(), guests),
@@ -103,9 +138,19 @@ async function bodies(world: Observed): Promise<string[]> {
   const of = new Map(items.map((item) => [`${item.kind}/${item.id}`, item.body]));
   return world.hosts.flatMap((host) => {
     const { networks, ports, routers, securityGroups, addressGroups } = host.network;
-    const kinds = { network: networks, port: ports, router: routers, 'security-group': securityGroups, 'address-group': addressGroups };
+    const kinds = {
+      network: networks,
+      port: ports,
+      router: routers,
+      'security-group': securityGroups,
+      'address-group': addressGroups,
+    };
     return Object.entries(kinds).flatMap(([kind, objects]) =>
-      [...objects].flatMap(([id, body]) => (JSON.stringify(body) === of.get(`${kind}/${id}`) ? [] : [`${host.hostname}: ${kind} ${id} is not as it was compiled last`])),
+      [...objects].flatMap(([id, body]) =>
+        JSON.stringify(body) === of.get(`${kind}/${id}`)
+          ? []
+          : [`${host.hostname}: ${kind} ${id} is not as it was compiled last`],
+      ),
     );
   });
 }
@@ -123,86 +168,174 @@ async function leaks(world: Observed, rows: Rows): Promise<string[]> {
     port: new Set(rows.ports.filter((port) => port.server_id !== '').map((port) => port.id)),
     router: new Set(rows.routers.map((router) => router.id)),
     network: new Set((await read.selectFrom('networks').select('id').execute()).map((row) => row.id)),
-    'security-group': new Set((await read.selectFrom('security_groups').select('id').execute()).map((row) => row.id)),
+    'security-group': new Set(
+      (await read.selectFrom('security_groups').select('id').execute()).map((row) => row.id),
+    ),
   };
   return [
-    ...rows.ports.flatMap((port) => (port.server_id === '' || servers.has(port.server_id) ? [] : [`port ${port.id} is left of server ${port.server_id}`])),
-    ...allocations.flatMap((one) => (ports.has(one.port_id) ? [] : [`address ${one.ip_address} is held by port ${one.port_id}, which is gone`])),
-    ...rows.memberships.flatMap((one) => (ports.has(one.port_id) ? [] : [`a group membership is left of port ${one.port_id}`])),
-    ...items.flatMap((item) => (exists[item.kind]?.has(item.id) === false ? [`item ${item.kind} ${item.id} is left of an object that is gone`] : [])),
-    ...hostItems.flatMap((item) => (item.wanted === 1 ? [] : [`tombstone of ${item.kind} ${item.id} is left on host ${item.host_id}`])),
-    ...hostItems.flatMap((item) => (items.some((one) => one.kind === item.kind && one.id === item.id) ? [] : [`host ${item.host_id} is to have ${item.kind} ${item.id}, of which there is no item`])),
+    ...rows.ports.flatMap((port) =>
+      port.server_id === '' || servers.has(port.server_id)
+        ? []
+        : [`port ${port.id} is left of server ${port.server_id}`],
+    ),
+    ...allocations.flatMap((one) =>
+      ports.has(one.port_id)
+        ? []
+        : [`address ${one.ip_address} is held by port ${one.port_id}, which is gone`],
+    ),
+    ...rows.memberships.flatMap((one) =>
+      ports.has(one.port_id) ? [] : [`a group membership is left of port ${one.port_id}`],
+    ),
+    ...items.flatMap((item) =>
+      exists[item.kind]?.has(item.id) === false
+        ? [`item ${item.kind} ${item.id} is left of an object that is gone`]
+        : [],
+    ),
+    ...hostItems.flatMap((item) =>
+      item.wanted === 1 ? [] : [`tombstone of ${item.kind} ${item.id} is left on host ${item.host_id}`],
+    ),
+    ...hostItems.flatMap((item) =>
+      items.some((one) => one.kind === item.kind && one.id === item.id)
+        ? []
+        : [`host ${item.host_id} is to have ${item.kind} ${item.id}, of which there is no item`],
+    ),
     ...work.map((one) => `work ${one.kind} ${one.id} is left over`),
   ];
 }
 
 /** Addresses of a subnet are free or held, and none is both. */
 async function addresses(read: Reader): Promise<string[]> {
-  const pools = await read.selectFrom('subnets').select(['id', 'allocation_pools', 'ip_version']).where('ip_version', '=', 4).execute();
+  const pools = await read
+    .selectFrom('subnets')
+    .select(['id', 'allocation_pools', 'ip_version'])
+    .where('ip_version', '=', 4)
+    .execute();
   const held = await read.selectFrom('ip_allocations').select(['subnet_id', 'ip_address']).execute();
   const free = await read.selectFrom('free_addresses').selectAll().execute();
   const valueOf = (ip: string): number => ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
   return pools.flatMap((subnet) => {
-    const ranges = (JSON.parse(subnet.allocation_pools) as { start: string; end: string }[]).map(({ start, end }) => [valueOf(start), valueOf(end)] as const);
+    const ranges = (JSON.parse(subnet.allocation_pools) as { start: string; end: string }[]).map(
+      ({ start, end }) => [valueOf(start), valueOf(end)] as const,
+    );
     const total = ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
-    const used = held.filter((one) => one.subnet_id === subnet.id && ranges.some(([first, last]) => valueOf(one.ip_address) >= first && valueOf(one.ip_address) <= last)).length;
-    const rest = free.filter((one) => one.subnet_id === subnet.id).reduce((sum, one) => sum + Number(BigInt(`0x${one.last_key}`) - BigInt(`0x${one.first_key}`)) + 1, 0);
-    return used + rest === total ? [] : [`subnet ${subnet.id}: ${used} addresses are held and ${rest} are free of ${total}`];
+    const used = held.filter(
+      (one) =>
+        one.subnet_id === subnet.id &&
+        ranges.some(([first, last]) => valueOf(one.ip_address) >= first && valueOf(one.ip_address) <= last),
+    ).length;
+    const rest = free
+      .filter((one) => one.subnet_id === subnet.id)
+      .reduce((sum, one) => sum + Number(BigInt(`0x${one.last_key}`) - BigInt(`0x${one.first_key}`)) + 1, 0);
+    return used + rest === total
+      ? []
+      : [`subnet ${subnet.id}: ${used} addresses are held and ${rest} are free of ${total}`];
   });
 }
 
 /** Counters of hosts equal the sums of what was claimed, and that is within what they have. */
 async function claims(read: Reader, rows: Rows): Promise<string[]> {
   const allocations = await read.selectFrom('allocations').selectAll().execute();
-  const placed = rows.servers.flatMap((server) => (server.host_id === null ? [] : [`${server.id} on ${server.host_id}`]));
+  const placed = rows.servers.flatMap((server) =>
+    server.host_id === null ? [] : [`${server.id} on ${server.host_id}`],
+  );
   return [
-    ...differences('allocation of', allocations.map((one) => `${one.server_id} on ${one.host_id}`), placed),
+    ...differences(
+      'allocation of',
+      allocations.map((one) => `${one.server_id} on ${one.host_id}`),
+      placed,
+    ),
     ...rows.hosts.flatMap((host) => {
       const here = allocations.filter((one) => one.host_id === host.id);
-      const sum = (of: (one: Tables['allocations']) => number): number => here.reduce((total, one) => total + of(one), 0);
-      const expected = { used_vcpus: sum((one) => one.vcpus), used_memory_mib: sum((one) => one.memory_mib), used_disk_gib: sum((one) => one.disk_gib), servers: here.length } as const;
+      const sum = (of: (one: Tables['allocations']) => number): number =>
+        here.reduce((total, one) => total + of(one), 0);
+      const expected = {
+        used_vcpus: sum((one) => one.vcpus),
+        used_memory_mib: sum((one) => one.memory_mib),
+        used_disk_gib: sum((one) => one.disk_gib),
+        servers: here.length,
+      } as const;
       const offered = inventoryOf(host);
       return [
-        ...(Object.keys(expected) as (keyof typeof expected)[]).flatMap((key) => (host[key] === expected[key] ? [] : [`${host.hostname}: ${key} is ${host[key]}, its allocations sum to ${expected[key]}`])),
-        ...(host.used_vcpus > offered.vcpus || host.used_memory_mib > offered.memoryMib || host.used_disk_gib > offered.diskGib ? [`${host.hostname} is over-allocated`] : []),
+        ...(Object.keys(expected) as (keyof typeof expected)[]).flatMap((key) =>
+          host[key] === expected[key]
+            ? []
+            : [`${host.hostname}: ${key} is ${host[key]}, its allocations sum to ${expected[key]}`],
+        ),
+        ...(host.used_vcpus > offered.vcpus ||
+        host.used_memory_mib > offered.memoryMib ||
+        host.used_disk_gib > offered.diskGib
+          ? [`${host.hostname} is over-allocated`]
+          : []),
       ];
     }),
   ];
 }
 
 /** Of the routers, of DHCP, of floating IPs: they go with what they serve, which has its own quota. */
-const UNPAID_PORTS = ['network:router_interface', 'network:dhcp', 'network:router_gateway', 'network:floatingip'];
+const UNPAID_PORTS = [
+  'network:router_interface',
+  'network:dhcp',
+  'network:router_gateway',
+  'network:floatingip',
+];
 
 /** The ledger equals the rows that were paid for, for every project and resource. */
 async function ledger(read: Reader, rows: Rows): Promise<string[]> {
   const expected = new Map<string, number>();
-  const count = (project: string, resource: string, amount: number): void => void expected.set(`${project} ${resource}`, (expected.get(`${project} ${resource}`) ?? 0) + amount);
+  const count = (project: string, resource: string, amount: number): void =>
+    void expected.set(`${project} ${resource}`, (expected.get(`${project} ${resource}`) ?? 0) + amount);
   for (const server of rows.servers) {
     const flavor = JSON.parse(server.flavor) as { vcpus: number; memoryMib: number };
     count(server.project_id, 'instances', 1);
     count(server.project_id, 'cores', flavor.vcpus);
     count(server.project_id, 'ram', flavor.memoryMib);
   }
-  for (const port of rows.ports) if (!UNPAID_PORTS.includes(port.device_owner)) count(port.project_id, 'port', 1);
+  for (const port of rows.ports)
+    if (!UNPAID_PORTS.includes(port.device_owner)) count(port.project_id, 'port', 1);
   for (const router of rows.routers) count(router.project_id, 'router', 1);
   for (const rule of rows.rules) count(rule.project_id, 'security_group_rule', 1);
-  const tables = [['networks', 'network'], ['subnets', 'subnet'], ['security_groups', 'security_group'], ['floating_ips', 'floatingip'], ['server_groups', 'server_groups']] as const;
-  for (const [table, resource] of tables) for (const row of await read.selectFrom(table).select('project_id').execute()) count(row.project_id, resource, 1);
-  const actual = new Map((await read.selectFrom('quota_usage').selectAll().execute()).map((row) => [`${row.project_id} ${row.resource}`, row.in_use]));
+  const tables = [
+    ['networks', 'network'],
+    ['subnets', 'subnet'],
+    ['security_groups', 'security_group'],
+    ['floating_ips', 'floatingip'],
+    ['server_groups', 'server_groups'],
+  ] as const;
+  for (const [table, resource] of tables)
+    for (const row of await read.selectFrom(table).select('project_id').execute())
+      count(row.project_id, resource, 1);
+  const actual = new Map(
+    (await read.selectFrom('quota_usage').selectAll().execute()).map((row) => [
+      `${row.project_id} ${row.resource}`,
+      row.in_use,
+    ]),
+  );
   const known = new Set([...expected.keys()].map((key) => key.split(' ')[1]));
   return [...new Set([...expected.keys(), ...actual.keys()])].flatMap((key) => {
     const [is, should] = [actual.get(key) ?? 0, expected.get(key) ?? 0];
-    return is === should || (should === 0 && !known.has(key.split(' ')[1]) && is === 0) ? [] : [`quota ledger: ${key} is ${is}, its rows sum to ${should}`];
+    return is === should || (should === 0 && !known.has(key.split(' ')[1]) && is === 0)
+      ? []
+      : [`quota ledger: ${key} is ${is}, its rows sum to ${should}`];
   });
 }
 
 function witnessed(world: Observed, rows: Rows, witness: Witness): string[] {
   const servers = new Set(rows.servers.map((server) => server.id));
-  const incarnations = new Map(world.hosts.flatMap((host) => [...host.guests.guests].map(([id, guest]) => [id, guest.starts])));
+  const incarnations = new Map(
+    world.hosts.flatMap((host) => [...host.guests.guests].map(([id, guest]) => [id, guest.starts])),
+  );
   return [
-    ...[...witness.created].flatMap((id) => (servers.has(id) ? [] : [`server ${id} is lost, though its create was acknowledged`])),
-    ...[...witness.deleted].flatMap((id) => (servers.has(id) ? [`server ${id} is still there, though its delete was acknowledged`] : [])),
-    ...[...witness.running].flatMap(([id, incarnation]) => (incarnations.get(id) === incarnation ? [] : [`guest ${id} was disturbed: incarnation ${incarnation} is ${incarnations.get(id)} now`])),
+    ...[...witness.created].flatMap((id) =>
+      servers.has(id) ? [] : [`server ${id} is lost, though its create was acknowledged`],
+    ),
+    ...[...witness.deleted].flatMap((id) =>
+      servers.has(id) ? [`server ${id} is still there, though its delete was acknowledged`] : [],
+    ),
+    ...[...witness.running].flatMap(([id, incarnation]) =>
+      incarnations.get(id) === incarnation
+        ? []
+        : [`guest ${id} was disturbed: incarnation ${incarnation} is ${incarnations.get(id)} now`],
+    ),
   ];
 }
 
@@ -213,7 +346,7 @@ export async function brokenInvariants(world: Observed, witness: Witness): Promi
   return [
     ...world.errors.map((error) => `logged as an error: ${error}`),
     ...world.hosts.flatMap((host) => host.broken),
-    ...statuses(rows),
+    ...statuses(rows, witness.refused),
     ...world.hosts.flatMap((host) => kernel(host, rows)),
     ...(await bodies(world)),
     ...(await leaks(world, rows)),

@@ -31,14 +31,17 @@ export function createScenario(world: World, options: { servers: number; misfort
   };
   /** Whatever runs now and is left alone runs on. */
   const watchRunning = (): void => {
-    for (const host of world.hosts) for (const [id, incarnation] of incarnationsOf(host)) if (!touched.has(id) && !running.has(id)) running.set(id, incarnation);
+    for (const host of world.hosts)
+      for (const [id, incarnation] of incarnationsOf(host))
+        if (!touched.has(id) && !running.has(id)) running.set(id, incarnation);
   };
   world.onCrash(watchRunning);
 
   /** One try; null: nobody knows what came of it. */
   async function ask(method: string, url: string, body?: unknown): Promise<Answer | null> {
     const answer = await world.call('demo', method, url, body);
-    if (answer !== null && answer.status >= 500) wrong.push(`${method} ${url}: ${answer.status} ${answer.text}`);
+    if (answer !== null && answer.status >= 500)
+      wrong.push(`${method} ${url}: ${answer.status} ${answer.text}`);
     return answer;
   }
 
@@ -52,7 +55,12 @@ export function createScenario(world: World, options: { servers: number; misfort
   }
 
   /** Creates exactly one by its unique name: after a crash it first looks whether it is there. */
-  async function create(url: string, list: string, key: string, body: Record<string, unknown> & { name: string }): Promise<string | null> {
+  async function create(
+    url: string,
+    list: string,
+    key: string,
+    body: Record<string, unknown> & { name: string },
+  ): Promise<string | null> {
     for (;;) {
       const answer = await ask('POST', url, { [key]: body });
       if (answer !== null) {
@@ -68,9 +76,18 @@ export function createScenario(world: World, options: { servers: number; misfort
   }
 
   const network = '/network/v2.0';
-  const createNamed = (plural: string, key: string, body: Record<string, unknown> & { name: string }): Promise<string | null> => create(`${network}/${plural}`, `${network}/${plural}?fields=id&name=`, key, body);
+  const createNamed = (
+    plural: string,
+    key: string,
+    body: Record<string, unknown> & { name: string },
+  ): Promise<string | null> =>
+    create(`${network}/${plural}`, `${network}/${plural}?fields=id&name=`, key, body);
 
-  async function demand(plural: string, key: string, body: Record<string, unknown> & { name: string }): Promise<string> {
+  async function demand(
+    plural: string,
+    key: string,
+    body: Record<string, unknown> & { name: string },
+  ): Promise<string> {
     const id = await createNamed(plural, key, body);
     if (id === null) throw new Error(`${key} ${body.name} was refused`);
     return id;
@@ -78,18 +95,37 @@ export function createScenario(world: World, options: { servers: number; misfort
 
   async function prepare(): Promise<Given> {
     const networks: string[] = [];
-    const external = (await insist('GET', `${network}/networks?router:external=true`)).json as { networks: { id: string }[] };
-    const router = await demand('routers', 'router', { name: 'router', external_gateway_info: { network_id: external.networks[0]?.id } });
+    const external = (await insist('GET', `${network}/networks?router:external=true`)).json as {
+      networks: { id: string }[];
+    };
+    const router = await demand('routers', 'router', {
+      name: 'router',
+      external_gateway_info: { network_id: external.networks[0]?.id },
+    });
     for (const at of [1, 2]) {
       const id = await demand('networks', 'network', { name: `net-${at}` });
-      const subnet = await demand('subnets', 'subnet', { name: `subnet-${at}`, network_id: id, cidr: `10.${at}.0.0/24`, ip_version: 4 });
+      const subnet = await demand('subnets', 'subnet', {
+        name: `subnet-${at}`,
+        network_id: id,
+        cidr: `10.${at}.0.0/24`,
+        ip_version: 4,
+      });
       await insist('PUT', `${network}/routers/${router}/add_router_interface`, { subnet_id: subnet });
       networks.push(id);
     }
     const groups: string[] = [];
     for (const name of ['web', 'db']) {
       const id = await demand('security-groups', 'security_group', { name });
-      await insist('POST', `${network}/security-group-rules`, { security_group_rule: { security_group_id: id, direction: 'ingress', protocol: 'tcp', port_range_min: 80, port_range_max: 80, ...(groups[0] === undefined ? {} : { remote_group_id: groups[0] }) } });
+      await insist('POST', `${network}/security-group-rules`, {
+        security_group_rule: {
+          security_group_id: id,
+          direction: 'ingress',
+          protocol: 'tcp',
+          port_range_min: 80,
+          port_range_max: 80,
+          ...(groups[0] === undefined ? {} : { remote_group_id: groups[0] }),
+        },
+      });
       groups.push(id);
     }
     return { networks, groups };
@@ -97,7 +133,9 @@ export function createScenario(world: World, options: { servers: number; misfort
 
   async function statusOf(id: string): Promise<string | null> {
     const answer = await insist('GET', `/compute/v2.1/servers/${id}`);
-    return answer.status === 404 ? null : ((answer.json as { server: { status: string } }).server.status ?? null);
+    return answer.status === 404
+      ? null
+      : ((answer.json as { server: { status: string } }).server.status ?? null);
   }
 
   async function remove(id: string): Promise<void> {
@@ -140,9 +178,26 @@ export function createScenario(world: World, options: { servers: number; misfort
     await sleep(rng() * 10_000);
     const id = await createNamed('networks', 'network', { name: `brief-${at}` });
     if (id === null) return;
-    await createNamed('subnets', 'subnet', { name: `brief-${at}`, network_id: id, cidr: '10.9.0.0/28', ip_version: 4 });
-    const port = await createNamed('ports', 'port', { name: `brief-${at}`, network_id: id, security_groups: [pick(given.groups)] });
+    await createNamed('subnets', 'subnet', {
+      name: `brief-${at}`,
+      network_id: id,
+      cidr: '10.9.0.0/28',
+      ip_version: 4,
+    });
+    const port = await createNamed('ports', 'port', {
+      name: `brief-${at}`,
+      network_id: id,
+      security_groups: [pick(given.groups)],
+    });
+    // A server of its own: its host gets the network, and loses it again.
+    const server = await create('/compute/v2.1/servers', '/compute/v2.1/servers?name=', 'server', {
+      name: `brief-${at}-end`,
+      imageRef: world.given.images.vm,
+      flavorRef: world.given.flavorId,
+      networks: [{ uuid: id }],
+    });
     await sleep(rng() * 5_000);
+    if (server !== null) await remove(server);
     if (port !== null && rng() < 0.7) await insist('DELETE', `${network}/ports/${port}`);
     if (rng() < 0.7) await insist('DELETE', `${network}/networks/${id}`);
   }
@@ -150,10 +205,21 @@ export function createScenario(world: World, options: { servers: number; misfort
   async function groupClient(at: number, given: Given): Promise<void> {
     await sleep(rng() * 10_000);
     const group = pick(given.groups);
-    const rule = { security_group_id: group, direction: 'ingress', protocol: 'udp', port_range_min: 1000 + at, port_range_max: 1000 + at, remote_group_id: pick(given.groups) };
+    const rule = {
+      security_group_id: group,
+      direction: 'ingress',
+      protocol: 'udp',
+      port_range_min: 1000 + at,
+      port_range_max: 1000 + at,
+      remote_group_id: pick(given.groups),
+    };
     const made = await ask('POST', `${network}/security-group-rules`, { security_group_rule: rule });
     await sleep(rng() * 6_000);
-    if (made?.status === 201 && rng() < 0.7) await insist('DELETE', `${network}/security-group-rules/${(made.json as { security_group_rule: { id: string } }).security_group_rule.id}`);
+    if (made?.status === 201 && rng() < 0.7)
+      await insist(
+        'DELETE',
+        `${network}/security-group-rules/${(made.json as { security_group_rule: { id: string } }).security_group_rule.id}`,
+      );
   }
 
   async function misfortunes(): Promise<void> {
@@ -176,7 +242,7 @@ export function createScenario(world: World, options: { servers: number; misfort
 
   return {
     wrong,
-    witness: { created, deleted, running },
+    witness: { created, deleted, running, refused: world.faults.refused },
     async run() {
       const given = await prepare();
       const clients = [

@@ -3,9 +3,18 @@ import { createAgent, type Agent } from '../agent/agent.ts';
 import { networkingControllers, type Plugged } from '../agent/controllers/networking.ts';
 import { serverController } from '../agent/controllers/server.ts';
 import type { GuestDriver, GuestType } from '../agent/drivers/guest/driver.ts';
-import { createSimGuestDriver, createSimGuestHost, killSimGuest, type SimGuestHost } from '../agent/drivers/guest/sim/sim.ts';
+import {
+  createSimGuestDriver,
+  createSimGuestHost,
+  killSimGuest,
+  type SimGuestHost,
+} from '../agent/drivers/guest/sim/sim.ts';
 import type { NetworkDriver } from '../agent/drivers/network/driver.ts';
-import { createSimNetworkDriver, createSimNetworkHost, type SimNetworkHost } from '../agent/drivers/network/sim/driver.ts';
+import {
+  createSimNetworkDriver,
+  createSimNetworkHost,
+  type SimNetworkHost,
+} from '../agent/drivers/network/sim/driver.ts';
 import { noImageCache } from '../agent/image-cache.ts';
 import { memoryItemStore, type StoredItem } from '../agent/item-store.ts';
 import { sleep, type Clock } from '../kernel/clock.ts';
@@ -31,7 +40,16 @@ export type SimHost = {
 
 export function createSimHost(hostname: string, clock: Clock, size: HostSize): SimHost {
   const guests = createSimGuestHost(clock);
-  return { hostname, size, guests, network: createSimNetworkHost(), items: new Map(), boots: 1, silent: false, broken: [] };
+  return {
+    hostname,
+    size,
+    guests,
+    network: createSimNetworkHost(),
+    items: new Map(),
+    boots: 1,
+    silent: false,
+    broken: [],
+  };
 }
 
 /** Power off and on: guests stop, network objects are gone, disks stay. Its agent has to be dead. */
@@ -42,21 +60,33 @@ export function rebootSimHost(host: SimHost): void {
   for (const objects of [networks, ports, routers, securityGroups, addressGroups]) objects.clear();
 }
 
-export const endGuest = (host: SimHost, id: string, power: 'crashed' | 'stopped'): void => killSimGuest(host.guests, id, power);
+export const endGuest = (host: SimHost, id: string, power: 'crashed' | 'stopped'): void =>
+  killSimGuest(host.guests, id, power);
 
 /** id -> incarnation of every guest that runs. */
 export const incarnationsOf = (host: SimHost): Map<string, number> =>
-  new Map([...host.guests.guests].flatMap(([id, guest]) => (guest.power === 'running' ? [[id, guest.starts]] : [])));
+  new Map(
+    [...host.guests.guests].flatMap(([id, guest]) => (guest.power === 'running' ? [[id, guest.starts]] : [])),
+  );
 
 function checkCapacity(host: SimHost): void {
   let memory = 0;
   for (const guest of host.guests.guests.values()) memory += guest.spec.body.memoryMib;
-  if (memory > host.size.memoryMib) host.broken.push(`${host.hostname} has guests of ${memory} MiB on ${host.size.memoryMib} MiB of memory`);
+  if (memory > host.size.memoryMib)
+    host.broken.push(`${host.hostname} has guests of ${memory} MiB on ${host.size.memoryMib} MiB of memory`);
 }
 
 type Calls = Record<string, unknown>;
 /** Every function of a driver but those named crosses the boundary of its process and meets its faults there. */
-function bound<D extends object>(driver: D, what: string, host: SimHost, boundary: Boundary, faults: Faults, free: readonly string[], faultless: readonly string[]): D {
+function bound<D extends object>(
+  driver: D,
+  what: string,
+  host: SimHost,
+  boundary: Boundary,
+  faults: Faults,
+  free: readonly string[],
+  faultless: readonly string[],
+): D {
   const out: Calls = { ...(driver as Calls) };
   for (const [verb, call] of Object.entries(driver as Calls)) {
     if (typeof call !== 'function' || free.includes(verb)) continue;
@@ -77,15 +107,41 @@ function bound<D extends object>(driver: D, what: string, host: SimHost, boundar
 }
 
 /** Starts the agent as the process of `boundary`; resolves when its desired state is loaded. */
-export async function startSimAgent(host: SimHost, parts: { boundary: Boundary; link: Link; log: Log; faults: Faults }): Promise<Agent> {
+export async function startSimAgent(
+  host: SimHost,
+  parts: { boundary: Boundary; link: Link; log: Log; faults: Faults },
+): Promise<Agent> {
   const { boundary, link, log, faults } = parts;
   const { clock } = boundary;
   // Those who watched from a process that was killed.
   host.guests.watchers.clear();
   host.network.watchers.clear();
-  const raw: GuestDriver[] = (['vm', 'container'] as const).map((type) => createSimGuestDriver(host.guests, type));
-  const drivers = new Map<GuestType, GuestDriver>(raw.map((driver) => [driver.type, bound(driver, 'guest', host, boundary, faults, ['watch', 'close'], ['probe', 'list', 'get', 'consoleLog'])]));
-  const network: NetworkDriver = bound(createSimNetworkDriver(host.network), 'network', host, boundary, faults, ['watch', 'close'], ['start', 'observe']);
+  const raw: GuestDriver[] = (['vm', 'container'] as const).map((type) =>
+    createSimGuestDriver(host.guests, type),
+  );
+  const drivers = new Map<GuestType, GuestDriver>(
+    raw.map((driver) => [
+      driver.type,
+      bound(
+        driver,
+        'guest',
+        host,
+        boundary,
+        faults,
+        ['watch', 'close'],
+        ['probe', 'list', 'get', 'consoleLog'],
+      ),
+    ]),
+  );
+  const network: NetworkDriver = bound(
+    createSimNetworkDriver(host.network),
+    'network',
+    host,
+    boundary,
+    faults,
+    ['watch', 'close'],
+    ['start', 'observe'],
+  );
   await network.start(() => null);
   const plugged: Plugged = new Map();
   const facts: HostFacts = {
@@ -101,9 +157,16 @@ export async function startSimAgent(host: SimHost, parts: { boundary: Boundary; 
     clock,
     log,
     facts,
-    queries: { consoleLog: async (serverId, lines) => (await drivers.get(host.guests.guests.get(serverId)?.type ?? 'vm')?.consoleLog(serverId, lines)) ?? '' },
+    queries: {
+      consoleLog: async (serverId, lines) =>
+        (await drivers.get(host.guests.guests.get(serverId)?.type ?? 'vm')?.consoleLog(serverId, lines)) ??
+        '',
+    },
     store: boundItemStore(memoryItemStore(host.items), boundary),
-    controllers: { ...networkingControllers(network, plugged), server: serverController({ drivers, images: noImageCache, plugged, clock }) },
+    controllers: {
+      ...networkingControllers(network, plugged),
+      server: serverController({ drivers, images: noImageCache, plugged, clock }),
+    },
     boot: `${host.hostname}-boot-${host.boots}`,
   });
   await agent.start();

@@ -9,7 +9,13 @@ import type { VirtualClock } from './virtual-clock.ts';
 /** Control's end, as long as its process lives. */
 export type ControlEnd = { link: Link; killed: Promise<void> };
 
-export function simLink(parts: { host: SimHost; boundary: Boundary; faults: Faults; clock: VirtualClock; control(): ControlEnd | null }): Link {
+export function simLink(parts: {
+  host: SimHost;
+  boundary: Boundary;
+  faults: Faults;
+  clock: VirtualClock;
+  control(): ControlEnd | null;
+}): Link {
   const { host, boundary, faults, clock } = parts;
 
   const call = <T>(verb: string, work: (link: Link) => Promise<T>): Promise<T> =>
@@ -18,7 +24,10 @@ export function simLink(parts: { host: SimHost; boundary: Boundary; faults: Faul
       if (to === null || host.silent) throw new Error('control is away');
       const fault = faults.link();
       if (fault === 'request-lost') throw new Error('the request was lost');
-      const result = await Promise.race([work(to.link), to.killed.then(() => Promise.reject(new Error('control went away')))]);
+      const result = await Promise.race([
+        work(to.link),
+        to.killed.then(() => Promise.reject(new Error('control went away'))),
+      ]);
       if (fault === 'answer-lost') throw new Error('the answer was lost');
       return result;
     });
@@ -28,7 +37,17 @@ export function simLink(parts: { host: SimHost; boundary: Boundary; faults: Faul
     pull: (hostId, since) => call('pull', (link) => link.pull(hostId, since)),
     report(hostId, reports, sequence) {
       const later = faults.repeated();
-      if (later !== null) clock.timer(later, () => void (host.silent ? null : parts.control()?.link.report(hostId, reports, sequence).catch(() => {})));
+      if (later !== null)
+        clock.timer(
+          later,
+          () =>
+            void (host.silent
+              ? null
+              : parts
+                  .control()
+                  ?.link.report(hostId, reports, sequence)
+                  .catch(() => {})),
+        );
       return call('report', (link) => link.report(hostId, reports, sequence));
     },
     heartbeat: (hostId) => call('heartbeat', (link) => link.heartbeat(hostId)),

@@ -27,7 +27,10 @@ export type Template = {
 
 const PASSWORDS = { admin: 'simulated-admin', demo: 'simulated-demo' };
 
-export function controlOver(dir: string, parts: { db: Database; clock: Clock; ids: Ids; rng: Rng; log: Log }): Promise<Control> {
+export function controlOver(
+  dir: string,
+  parts: { db: Database; clock: Clock; ids: Ids; rng: Rng; log: Log },
+): Promise<Control> {
   return createControl({
     ...parts,
     publicUrl: 'http://cloud.test',
@@ -47,13 +50,17 @@ async function login(control: Control, name: 'admin' | 'demo'): Promise<string> 
     headers: { 'content-type': 'application/json' },
     payload: JSON.stringify({
       auth: {
-        identity: { methods: ['password'], password: { user: { name, domain: { id: 'default' }, password: PASSWORDS[name] } } },
+        identity: {
+          methods: ['password'],
+          password: { user: { name, domain: { id: 'default' }, password: PASSWORDS[name] } },
+        },
         scope: { project: { name, domain: { id: 'default' } } },
       },
     }),
   });
   const token = answer.headers['x-subject-token'];
-  if (typeof token !== 'string') throw new Error(`${name} could not log in: ${answer.statusCode} ${answer.body}`);
+  if (typeof token !== 'string')
+    throw new Error(`${name} could not log in: ${answer.statusCode} ${answer.body}`);
   return token;
 }
 
@@ -71,9 +78,18 @@ async function build(): Promise<Template> {
   writeFileSync(content, Buffer.alloc(64 * 1024));
   const image = { path: content, diskFormat: 'raw', containerFormat: 'bare', minRam: 0, minDisk: 0 };
   await control.images.addBuiltin({ ...image, name: 'vm', properties: {} }, control.adminProjectId);
-  await control.images.addBuiltin({ ...image, name: 'container', properties: { 'strata:type': 'container' } }, control.adminProjectId);
-  const images = new Map((await db.read.selectFrom('images').select(['id', 'name']).execute()).map((row) => [row.name, row.id]));
-  const project = await db.read.selectFrom('projects').select('id').where('name', '=', 'demo').executeTakeFirstOrThrow();
+  await control.images.addBuiltin(
+    { ...image, name: 'container', properties: { 'strata:type': 'container' } },
+    control.adminProjectId,
+  );
+  const images = new Map(
+    (await db.read.selectFrom('images').select(['id', 'name']).execute()).map((row) => [row.name, row.id]),
+  );
+  const project = await db.read
+    .selectFrom('projects')
+    .select('id')
+    .where('name', '=', 'demo')
+    .executeTakeFirstOrThrow();
   const flavor = await control.http.inject({
     method: 'POST',
     url: '/compute/v2.1/flavors',
@@ -96,7 +112,10 @@ async function build(): Promise<Template> {
       const folder = join(dir, `world-${copies++}`);
       mkdirSync(folder);
       copyFileSync(file, join(folder, 'strata.db'));
-      return { file: join(folder, 'strata.db'), remove: () => rmSync(folder, { recursive: true, force: true }) };
+      return {
+        file: join(folder, 'strata.db'),
+        remove: () => rmSync(folder, { recursive: true, force: true }),
+      };
     },
   };
 }

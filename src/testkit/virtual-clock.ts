@@ -26,7 +26,8 @@ export function createVirtualClock(start: number): VirtualClock {
     while (low < high) {
       const middle = (low + high) >> 1;
       const other = timers[middle] as Timer;
-      if (other.due < timer.due || (other.due === timer.due && other.sequence < timer.sequence)) low = middle + 1;
+      if (other.due < timer.due || (other.due === timer.due && other.sequence < timer.sequence))
+        low = middle + 1;
       else high = middle;
     }
     timers.splice(low, 0, timer);

@@ -44,7 +44,13 @@ export type World = {
   read(): Reader;
   control(): Control;
   /** A request of a user; null: the process died before its answer was seen. */
-  call(user: User, method: string, url: string, body?: unknown, headers?: Record<string, string>): Promise<Answer | null>;
+  call(
+    user: User,
+    method: string,
+    url: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer | null>;
   up(): boolean;
   /** Kills the process. */
   crash(): void;
@@ -73,7 +79,8 @@ const CALM_TURNS_IN_REQUEST = 30;
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Forks of one generator, so that what one part draws changes nothing for the others. */
-const fork = (seed: number, part: number): Rng => seededRng(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(part, 0x85ebca6b));
+const fork = (seed: number, part: number): Rng =>
+  seededRng(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(part, 0x85ebca6b));
 
 export async function world(options: WorldOptions): Promise<World> {
   const { seed } = options;
@@ -83,7 +90,9 @@ export async function world(options: WorldOptions): Promise<World> {
   const faults = createFaults(fork(seed, 1), options.faults ?? {});
   const programRng = fork(seed, 2);
   const ids = seededIds(fork(seed, 3));
-  const hosts = Array.from({ length: options.hosts ?? 3 }, (_, at) => createSimHost(`host-${at + 1}`, clock, options.hostSize ?? DEFAULT_SIZE));
+  const hosts = Array.from({ length: options.hosts ?? 3 }, (_, at) =>
+    createSimHost(`host-${at + 1}`, clock, options.hostSize ?? DEFAULT_SIZE),
+  );
   const trace: string[] = [];
   const errors: string[] = [];
   let process: Process | null = null;
@@ -99,7 +108,13 @@ export async function world(options: WorldOptions): Promise<World> {
       if (level === 'error') errors.push(`${message} ${JSON.stringify(fields)}`);
       trace.push(`${clock.now() - BEGINNING} log ${level} ${message}`);
     };
-    const log: Log = { debug: () => {}, info: () => {}, warn: note('warn'), error: note('error'), child: () => log };
+    const log: Log = {
+      debug: () => {},
+      info: () => {},
+      warn: note('warn'),
+      error: note('error'),
+      child: () => log,
+    };
     return log;
   };
 
@@ -141,12 +156,23 @@ export async function world(options: WorldOptions): Promise<World> {
     const boundary = newBoundary('control');
     const real = openSqlite({ file: copy.file, synchronous: 'OFF' });
     const db = boundDatabase(real, boundary);
-    const started = controlOver(given.dir, { db, clock: boundary.clock, ids, rng: programRng, log: logOf(boundary) });
+    const started = controlOver(given.dir, {
+      db,
+      clock: boundary.clock,
+      ids,
+      rng: programRng,
+      log: logOf(boundary),
+    });
     const control = await Promise.race([started, boundary.killed]);
     if (control === undefined) return;
     process = { boundary, control, read: real.read, requests: 0 };
     // A crash while the agents start leaves them hanging in their boundaries.
-    await Promise.race([(async () => { for (const host of hosts) await startAgent(host); })(), boundary.killed]);
+    await Promise.race([
+      (async () => {
+        for (const host of hosts) await startAgent(host);
+      })(),
+      boundary.killed,
+    ]);
   }
 
   const running = (): Process => {
@@ -182,7 +208,11 @@ export async function world(options: WorldOptions): Promise<World> {
         const answer = await to.control.http.inject({
           method: method as 'GET',
           url,
-          headers: { 'x-auth-token': given.tokens[user], ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+          headers: {
+            'x-auth-token': given.tokens[user],
+            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+            ...headers,
+          },
           ...(body === undefined ? {} : { payload: JSON.stringify(body) }),
         });
         to.requests -= 1;
@@ -208,7 +238,11 @@ export async function world(options: WorldOptions): Promise<World> {
 
     async quiet() {
       let seen = -1;
-      for (let calm = 0; calm < ((process?.requests ?? 0) > 0 ? CALM_TURNS_IN_REQUEST : CALM_TURNS); calm += 1) {
+      for (
+        let calm = 0;
+        calm < ((process?.requests ?? 0) > 0 ? CALM_TURNS_IN_REQUEST : CALM_TURNS);
+        calm += 1
+      ) {
         await turn();
         if (trace.length !== seen) calm = -1;
         seen = trace.length;
@@ -246,7 +280,8 @@ export async function world(options: WorldOptions): Promise<World> {
         }
         const missing = await unsettled(running().read, agents);
         if (missing === null) return;
-        if (clock.now() >= until) throw new Error(`seed ${seed}: after ${limitMs / 1000} s there still are ${missing}`);
+        if (clock.now() >= until)
+          throw new Error(`seed ${seed}: after ${limitMs / 1000} s there still are ${missing}`);
         clock.step(until);
       }
     },
@@ -274,12 +309,23 @@ async function unsettled(read: Reader, agents: readonly Agent[]): Promise<string
   if (idle > 0) return `${idle} busy agents`;
   const work = await read.selectFrom('work').select(['kind', 'id']).limit(3).execute();
   if (work.length > 0) return `work ${JSON.stringify(work)}`;
-  const items = await read.selectFrom('host_items').selectAll().where((eb) => eb.or([eb('wanted', '=', 0), eb('state', '=', 'pending')])).limit(5).execute();
+  const items = await read
+    .selectFrom('host_items')
+    .selectAll()
+    .where((eb) => eb.or([eb('wanted', '=', 0), eb('state', '=', 'pending')]))
+    .limit(5)
+    .execute();
   if (items.length > 0) return `items ${JSON.stringify(items)}`;
   const servers = await read
     .selectFrom('servers')
     .select(['id', 'status', 'deleting', 'desired_version', 'observed_version', 'error', 'host_name'])
-    .where((eb) => eb.or([eb('status', '=', 'BUILD'), eb('deleting', '=', 1), eb('observed_version', '<', eb.ref('desired_version'))]))
+    .where((eb) =>
+      eb.or([
+        eb('status', '=', 'BUILD'),
+        eb('deleting', '=', 1),
+        eb('observed_version', '<', eb.ref('desired_version')),
+      ]),
+    )
     .limit(3)
     .execute();
   return servers.length > 0 ? `servers ${JSON.stringify(servers)}` : null;

@@ -46,8 +46,9 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
         .where('id', '=', id)
         .executeTakeFirst();
       if (before?.body === text) return before.generation;
-      const generation = (before?.generation ?? 0) + 1;
       const revision = await nextCounter(tx, COUNTER);
+      // An item that was dropped and comes back must not repeat a generation: agents and caches know the old body by it.
+      const generation = before === undefined ? revision : before.generation + 1;
       if (before === undefined) await tx.insertInto('items').values({ kind, id, generation, revision, body: text }).execute();
       else await tx.updateTable('items').set({ generation, revision, body: text }).where('kind', '=', kind).where('id', '=', id).execute();
       wakeAfter(tx, await subscribers(tx, kind, id));
@@ -66,21 +67,22 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
       await tx
         .insertInto('host_items')
         .values({ host_id: hostId, kind, id, wanted: 1, revision, applied_generation: 0, state: 'pending', error: null })
-        .onConflict((oc) => oc.columns(['host_id', 'kind', 'id']).doUpdateSet({ wanted: 1, revision, state: 'pending', error: null }))
+        .onConflict((oc) => oc.columns(['host_id', 'kind', 'id']).doUpdateSet({ wanted: 1, revision, applied_generation: 0, state: 'pending', error: null }))
         .execute();
       wakeAfter(tx, [hostId]);
     },
     async unsubscribe(tx, hostId, kind, id) {
-      const revision = await nextCounter(tx, COUNTER);
-      const changed = await tx
-        .updateTable('host_items')
-        .set({ wanted: 0, revision })
+      const before = await tx
+        .selectFrom('host_items')
+        .select('wanted')
         .where('host_id', '=', hostId)
         .where('kind', '=', kind)
         .where('id', '=', id)
-        .where('wanted', '=', 1)
         .executeTakeFirst();
-      if (changed.numUpdatedRows > 0n) wakeAfter(tx, [hostId]);
+      if (before?.wanted !== 1) return;
+      const revision = await nextCounter(tx, COUNTER);
+      await tx.updateTable('host_items').set({ wanted: 0, revision }).where('host_id', '=', hostId).where('kind', '=', kind).where('id', '=', id).execute();
+      wakeAfter(tx, [hostId]);
     },
     async drop(tx, kind, id) {
       const revision = await nextCounter(tx, COUNTER);

@@ -27,7 +27,7 @@ export function placementRoutes(platform: Platform): readonly Route[] {
     return host;
   };
   const links = (id: string) =>
-    ['self', 'aggregates', 'inventories', 'usages', 'allocations', 'traits'].map((rel) => ({
+    ['self', 'inventories', 'usages', 'allocations'].map((rel) => ({
       rel,
       href: `/placement/resource_providers/${id}${rel === 'self' ? '' : `/${rel}`}`,
     }));
@@ -92,7 +92,7 @@ export function placementRoutes(platform: Platform): readonly Route[] {
             resource_provider_generation: host.revision,
             inventories: {
               VCPU: inventory(host.vcpus, 0, allocationRatios.vcpus),
-              MEMORY_MB: inventory(host.memory_mib, Math.min(RESERVED_MEMORY_MIB, host.memory_mib / 4), allocationRatios.memory),
+              MEMORY_MB: inventory(host.memory_mib, Math.floor(Math.min(RESERVED_MEMORY_MIB, host.memory_mib / 4)), allocationRatios.memory),
               DISK_GB: inventory(host.disk_gib, 0, allocationRatios.disk),
             },
           },

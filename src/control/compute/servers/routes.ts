@@ -12,7 +12,7 @@ import { changePower, deleteServer, powerVerbs, setLock } from './lifecycle.ts';
 import { encodeShown, listServers, viewFor } from './list.ts';
 import { createBody, listQuery, updateBody } from './schema.ts';
 import { findServer } from './store.ts';
-import { groupNames, portsOf, type ServerEncoder, updatedView } from './wire.ts';
+import { groupNames, joinObjects, portsOf, type ServerEncoder, updatedView } from './wire.ts';
 
 const ids = { server_id: 'server' } as const;
 const ACTION = '/v2.1/servers/:server_id/action';
@@ -79,7 +79,7 @@ export function serverRoutes(deps: ComputeDeps, encoder: ServerEncoder): Route[]
       summary: 'Show a server',
       async handler({ ctx, params }) {
         const row = await findServer(ctx.platform.db.read, ctx, params.server_id);
-        return { body: `{"server":${await encodeShown(ctx, encoder, row)}}` };
+        return { body: joinObjects('{"server":', [await encodeShown(ctx, encoder, row)], '}') };
       },
     }),
     route({
@@ -91,7 +91,7 @@ export function serverRoutes(deps: ComputeDeps, encoder: ServerEncoder): Route[]
       body: updateBody,
       async handler({ ctx, params, body }) {
         const row = await updateServer(ctx, params.server_id, body.server);
-        if (ctx.microversion >= 75) return { body: `{"server":${await encodeShown(ctx, encoder, row)}}` };
+        if (ctx.microversion >= 75) return { body: joinObjects('{"server":', [await encodeShown(ctx, encoder, row)], '}') };
         return { body: { server: updatedView(row, viewFor(ctx)) } };
       },
     }),

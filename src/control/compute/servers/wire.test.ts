@@ -202,7 +202,7 @@ test('what was encoded is kept per revision, representation and role', () => {
     [3, view(1, true)],
   ] as const)
     expect(encoder.cached(row.id, revision, other)).toBeUndefined();
-  expect(JSON.parse(withFields(text, { host_status: 'UP' }))).toMatchObject({
+  expect(JSON.parse(withFields(text, { host_status: 'UP' }).toString())).toMatchObject({
     id: row.id,
     host_status: 'UP',
   });
