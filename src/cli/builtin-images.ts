@@ -29,7 +29,7 @@ export async function prepareBuiltinImages(dataDir: string, say: (line: string) 
     await rename(`${container}.tmp`, container);
   }
   return [
-    { name: 'tiny', path: vm, diskFormat: 'qcow2', containerFormat: 'bare', minRam: 64, minDisk: 0, properties: { os_type: 'linux', os_distro: 'strata-tiny', architecture: 'x86_64' } },
+    { name: 'tiny', path: vm, diskFormat: 'qcow2', containerFormat: 'bare', minRam: 64, minDisk: 0, properties: { os_type: 'linux', os_distro: 'strata-tiny', architecture: process.arch === 'arm64' ? 'aarch64' : 'x86_64' } },
     { name: 'tiny-container', path: container, diskFormat: 'raw', containerFormat: 'docker', minRam: 16, minDisk: 0, properties: { os_type: 'linux', os_distro: 'strata-tiny', 'strata:type': 'container' } },
   ];
 }

@@ -1,7 +1,7 @@
 // The data dir of a cloud: its identity, its lock, its credentials. Everything else of the cloud lives below it
 // or carries its cloud id in the name.
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -44,7 +44,12 @@ export const newCloudId = (): string => {
 /** null: no cloud was ever started here. */
 export async function readCloudFile(dataDir: string): Promise<CloudFile | null> {
   if (!existsSync(cloudFile(dataDir))) return null;
-  const parsed: unknown = JSON.parse(await readFile(cloudFile(dataDir), 'utf8'));
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(await readFile(cloudFile(dataDir), 'utf8'));
+  } catch {
+    parsed = null;
+  }
   if (!checkCloudFile.Check(parsed)) throw new UsageError(`${cloudFile(dataDir)} is damaged: it is not the description of a cloud.`);
   return parsed;
 }
@@ -75,17 +80,30 @@ export async function lockDataDir(dataDir: string): Promise<() => Promise<void>>
   await mkdir(dataDir, { recursive: true, mode: 0o711 });
   const path = join(dataDir, 'lock');
   const self = (await processIdentity(process.pid)) ?? '';
+  const own = `${path}.${process.pid}`;
+  await writeFile(own, self, { mode: 0o600 });
   for (let tries = 0; tries < 3; tries++) {
     try {
-      await writeFile(path, self, { flag: 'wx', mode: 0o600 });
+      // Linked with its content: nobody ever sees a lock that does not say whose it is.
+      await link(own, path);
+      await rm(own, { force: true });
       return () => rm(path, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       const holder = await runningPid(dataDir);
-      if (holder !== null) throw new UsageError(`The cloud in ${dataDir} already runs (process ${holder}). Stop it first, or give another --data-dir.`);
-      await rm(path, { force: true });
+      if (holder !== null) {
+        await rm(own, { force: true });
+        throw new UsageError(`The cloud in ${dataDir} already runs (process ${holder}). Stop it first, or give another --data-dir.`);
+      }
+      // Of a process that is gone; unless another start has just replaced it, then that one goes back.
+      const stale = `${own}.stale`;
+      await rename(path, stale).catch(() => {});
+      const held = (await readFile(stale, 'utf8').catch(() => '')).trim();
+      if (held !== '' && held !== self && (await processIdentity(Number(held.split(' ')[0]))) === held) await link(stale, path).catch(() => {});
+      await rm(stale, { force: true });
     }
   }
+  await rm(own, { force: true });
   throw new UsageError(`${path} could not be taken.`);
 }
 

@@ -18,6 +18,17 @@ export type Items = {
 
 const COUNTER = 'item-revision';
 
+const revisions = new WeakMap<Tx, Promise<number>>();
+/** One a transaction: what is committed together is pulled together. */
+function revisionOf(tx: Tx): Promise<number> {
+  let revision = revisions.get(tx);
+  if (revision === undefined) {
+    revision = nextCounter(tx, COUNTER);
+    revisions.set(tx, revision);
+  }
+  return revision;
+}
+
 /** `wake(hostIds)` is called after the commit, with the hosts that have something to pull. */
 export function createItems(wake: (hostIds: readonly string[]) => void): Items {
   const wakeAfter = (tx: Tx, hostIds: readonly string[]): void => {
@@ -46,7 +57,7 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
         .where('id', '=', id)
         .executeTakeFirst();
       if (before?.body === text) return before.generation;
-      const revision = await nextCounter(tx, COUNTER);
+      const revision = await revisionOf(tx);
       // An item that was dropped and comes back must not repeat a generation: agents and caches know the old body by it.
       const generation = before === undefined ? revision : before.generation + 1;
       if (before === undefined) await tx.insertInto('items').values({ kind, id, generation, revision, body: text }).execute();
@@ -63,7 +74,7 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
         .where('id', '=', id)
         .executeTakeFirst();
       if (before?.wanted === 1) return;
-      const revision = await nextCounter(tx, COUNTER);
+      const revision = await revisionOf(tx);
       await tx
         .insertInto('host_items')
         .values({ host_id: hostId, kind, id, wanted: 1, revision, applied_generation: 0, state: 'pending', error: null })
@@ -80,12 +91,12 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
         .where('id', '=', id)
         .executeTakeFirst();
       if (before?.wanted !== 1) return;
-      const revision = await nextCounter(tx, COUNTER);
+      const revision = await revisionOf(tx);
       await tx.updateTable('host_items').set({ wanted: 0, revision }).where('host_id', '=', hostId).where('kind', '=', kind).where('id', '=', id).execute();
       wakeAfter(tx, [hostId]);
     },
     async drop(tx, kind, id) {
-      const revision = await nextCounter(tx, COUNTER);
+      const revision = await revisionOf(tx);
       const hosts = await subscribers(tx, kind, id);
       await tx.updateTable('host_items').set({ wanted: 0, revision }).where('kind', '=', kind).where('id', '=', id).where('wanted', '=', 1).execute();
       await tx.deleteFrom('items').where('kind', '=', kind).where('id', '=', id).execute();

@@ -7,7 +7,7 @@ import { glanceFault } from '../../kernel/http/faults.ts';
 import type { Service } from '../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../kernel/platform.ts';
 import { createContentStore } from './content/store.ts';
-import { createContents, needsConversion } from './images/content.ts';
+import { BOOTABLE, createContents, needsConversion } from './images/content.ts';
 import { imagePolicies, imageRoutes } from './images/routes.ts';
 import { readImage, WORK_CONTENT } from './images/service.ts';
 import { imageMigrations } from './images/table.ts';
@@ -80,7 +80,9 @@ export async function createImageService(platform: Platform, options: { dir: str
         if (row.status !== 'active' || row.hash === null || row.size === null) throw badRequest(`Image ${imageId} is not active but ${row.status}.`);
         const converts = needsConversion(row);
         if (converts && row.boot_hash === null) throw badRequest(`Image ${imageId} is still being converted from ${row.disk_format}; try again in a moment.`);
+        if (converts && row.boot_hash === '') throw badRequest(`Image ${imageId} could not be converted from ${row.disk_format}: its content is damaged or too large. Upload it as qcow2 or raw.`);
         if (!['bare', 'docker'].includes(row.container_format)) throw badRequest(`Image ${imageId} has container_format ${row.container_format}; servers boot from bare disks and docker archives.`);
+        if (row.container_format === 'bare' && !converts && !BOOTABLE.has(row.disk_format)) throw badRequest(`Image ${imageId} has disk_format ${row.disk_format}, which no server boots from.`);
         return {
           id: row.id,
           name: row.name,
@@ -98,6 +100,7 @@ export async function createImageService(platform: Platform, options: { dir: str
     },
     async bootstrap() {
       await db.tx((tx) => tx.updateTable('images').set({ status: 'queued' }).where('status', '=', 'saving').execute());
+      await contents.sweep();
     },
     async addBuiltin(image, projectId) {
       const present = await db.read.selectFrom('images').select('id').where('name', '=', image.name).where('owner', '=', projectId).executeTakeFirst();

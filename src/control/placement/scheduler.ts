@@ -94,7 +94,7 @@ function passesAll(want: PlacementRequest): (host: SchedulerHost) => boolean {
     if (host.guests !== guests) {
       ({ guests } = host);
       const has = guests[type];
-      able = has !== undefined && (capabilities.length === 0 || capabilities.every((one) => has.includes(one)));
+      able = has !== undefined && capabilities.every((one) => has.includes(one));
     }
     if (!able) return false;
     if (zone !== null && host.zone !== zone) return false;

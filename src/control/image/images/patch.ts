@@ -26,8 +26,10 @@ export function applyPatch(before: Attributes, patch: Static<typeof PatchBody>):
     if (READ_ONLY.has(name)) throw forbidden(`Attribute '${name}' is read-only.`);
     if (!propertyName.test(name)) throw badRequest(`Invalid input for path. Value: ${path.slice(0, 100)}. A property is named with letters, digits, '_', ':', '.' and '-'.`);
     if (deeper.length > 0) {
-      if (name !== 'tags' || op === 'remove') throw badRequest(`Invalid input for path. Value: ${path.slice(0, 100)}. It must be one level deep.`);
-      after['tags'] = [...new Set([...(after['tags'] as string[]), String(value)])];
+      if (name !== 'tags' || op !== 'add' || deeper.length > 1) throw badRequest(`Invalid input for path. Value: ${path.slice(0, 100)}. It must be one level deep.`);
+      const tags = after['tags'];
+      if (!Array.isArray(tags) || typeof value !== 'string') throw badRequest(`Invalid input for ${path.slice(0, 100)}. A tag is a string, added to a list of them.`);
+      after['tags'] = [...new Set([...(tags as unknown[]), value])];
       continue;
     }
     const present = Object.hasOwn(after, name);

@@ -31,10 +31,10 @@ export async function ownImage(db: Db, ctx: Ctx, id: string): Promise<ImageRow> 
   return row;
 }
 
-function columnsOf(ctx: Ctx, attributes: Attributes): Pick<ImageRow, 'name' | 'disk_format' | 'container_format' | 'visibility' | 'min_ram' | 'min_disk' | 'is_protected' | 'is_hidden' | 'tags' | 'properties'> {
+function columnsOf(ctx: Ctx, attributes: Attributes, before: Visibility | null): Pick<ImageRow, 'name' | 'disk_format' | 'container_format' | 'visibility' | 'min_ram' | 'min_disk' | 'is_protected' | 'is_hidden' | 'tags' | 'properties'> {
   const body = checkAttributes(attributes, 0, 'body');
   const visibility = (body.visibility ?? 'shared') as Visibility;
-  if (visibility === 'public' && !isAdmin(ctx.actor)) throw forbidden('Policy does not allow publicize_image: only operators make images public.');
+  if (visibility === 'public' && before !== 'public' && !isAdmin(ctx.actor)) throw forbidden('Policy does not allow publicize_image: only operators make images public.');
   const custom = Object.entries(attributes).filter(([name]) => !STANDARD.has(name));
   for (const [name] of custom)
     if (!propertyName.test(name)) throw badRequest(`Invalid input for property name. Value: ${name.slice(0, 100)}. It must consist of letters, digits, '_', ':', '.' and '-'.`);
@@ -64,7 +64,7 @@ export async function createImage(ctx: Ctx, body: CreateImage): Promise<ImageRow
   const now = ctx.platform.clock.now();
   const row: ImageRow = {
     id: body.id ?? ctx.platform.ids.uuid(),
-    ...columnsOf(ctx, body),
+    ...columnsOf(ctx, body, null),
     status: 'queued',
     owner: ownerFor(ctx, body.owner),
     size: null,
@@ -90,7 +90,7 @@ export async function updateImage(ctx: Ctx, id: string, patch: Static<typeof Pat
     const row = await ownImage(tx, ctx, id);
     const before = Object.fromEntries(Object.entries(imageView(row)).filter(([name]) => !READ_ONLY.has(name)));
     const after = applyPatch(before, patch);
-    const columns = columnsOf(ctx, after);
+    const columns = columnsOf(ctx, after, row.visibility);
     if (row.status !== 'queued' && (columns.disk_format !== row.disk_format || columns.container_format !== row.container_format))
       throw forbidden(`Attributes disk_format and container_format can only be replaced for a queued image; image ${id} is ${row.status}.`);
     const next: ImageRow = { ...row, ...columns, owner: ownerFor(ctx, (after['owner'] ?? row.owner) as string), updated_at: ctx.platform.clock.now() };

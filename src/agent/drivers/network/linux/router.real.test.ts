@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { networkBody, portBody, routerBody, ruleBody, subnetBody } from '../conformance.ts';
+import { networkBody, portBody, routerBody, type ruleBody, subnetBody } from '../conformance.ts';
 import type { NetworkDriver } from '../driver.ts';
 import {
   applyGroup,

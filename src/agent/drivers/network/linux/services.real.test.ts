@@ -1,6 +1,6 @@
 // DHCP, metadata, taps, and what happens when things die: dnsmasq, the driver, half-done work.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { networkBody, portBody, routerBody, ruleBody } from '../conformance.ts';
+import { networkBody, portBody, routerBody, type ruleBody } from '../conformance.ts';
 import type { NetworkDriver } from '../driver.ts';
 import { runningDnsmasq } from './dhcp.ts';
 import { dhcpFiles } from './dhcp-text.ts';
