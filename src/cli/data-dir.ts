@@ -1,7 +1,7 @@
 // The data dir of a cloud: its identity, its lock, its credentials. Everything else of the cloud lives below it
 // or carries its cloud id in the name.
 import { existsSync } from 'node:fs';
-import { chmod, link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -75,13 +75,58 @@ export async function runningPid(dataDir: string): Promise<number | null> {
   return pid > 0 && (await processIdentity(pid)) === held.trim() ? pid : null;
 }
 
+/** All that a cloud ever writes at the top of its data dir; `teardown` removes these and nothing else. */
+export const dataDirEntries = [
+  'cloud.json', 'clouds.yaml', 'lock', 'strata.db', 'strata.db-shm', 'strata.db-wal', 'tls', 'keys', 'images', 'builtin', 'agent',
+  'guests', 'podman', 'network', 'volumes', 'qemu-accelerator.json',
+] as const; // prettier-ignore
+
+/** A folder that holds something else is not taken for a data dir. */
+async function refuseForeignFolder(dataDir: string): Promise<void> {
+  if (existsSync(cloudFile(dataDir))) return;
+  // Another start may be taking its lock.
+  const foreign = (await readdir(dataDir)).filter((name) => !(dataDirEntries as readonly string[]).includes(name) && !name.startsWith('lock.'));
+  if (foreign.length > 0)
+    throw new UsageError(`${dataDir} is no data dir of Strata and not empty (it holds ${foreign.slice(0, 3).join(', ')}). Give an empty or new folder with --data-dir.`);
+}
+
+const asText = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** mkdir -p by hand: Node's own never returns below a directory that takes no entries, such as /proc. */
+async function makeDir(dir: string): Promise<void> {
+  if (existsSync(dir)) return;
+  if (dirname(dir) !== dir) await makeDir(dirname(dir));
+  await mkdir(dir, { mode: 0o711 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+}
+
+/** Makes the data dir; one that holds anything else than a cloud is refused, because teardown removes it whole. */
+async function prepareDataDir(dataDir: string): Promise<void> {
+  let held: string[];
+  try {
+    await makeDir(dataDir);
+    held = await readdir(dataDir);
+  } catch (error) {
+    throw new UsageError(`The data dir ${dataDir} cannot be used: ${asText(error)}. Choose another with --data-dir DIR.`);
+  }
+  const foreign = held.filter((name) => name !== 'lost+found' && !/^lock($|\.)/.test(name));
+  if (foreign.length > 0 && !existsSync(cloudFile(dataDir)))
+    throw new UsageError(`${dataDir} is not a cloud and not empty (it holds ${foreign[0]}). Choose an empty or a new directory with --data-dir DIR.`);
+}
+
 /** Makes the data dir and takes its lock; throws UsageError when another process holds it. Returns the release. */
 export async function lockDataDir(dataDir: string): Promise<() => Promise<void>> {
-  await mkdir(dataDir, { recursive: true, mode: 0o711 });
+  await prepareDataDir(dataDir);
+  await refuseForeignFolder(dataDir);
   const path = join(dataDir, 'lock');
   const self = (await processIdentity(process.pid)) ?? '';
   const own = `${path}.${process.pid}`;
-  await writeFile(own, self, { mode: 0o600 });
+  try {
+    await writeFile(own, self, { mode: 0o600 });
+  } catch (error) {
+    throw new UsageError(`The data dir ${dataDir} cannot be written: ${asText(error)}.`);
+  }
   for (let tries = 0; tries < 3; tries++) {
     try {
       // Linked with its content: nobody ever sees a lock that does not say whose it is.
@@ -114,7 +159,13 @@ type CloudsYaml = { clouds?: Record<string, { auth?: { password?: unknown } }> }
 /** The credentials file of clients: passwords are random, made once, and kept. */
 export async function writeCloudsYaml(dataDir: string, url: string, region: string, caFile: string | null): Promise<Passwords> {
   const path = join(dataDir, 'clouds.yaml');
-  const kept = existsSync(path) ? (parse(await readFile(path, 'utf8')) as CloudsYaml | null) : null;
+  let kept: CloudsYaml | null = null;
+  try {
+    if (existsSync(path)) kept = parse(await readFile(path, 'utf8')) as CloudsYaml | null;
+  } catch (error) {
+    // Not written anew: it may hold the only copy of the passwords.
+    throw new UsageError(`${path} is damaged: ${asText(error).split('\n')[0]}. Mend it, or remove it to get new passwords.`);
+  }
   const passwordOf = (cloud: string): string => {
     const password = kept?.clouds?.[cloud]?.auth?.password;
     return typeof password === 'string' && password.length > 0 ? password : newSecret();

@@ -56,7 +56,9 @@ const checkAttributes = checker(CreateImage);
 function ownerFor(ctx: Ctx, asked: string | null | undefined): string {
   const own = projectOf(ctx.actor);
   if (asked !== undefined && asked !== null && asked !== own && !isAdmin(ctx.actor)) throw forbidden('Policy does not allow owner to be another project.');
-  return asked ?? own;
+  const owner = asked ?? own;
+  if (owner === '') throw badRequest('An image belongs to a project: send a token that is scoped to one, or name the owner.');
+  return owner;
 }
 
 export async function createImage(ctx: Ctx, body: CreateImage): Promise<ImageRow> {
