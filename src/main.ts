@@ -16,12 +16,6 @@ function nonEmpty(value: string): string {
   return value;
 }
 
-/** An empty path would be the directory that one happens to stand in. */
-function directory(value: string): string {
-  if (value === '') throw new InvalidArgumentError('it must name a directory.');
-  return value;
-}
-
 const program = new Command('strata')
   .description('A combined cloud: virtual machines, containers and Kubernetes behind the OpenStack API')
   .version(VERSION)

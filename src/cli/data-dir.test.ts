@@ -1,5 +1,5 @@
 // The lock of a data dir: one process at a time, also when several start at the same moment over a stale lock.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -32,4 +32,16 @@ it('makes passwords once and keeps them', async () => {
   const first = await writeCloudsYaml(dir, 'http://127.0.0.1:1', 'RegionOne', null);
   expect(await writeCloudsYaml(dir, 'http://127.0.0.1:2', 'RegionOne', null)).toEqual(first);
   expect(first.admin).not.toBe(first.demo);
+});
+
+it('says in one line why a data dir cannot be used, also where a directory takes no entries', async () => {
+  writeFileSync(join(dir, 'file'), '');
+  for (const path of [join(dir, 'file', 'below'), join(dir, 'file'), '/proc/strata', '/proc/strata/below'])
+    await expect(lockDataDir(path), path).rejects.toThrow(/^The data dir .* cannot be used: [^\n]*$/);
+});
+
+it('keeps a damaged credentials file as it is and says so', async () => {
+  writeFileSync(join(dir, 'clouds.yaml'), 'clouds: [\n');
+  await expect(writeCloudsYaml(dir, 'http://127.0.0.1:1', 'RegionOne', null)).rejects.toThrow(/clouds.yaml is damaged: [^\n]*$/);
+  expect(readFileSync(join(dir, 'clouds.yaml'), 'utf8')).toBe('clouds: [\n');
 });

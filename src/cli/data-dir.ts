@@ -2,7 +2,7 @@
 // or carries its cloud id in the name.
 import { existsSync } from 'node:fs';
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { parse, stringify } from 'yaml';
@@ -101,24 +101,15 @@ async function makeDir(dir: string): Promise<void> {
   });
 }
 
-/** Makes the data dir; one that holds anything else than a cloud is refused, because teardown removes it whole. */
-async function prepareDataDir(dataDir: string): Promise<void> {
-  let held: string[];
-  try {
-    await makeDir(dataDir);
-    held = await readdir(dataDir);
-  } catch (error) {
-    throw new UsageError(`The data dir ${dataDir} cannot be used: ${asText(error)}. Choose another with --data-dir DIR.`);
-  }
-  const foreign = held.filter((name) => name !== 'lost+found' && !/^lock($|\.)/.test(name));
-  if (foreign.length > 0 && !existsSync(cloudFile(dataDir)))
-    throw new UsageError(`${dataDir} is not a cloud and not empty (it holds ${foreign[0]}). Choose an empty or a new directory with --data-dir DIR.`);
-}
-
 /** Makes the data dir and takes its lock; throws UsageError when another process holds it. Returns the release. */
 export async function lockDataDir(dataDir: string): Promise<() => Promise<void>> {
-  await prepareDataDir(dataDir);
-  await refuseForeignFolder(dataDir);
+  try {
+    await makeDir(dataDir);
+    await refuseForeignFolder(dataDir);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`The data dir ${dataDir} cannot be used: ${asText(error)}. Choose another with --data-dir DIR.`);
+  }
   const path = join(dataDir, 'lock');
   const self = (await processIdentity(process.pid)) ?? '';
   const own = `${path}.${process.pid}`;

@@ -108,7 +108,7 @@ export function serverController(parts: {
     if (now.power === 'crashed' && recentCrashes(id).length < MAX_CRASH_RESTARTS && body.power === 'running')
       throw new DriverError('failed', `The guest of server ${id} ended unexpectedly; it is started again. Look at its console log.`);
     if (now.power === 'crashed')
-      throw new DriverError('refused', `The guest of server ${id} ended unexpectedly and is not restarted any more. Look at its console log, then reboot or start it.`);
+      throw new DriverError('refused', `The guest of server ${id} ended unexpectedly and is not restarted any more. Look at its console log, then reboot it hard.`);
     return { power: now.power, rebootCount: body.rebootCount, restarts: crashes.get(id)?.length ?? 0 };
   }
 

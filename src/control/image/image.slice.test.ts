@@ -15,7 +15,7 @@ onBothEngines('images', (engine) => {
   let images: ImageService;
   let dir: string;
   let platform: ReturnType<typeof testPlatform>;
-  const actors = { a: testActor('a', 'pa'), b: testActor('b', 'pb'), reader: testActor('r', 'pa', ['reader']), admin: testActor('admin', 'padmin', ['admin']) };
+  const actors = { a: testActor('a', 'pa'), b: testActor('b', 'pb'), reader: testActor('r', 'pa', ['reader']), admin: testActor('admin', 'padmin', ['admin']), system: { ...testActor('admin', 'padmin', ['admin']), scope: { type: 'system' as const } }, domain: { ...testActor('admin', 'padmin', ['admin']), scope: { type: 'domain' as const, id: 'default', name: 'Default' } } };
   beforeEach(async () => {
     test = await openTestDatabase(engine);
     dir = mkdtempSync(join(tmpdir(), 'strata-image-'));
@@ -54,6 +54,17 @@ onBothEngines('images', (engine) => {
     expect((await server.call('a', 'HEAD', `${I}/${id}/file`)).text).toBe('');
     expect((await upload(id, content)).status).toBe(409);
     expect((await server.call('reader', 'GET', `${I}/${id}/file`)).status).toBe(403);
+  });
+
+  it('makes no image without an owner for a token without a project', async () => {
+    for (const as of ['system', 'domain']) {
+      const refused = await server.call(as, 'POST', I, { name: 'x', ...raw });
+      expect([refused.status, refused.text]).toEqual([400, expect.stringContaining('belongs to a project')]);
+      expect((await server.call(as, 'POST', I, { name: 'x', ...raw, owner: 'pa' })).json.owner).toBe('pa');
+      const id = await create();
+      expect((await server.call(as, 'PATCH', `${I}/${id}`, [{ op: 'replace', path: '/owner', value: '' }], { 'content-type': 'application/openstack-images-v2.1-json-patch' })).status).toBe(400);
+    }
+    expect((await platform.db.read.selectFrom('images').select('id').where('owner', '=', '').execute()).length).toBe(0);
   });
 
   it('lists with filters, order and pages', async () => {

@@ -8,7 +8,7 @@ import type { ComputeDeps } from '../deps.ts';
 import { isSet, linksOf, nothing } from '../links.ts';
 import { createServers } from './create.ts';
 import { updateServer } from './describe.ts';
-import { changePower, deleteServer, powerVerbs, setLock } from './lifecycle.ts';
+import { changePower, deleteServer, powerVerbs, resetState, setLock } from './lifecycle.ts';
 import { encodeShown, listServers, viewFor } from './list.ts';
 import { createBody, listQuery, updateBody } from './schema.ts';
 import { findServer } from './store.ts';
@@ -179,6 +179,20 @@ const actionRoutes = (deps: ComputeDeps): Route[] => [
     body: nothing,
     async handler({ ctx, params }) {
       await setLock(ctx, params.server_id, null);
+      return {};
+    },
+  }),
+  route({
+    method: 'POST',
+    path: ACTION,
+    ids,
+    action: 'os-resetState',
+    policy: 'compute:servers:reset-state',
+    summary: 'Clear or set the fault of a server',
+    status: 202,
+    body: strict({ state: Type.Union([Type.Literal('active'), Type.Literal('error')]) }),
+    async handler({ ctx, params, body }) {
+      await resetState(ctx, params.server_id, body.state);
       return {};
     },
   }),

@@ -33,6 +33,7 @@ const row: ServerRow = {
   observed_generation: 1,
   observed_power: 'running',
   observed_reboot_count: 0,
+  observed_restarts: 0,
   error: null,
   error_at: null,
   launched_at: 1_379_943_420_880,
