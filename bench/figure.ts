@@ -16,12 +16,21 @@ export type Line = {
 /** `say` prints progress to standard error. */
 export type Figure = { name: string; title: string; measure(say: (line: string) => void): Promise<Line[]> };
 
-export const line = (figure: string, measured: string, more: Partial<Line> = {}): Line => ({ figure, target: '', measured, met: null, rival: '', ...more });
+export const line = (figure: string, measured: string, more: Partial<Line> = {}): Line => ({
+  figure,
+  target: '',
+  measured,
+  met: null,
+  rival: '',
+  ...more,
+});
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? NaN) : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? NaN)
+    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }
 
 export function percentile(values: readonly number[], percent: number): number {

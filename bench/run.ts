@@ -19,10 +19,18 @@ const load: Record<string, () => Promise<Figure>> = {
 function show(lines: readonly Line[]): string {
   const rows = [
     ['figure', 'target', 'measured', 'met', 'rival in the same run'],
-    ...lines.map((one) => [one.figure, one.target, one.measured, one.met === null ? '' : one.met ? 'yes' : 'NO', one.rival]),
+    ...lines.map((one) => [
+      one.figure,
+      one.target,
+      one.measured,
+      one.met === null ? '' : one.met ? 'yes' : 'NO',
+      one.rival,
+    ]),
   ];
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const text = rows.map((row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`);
+  const text = rows.map(
+    (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`,
+  );
   text.splice(1, 0, `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`);
   return text.join('\n');
 }

@@ -7,7 +7,8 @@ const DEFAULT_DATA_DIR = '/var/lib/strata';
 function listenAddress(value: string): { host: string; port: number } {
   const match = /^(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(value);
   const port = Number(match?.[2]);
-  if (match?.[1] === undefined || port > 65_535) throw new InvalidArgumentError('it must be ADDRESS:PORT, e.g. 127.0.0.1:8770.');
+  if (match?.[1] === undefined || port > 65_535)
+    throw new InvalidArgumentError('it must be ADDRESS:PORT, e.g. 127.0.0.1:8770.');
   return { host: match[1], port };
 }
 
@@ -25,13 +26,24 @@ program
   .command('up')
   .description('Start the cloud of a data dir in the foreground; adopts the guests that already run')
   .option('--data-dir <dir>', 'where everything of this cloud lives', nonEmpty, DEFAULT_DATA_DIR)
-  .option('--listen <address:port>', 'where the API listens (default: a loopback port, kept for the data dir)', listenAddress)
-  .option('--tls-cert <file>', 'certificate chain (PEM); required with --tls-key for other than loopback addresses')
+  .option(
+    '--listen <address:port>',
+    'where the API listens (default: a loopback port, kept for the data dir)',
+    listenAddress,
+  )
+  .option(
+    '--tls-cert <file>',
+    'certificate chain (PEM); required with --tls-key for other than loopback addresses',
+  )
   .option('--tls-key <file>', 'private key (PEM)')
   .option('--tls-self-signed', 'make a self-signed pair in the data dir and use it')
   .option('--demo', 'also create a network, a VM and a container that ping each other')
   .option('--no-install', 'never install anything, say what is missing (read by ./up)')
-  .addOption(new Option('--log-level <level>', 'what goes to standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('warn'))
+  .addOption(
+    new Option('--log-level <level>', 'what goes to standard error')
+      .choices(['debug', 'info', 'warn', 'error', 'silent'])
+      .default('warn'),
+  )
   .action(async (options) => {
     const { up } = await import('./cli/up.ts');
     process.exitCode = await up(options);

@@ -35,7 +35,10 @@ export async function startCloud(...args: string[]): Promise<Cloud> {
 
   const start = async (...more: string[]): Promise<void> => {
     output = '';
-    const started = spawn(join(ROOT, 'up'), ['--data-dir', dataDir, ...more], { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/' });
+    const started = spawn(join(ROOT, 'up'), ['--data-dir', dataDir, ...more], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: '/',
+    });
     child = started;
     const ready = Promise.withResolvers<void>();
     const read = (chunk: Buffer): void => {
@@ -85,7 +88,9 @@ export async function startCloud(...args: string[]): Promise<Cloud> {
     async teardown() {
       await ended('SIGKILL');
       if (!existsSync(dataDir)) return '';
-      const { stdout } = await run([join(ROOT, 'strata'), 'teardown', '--data-dir', dataDir], { timeoutMs: 120_000 });
+      const { stdout } = await run([join(ROOT, 'strata'), 'teardown', '--data-dir', dataDir], {
+        timeoutMs: 120_000,
+      });
       rmSync(dataDir, { recursive: true, force: true });
       return stdout;
     },
@@ -100,7 +105,11 @@ export async function startCloud(...args: string[]): Promise<Cloud> {
 }
 
 /** Asks until it answers something else than null or false; throws with `what` after `seconds`. */
-export async function eventually<T>(what: string, seconds: number, ask: () => Promise<T | null | false>): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  seconds: number,
+  ask: () => Promise<T | null | false>,
+): Promise<T> {
   const limit = performance.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();
@@ -114,7 +123,8 @@ export async function eventually<T>(what: string, seconds: number, ask: () => Pr
 export async function traces(cloudId: string, dataDir: string): Promise<string[]> {
   const lines: string[] = [];
   const grep = (source: string, text: string): void => {
-    for (const line of text.split('\n')) if (line.includes(cloudId) || line.includes(dataDir)) lines.push(`${source}: ${line.trim()}`);
+    for (const line of text.split('\n'))
+      if (line.includes(cloudId) || line.includes(dataDir)) lines.push(`${source}: ${line.trim()}`);
   };
   grep('netns', (await run(['ip', 'netns', 'list'])).stdout);
   grep('link', (await run(['ip', '-o', 'link'])).stdout);
@@ -127,7 +137,15 @@ export async function traces(cloudId: string, dataDir: string): Promise<string[]
       // it ended while we looked
     }
   }
-  for (const dir of ['/run', '/dev/shm', '/run/netns', '/etc/netns', '/sys/fs/cgroup/memory', '/sys/fs/cgroup/cpu', '/sys/fs/cgroup/pids'])
+  for (const dir of [
+    '/run',
+    '/dev/shm',
+    '/run/netns',
+    '/etc/netns',
+    '/sys/fs/cgroup/memory',
+    '/sys/fs/cgroup/cpu',
+    '/sys/fs/cgroup/pids',
+  ])
     if (existsSync(dir)) grep(dir, readdirSync(dir).join('\n'));
   return lines;
 }

@@ -16,9 +16,14 @@ export const container: Figure = {
     try {
       for (let run = -1; run < RUNS; run++) {
         const { id, asked } = await cloud.create(`container-${run}`);
-        const [running, printed] = await Promise.all([cloud.untilActive(id), untilUserspace(join(cloud.dataDir, 'podman', 'guests', id, 'console.log'), 60)]);
+        const [running, printed] = await Promise.all([
+          cloud.untilActive(id),
+          untilUserspace(join(cloud.dataDir, 'podman', 'guests', id, 'console.log'), 60),
+        ]);
         await cloud.remove(id);
-        say(`${run < 0 ? 'first, with the image to load: ' : ''}ACTIVE ${ms(running - asked)}, first line ${ms(printed - asked)}`);
+        say(
+          `${run < 0 ? 'first, with the image to load: ' : ''}ACTIVE ${ms(running - asked)}, first line ${ms(printed - asked)}`,
+        );
         if (run < 0) continue;
         active.push(running - asked);
         userspace.push(printed - asked);
@@ -26,6 +31,9 @@ export const container: Figure = {
     } finally {
       await cloud.teardown();
     }
-    return [line('container: API request to ACTIVE', spread(active, ms)), line('  API request to its first line', spread(userspace, ms))];
+    return [
+      line('container: API request to ACTIVE', spread(active, ms)),
+      line('  API request to its first line', spread(userspace, ms)),
+    ];
   },
 };

@@ -1,6 +1,17 @@
 // Durable creates: servers with a port each, on SQLite (synchronous FULL) and a thousand simulated hosts, over
 // HTTP from another process, until all are ACTIVE.
-import { cpuSeconds, line, median, ms, percentile, rate, spread, withFolder, type Figure, type Line } from '../figure.ts';
+import {
+  cpuSeconds,
+  line,
+  median,
+  ms,
+  percentile,
+  rate,
+  spread,
+  withFolder,
+  type Figure,
+  type Line,
+} from '../figure.ts';
 import { concurrently } from '../load/client.ts';
 import { prepareServers, startSimCloud, untilActive } from '../load/sim-cloud.ts';
 
@@ -15,7 +26,9 @@ async function measureOn(postgres: string | null, say: (text: string) => void): 
     const cloud = await startSimCloud(dir, HOSTS, postgres);
     try {
       const body = await prepareServers(cloud, dir);
-      await concurrently(100, CLIENTS, (at) => cloud.demo.call('POST', '/compute/v2.1/servers', body(`warm-${at}`)));
+      await concurrently(100, CLIENTS, (at) =>
+        cloud.demo.call('POST', '/compute/v2.1/servers', body(`warm-${at}`)),
+      );
       let created = 100;
       await untilActive(cloud, created);
       const accepted: number[] = [];
@@ -25,7 +38,11 @@ async function measureOn(postgres: string | null, say: (text: string) => void): 
       for (let run = 0; run < RUNS; run++) {
         const began = performance.now();
         const cpu = cpuSeconds(cloud.pid);
-        latency.push(...(await concurrently(SERVERS, CLIENTS, (at) => cloud.demo.call('POST', '/compute/v2.1/servers', body(`server-${run}-${at}`)))));
+        latency.push(
+          ...(await concurrently(SERVERS, CLIENTS, (at) =>
+            cloud.demo.call('POST', '/compute/v2.1/servers', body(`server-${run}-${at}`)),
+          )),
+        );
         const answered = performance.now();
         created += SERVERS;
         const settled = await untilActive(cloud, created);
@@ -40,7 +57,9 @@ async function measureOn(postgres: string | null, say: (text: string) => void): 
           rival: `in a second of CPU of control and all simulated hosts ${rate(median(onOneCore))}`,
           ...(postgres === null ? { target: `>= ${TARGET}/s`, met: median(active) >= TARGET } : {}),
         }),
-        line(`  accepted (202), ${CLIENTS} clients`, spread(accepted, rate), { rival: `latency p50 ${ms(median(latency))}, p99 ${ms(percentile(latency, 99))}` }),
+        line(`  accepted (202), ${CLIENTS} clients`, spread(accepted, rate), {
+          rival: `latency p50 ${ms(median(latency))}, p99 ${ms(percentile(latency, 99))}`,
+        }),
       ];
     } finally {
       await cloud.stop();

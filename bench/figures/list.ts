@@ -16,15 +16,20 @@ export const list: Figure = {
   measure: (say) =>
     withFolder(async (dir) => {
       const cloud = await startSimCloud(dir, 10);
-      const bare = fork(join(import.meta.dirname, '..', 'load', 'bare.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      const bare = fork(join(import.meta.dirname, '..', 'load', 'bare.ts'), {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      });
       try {
         const body = await prepareServers(cloud, dir);
-        await concurrently(SERVERS, 8, (at) => cloud.demo.call('POST', '/compute/v2.1/servers', body(`server-${at}`)));
+        await concurrently(SERVERS, 8, (at) =>
+          cloud.demo.call('POST', '/compute/v2.1/servers', body(`server-${at}`)),
+        );
         await untilActive(cloud, SERVERS);
         const path = '/compute/v2.1/servers/detail';
         const headers = { 'x-auth-token': cloud.demo.token, 'openstack-api-version': 'compute 2.90' };
         const { text } = await cloud.demo.send('GET', path, undefined, headers);
-        if ((JSON.parse(text) as { servers: unknown[] }).servers.length !== SERVERS) throw new Error('the list is not complete');
+        if ((JSON.parse(text) as { servers: unknown[] }).servers.length !== SERVERS)
+          throw new Error('the list is not complete');
         const listening = firstMessage<string>(bare);
         bare.send(text);
         const rival = await listening;
@@ -40,10 +45,18 @@ export const list: Figure = {
         const own = median(ours.core);
         const against = (name: string, other: Rates) => {
           const share = own / median(other.core);
-          return line(`  against bare fastify, ${name}`, `${Math.round(share * 100)} %`, { target: '>= 40 %', met: share >= 0.4, rival: `${spread(other.core, rate)}; ${wallOf(other)}` });
+          return line(`  against bare fastify, ${name}`, `${Math.round(share * 100)} %`, {
+            target: '>= 40 %',
+            met: share >= 0.4,
+            rival: `${spread(other.core, rate)}; ${wallOf(other)}`,
+          });
         };
         return [
-          line(`GET /servers/detail, ${SERVERS} servers (${Math.round(text.length / 1024)} KiB), one core`, spread(ours.core, rate), { target: `>= ${TARGET}/s`, met: own >= TARGET, rival: wallOf(ours) }),
+          line(
+            `GET /servers/detail, ${SERVERS} servers (${Math.round(text.length / 1024)} KiB), one core`,
+            spread(ours.core, rate),
+            { target: `>= ${TARGET}/s`, met: own >= TARGET, rival: wallOf(ours) },
+          ),
           against('prepared string', prepared),
           against('JSON.stringify', encoded),
         ];

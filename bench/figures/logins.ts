@@ -29,13 +29,21 @@ export const logins: Figure = {
         const storm: number[] = [];
         for (let run = 0; run < RUNS; run++) {
           const began = performance.now();
-          storm.push(...(await healthWhile(concurrently(LOGINS, CLIENTS, () => cloud.demo.call('POST', '/identity/v3/auth/tokens', loginBody('demo', cloud.passwords.demo))))));
+          storm.push(
+            ...(await healthWhile(
+              concurrently(LOGINS, CLIENTS, () =>
+                cloud.demo.call('POST', '/identity/v3/auth/tokens', loginBody('demo', cloud.passwords.demo)),
+              ),
+            )),
+          );
           speed.push((LOGINS * 1000) / (performance.now() - began));
           say(`${rate(speed[run] ?? 0)}`);
         }
         return [
           line(`password logins, ${CLIENTS} clients`, spread(speed, rate)),
-          line('  GET /healthz meanwhile, p50 / p99', `${ms(median(storm))} / ${ms(percentile(storm, 99))}`, { rival: `without the storm ${ms(median(calm))} / ${ms(percentile(calm, 99))}` }),
+          line('  GET /healthz meanwhile, p50 / p99', `${ms(median(storm))} / ${ms(percentile(storm, 99))}`, {
+            rival: `without the storm ${ms(median(calm))} / ${ms(percentile(calm, 99))}`,
+          }),
         ];
       } finally {
         bystander.close();

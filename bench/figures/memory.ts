@@ -33,7 +33,9 @@ export const memory: Figure = {
       try {
         const body = await prepareServers(sim, dir);
         const empty = residentBytes(sim.pid);
-        await concurrently(SERVERS, 16, (at) => sim.demo.call('POST', '/compute/v2.1/servers', body(`server-${at}`)));
+        await concurrently(SERVERS, 16, (at) =>
+          sim.demo.call('POST', '/compute/v2.1/servers', body(`server-${at}`)),
+        );
         await untilActive(sim, SERVERS);
         await sleep(SETTLE_MS);
         return [empty, residentBytes(sim.pid)];
@@ -42,8 +44,13 @@ export const memory: Figure = {
       }
     });
     return [
-      line('resident memory of ./up, idle', spread(idle, mib), { target: '<= 150 MiB', met: median(idle) <= TARGET }),
-      line(`resident memory with ${SERVERS} sim servers`, mib(after), { rival: `the same process with its ${HOSTS} simulated hosts and no server: ${mib(before)}` }),
+      line('resident memory of ./up, idle', spread(idle, mib), {
+        target: '<= 150 MiB',
+        met: median(idle) <= TARGET,
+      }),
+      line(`resident memory with ${SERVERS} sim servers`, mib(after), {
+        rival: `the same process with its ${HOSTS} simulated hosts and no server: ${mib(before)}`,
+      }),
     ];
   },
 };

@@ -19,21 +19,49 @@ const RUNS = 5;
 const TARGET = 3750;
 
 const wanted = (): PlacementRequest => ({
-  serverId: systemIds.uuid(), type: 'vm', vcpus: 1, memoryMib: 512, diskGib: 1, zone: null, hostname: null, architecture: 'x86_64', capabilities: [], group: null,
+  serverId: systemIds.uuid(),
+  type: 'vm',
+  vcpus: 1,
+  memoryMib: 512,
+  diskGib: 1,
+  zone: null,
+  hostname: null,
+  architecture: 'x86_64',
+  capabilities: [],
+  group: null,
 });
 
 async function addHosts(db: Database): Promise<void> {
   const rng = seededRng(1);
   const now = systemClock.now();
-  const facts = JSON.stringify({ architecture: 'x86_64', guests: [{ type: 'vm', capabilities: ['pause', 'suspend'] }, { type: 'container', capabilities: ['pause'] }] });
+  const facts = JSON.stringify({
+    architecture: 'x86_64',
+    guests: [
+      { type: 'vm', capabilities: ['pause', 'suspend'] },
+      { type: 'container', capabilities: ['pause'] },
+    ],
+  });
   await db.tx(async (tx) => {
     for (let at = 0; at < HOSTS; at++)
       await tx
         .insertInto('hosts')
         .values({
-          id: systemIds.uuid(), hostname: `host-${at}`, facts, vcpus: 32, memory_mib: 131_072, disk_gib: 2_000, zone: `zone-${at % 3}`,
-          used_vcpus: Math.floor(rng() * 64), used_memory_mib: Math.floor(rng() * 100_000), used_disk_gib: Math.floor(rng() * 1_000),
-          servers: 0, enabled: 1, disabled_reason: '', registered_at: now, seen_at: now + 3_600_000, revision: at + 1,
+          id: systemIds.uuid(),
+          hostname: `host-${at}`,
+          facts,
+          vcpus: 32,
+          memory_mib: 131_072,
+          disk_gib: 2_000,
+          zone: `zone-${at % 3}`,
+          used_vcpus: Math.floor(rng() * 64),
+          used_memory_mib: Math.floor(rng() * 100_000),
+          used_disk_gib: Math.floor(rng() * 1_000),
+          servers: 0,
+          enabled: 1,
+          disabled_reason: '',
+          registered_at: now,
+          seen_at: now + 3_600_000,
+          revision: at + 1,
         })
         .execute();
     await tx.insertInto('counters').values({ name: 'host-revision', value: HOSTS }).execute();
@@ -71,14 +99,20 @@ export const placements: Figure = {
           const began = performance.now();
           const cpu = cpuSeconds(process.pid);
           await concurrently(PLACEMENTS / 4, 48, async () => {
-            if (!(await db.tx((tx) => claims.claim(tx, wanted()))).placed) throw new Error('a claim was refused');
+            if (!(await db.tx((tx) => claims.claim(tx, wanted()))).placed)
+              throw new Error('a claim was refused');
           });
           claimed.push((PLACEMENTS * 250) / (performance.now() - began));
           onOneCore.push(PLACEMENTS / 4 / (cpuSeconds(process.pid) - cpu));
         }
         return [
-          line(`placements on ${HOSTS} hosts, scheduler, one core`, spread(pure, rate), { target: `>= ${TARGET}/s`, met: median(pure) >= TARGET }),
-          line('  with a durable claim each (SQLite)', spread(claimed, rate), { rival: `in a second of CPU ${rate(median(onOneCore))}` }),
+          line(`placements on ${HOSTS} hosts, scheduler, one core`, spread(pure, rate), {
+            target: `>= ${TARGET}/s`,
+            met: median(pure) >= TARGET,
+          }),
+          line('  with a durable claim each (SQLite)', spread(claimed, rate), {
+            rival: `in a second of CPU ${rate(median(onOneCore))}`,
+          }),
         ];
       } finally {
         await db.close();

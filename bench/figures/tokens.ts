@@ -22,8 +22,17 @@ function verifyRate(dir: string): number[] {
   const tokens = Array.from({ length: FRESH }, (_, at) =>
     encodeToken(keys, {
       user: { id: systemIds.hex(), name: `user-${at}`, domainId: 'default', domainName: 'Default' },
-      scope: { type: 'project', id: systemIds.hex(), name: 'bench', domainId: 'default', domainName: 'Default' },
-      roles: [{ id: systemIds.hex(), name: 'member' }, { id: systemIds.hex(), name: 'reader' }],
+      scope: {
+        type: 'project',
+        id: systemIds.hex(),
+        name: 'bench',
+        domainId: 'default',
+        domainName: 'Default',
+      },
+      roles: [
+        { id: systemIds.hex(), name: 'member' },
+        { id: systemIds.hex(), name: 'reader' },
+      ],
       methods: ['password'],
       auditId: systemIds.hex(),
       chainId: systemIds.hex(),
@@ -34,7 +43,8 @@ function verifyRate(dir: string): number[] {
   );
   return Array.from({ length: RUNS }, () => {
     const began = cpuSeconds(process.pid);
-    for (const token of tokens) if (decodeToken(keys, token) === null) throw new Error('a token of ours was refused');
+    for (const token of tokens)
+      if (decodeToken(keys, token) === null) throw new Error('a token of ours was refused');
     return FRESH / (cpuSeconds(process.pid) - began);
   });
 }
@@ -50,14 +60,26 @@ export const tokens: Figure = {
         const { token } = cloud.demo;
         const [shown, plain] = [noRates(), noRates()];
         for (let run = 0; run < RUNS; run++) {
-          await addRate(shown, cloud.pid, `${cloud.url}/identity/v3/auth/tokens?nocatalog`, { 'x-auth-token': token, 'x-subject-token': token });
+          await addRate(shown, cloud.pid, `${cloud.url}/identity/v3/auth/tokens?nocatalog`, {
+            'x-auth-token': token,
+            'x-subject-token': token,
+          });
           await addRate(plain, cloud.pid, `${cloud.url}/identity/v3/auth/catalog`, { 'x-auth-token': token });
           say(`${rate(shown.core[run] ?? 0)} shown, ${rate(plain.core[run] ?? 0)} plain`);
         }
         return [
-          line('token validations: GET /v3/auth/tokens, one core', spread(shown.core, rate), { target: `>= ${TARGET}/s`, met: median(shown.core) >= TARGET, rival: wallOf(shown) }),
-          line('  authenticated GET /v3/auth/catalog, one core', spread(plain.core, rate), { rival: wallOf(plain) }),
-          line('  signatures of tokens never seen before, one thread', spread(fresh, rate), { target: `>= ${TARGET}/s`, met: median(fresh) >= TARGET }),
+          line('token validations: GET /v3/auth/tokens, one core', spread(shown.core, rate), {
+            target: `>= ${TARGET}/s`,
+            met: median(shown.core) >= TARGET,
+            rival: wallOf(shown),
+          }),
+          line('  authenticated GET /v3/auth/catalog, one core', spread(plain.core, rate), {
+            rival: wallOf(plain),
+          }),
+          line('  signatures of tokens never seen before, one thread', spread(fresh, rate), {
+            target: `>= ${TARGET}/s`,
+            met: median(fresh) >= TARGET,
+          }),
         ];
       } finally {
         await cloud.stop();

@@ -1,7 +1,17 @@
 // A VM: from the API request to the guest's first userspace line, minus the same QEMU command by hand, against
 // a copy of its disk, in the same network namespace on the same tap.
 import { spawn } from 'node:child_process';
-import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,7 +30,14 @@ function startOf(pid: number): number {
   return performance.now() - (uptime() * 1000 - started);
 }
 
-type Command = { started: number; program: string; args: string[]; runtime: string; netns: string; base: string };
+type Command = {
+  started: number;
+  program: string;
+  args: string[];
+  runtime: string;
+  netns: string;
+  base: string;
+};
 
 /** What runs as the guest of this server. */
 async function commandOf(cloud: RealCloud, id: string): Promise<Command> {
@@ -50,7 +67,9 @@ async function byHand(command: Command, disk: string, dir: string): Promise<numb
   const files = [openSync(disk, 'r+'), openSync(command.base, 'r'), openSync(console_, 'a')];
   const args = command.args.map((arg) => arg.replaceAll(command.runtime, dir));
   const began = performance.now();
-  const child = spawn('nsenter', [`--net=/run/netns/${command.netns}`, '--', command.program, ...args], { stdio: ['ignore', 'ignore', 'inherit', ...files] });
+  const child = spawn('nsenter', [`--net=/run/netns/${command.netns}`, '--', command.program, ...args], {
+    stdio: ['ignore', 'ignore', 'inherit', ...files],
+  });
   try {
     return (await untilUserspace(console_, 60)) - began;
   } finally {
@@ -74,15 +93,24 @@ export const vm: Figure = {
       for (let at = -1; at < RUNS; at++) {
         const { id, asked } = await cloud.create(`vm-${at}`);
         const folder = join(cloud.dataDir, 'guests', id);
-        const [printed, running] = await Promise.all([untilUserspace(join(folder, 'console.log'), 60), cloud.untilActive(id)]);
+        const [printed, running] = await Promise.all([
+          untilUserspace(join(folder, 'console.log'), 60),
+          cloud.untilActive(id),
+        ]);
         const command = await commandOf(cloud, id);
         await cloud.api.call('POST', `/compute/v2.1/servers/${id}/action`, { 'os-stop': null });
-        while ((await cloud.api.call<{ server: { status: string } }>('GET', `/compute/v2.1/servers/${id}`)).server.status !== 'SHUTOFF') await sleep(50);
+        while (
+          (await cloud.api.call<{ server: { status: string } }>('GET', `/compute/v2.1/servers/${id}`)).server
+            .status !== 'SHUTOFF'
+        )
+          await sleep(50);
         const disk = join(cloud.dataDir, 'bench-disk.qcow2');
         copyFileSync(join(folder, 'disk.qcow2'), disk);
         const alone = await byHand(command, disk, join(cloud.dataDir, 'bench-guest'));
         await cloud.remove(id);
-        say(`${at < 0 ? 'first, with the image to fetch: ' : ''}${ms(printed - asked)}; by hand ${ms(alone)}`);
+        say(
+          `${at < 0 ? 'first, with the image to fetch: ' : ''}${ms(printed - asked)}; by hand ${ms(alone)}`,
+        );
         if (at < 0) continue;
         ours.push(printed - asked);
         hand.push(alone);
@@ -94,8 +122,14 @@ export const vm: Figure = {
     }
     const over = ours.map((one, at) => one - (hand[at] ?? NaN));
     return [
-      line("VM: API request to the guest's first userspace line", spread(ours, ms), { rival: `the same QEMU command by hand ${spread(hand, ms)}` }),
-      line('  more than by hand', spread(over, ms), { target: `<= ${TARGET} ms`, met: median(over) <= TARGET, rival: `of it until QEMU is spawned ${spread(spawned, ms)}` }),
+      line("VM: API request to the guest's first userspace line", spread(ours, ms), {
+        rival: `the same QEMU command by hand ${spread(hand, ms)}`,
+      }),
+      line('  more than by hand', spread(over, ms), {
+        target: `<= ${TARGET} ms`,
+        met: median(over) <= TARGET,
+        rival: `of it until QEMU is spawned ${spread(spawned, ms)}`,
+      }),
       line('  API request to ACTIVE', spread(active, ms)),
     ];
   },

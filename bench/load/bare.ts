@@ -6,7 +6,9 @@ process.on('message', (message: string) => {
   if (message === 'stop') process.exit(0);
   const object = JSON.parse(message) as object;
   app.get('/prepared', (_request, reply) => reply.header('content-type', 'application/json').send(message));
-  app.get('/encoded', (_request, reply) => reply.header('content-type', 'application/json').send(JSON.stringify(object)));
+  app.get('/encoded', (_request, reply) =>
+    reply.header('content-type', 'application/json').send(JSON.stringify(object)),
+  );
   void app.listen({ host: '127.0.0.1', port: 0 }).then((url) => process.send?.(url));
 });
 process.on('disconnect', () => process.exit(1));

@@ -25,7 +25,12 @@ export function openClient(url: string, connections = 64): Client {
             agent,
             headers: {
               ...(client.token === '' ? {} : { 'x-auth-token': client.token }),
-              ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) }),
+              ...(payload === undefined
+                ? {}
+                : {
+                    'content-type': 'application/json',
+                    'content-length': String(Buffer.byteLength(payload)),
+                  }),
               ...headers,
             },
           },
@@ -33,7 +38,9 @@ export function openClient(url: string, connections = 64): Client {
             let text = '';
             incoming.setEncoding('utf8');
             incoming.on('data', (chunk: string) => (text += chunk));
-            incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text }));
+            incoming.on('end', () =>
+              resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text }),
+            );
           },
         );
         outgoing.on('error', reject);
@@ -41,7 +48,8 @@ export function openClient(url: string, connections = 64): Client {
       }),
     async call<T>(method: string, path: string, body?: unknown): Promise<T> {
       const answer = await client.send(method, path, body);
-      if (answer.status < 200 || answer.status > 299) throw new Error(`${method} ${path} was answered with ${answer.status}: ${answer.text.slice(0, 400)}`);
+      if (answer.status < 200 || answer.status > 299)
+        throw new Error(`${method} ${path} was answered with ${answer.status}: ${answer.text.slice(0, 400)}`);
       return (answer.text === '' ? undefined : JSON.parse(answer.text)) as T;
     },
     close: () => agent.destroy(),
@@ -51,20 +59,36 @@ export function openClient(url: string, connections = 64): Client {
 
 const domain = { name: 'Default' };
 export const loginBody = (user: string, password: string): object => ({
-  auth: { identity: { methods: ['password'], password: { user: { name: user, domain, password } } }, scope: { project: { name: user, domain } } },
+  auth: {
+    identity: { methods: ['password'], password: { user: { name: user, domain, password } } },
+    scope: { project: { name: user, domain } },
+  },
 });
 
 /** A client that is signed in to the project of the same name; also says the project's id. */
-export async function signedIn(url: string, user: string, password: string, connections?: number): Promise<{ client: Client; projectId: string }> {
+export async function signedIn(
+  url: string,
+  user: string,
+  password: string,
+  connections?: number,
+): Promise<{ client: Client; projectId: string }> {
   const client = openClient(url, connections);
   const answer = await client.send('POST', '/identity/v3/auth/tokens', loginBody(user, password));
-  if (answer.status !== 201) throw new Error(`signing in as ${user}: ${answer.status} ${answer.text.slice(0, 300)}`);
+  if (answer.status !== 201)
+    throw new Error(`signing in as ${user}: ${answer.status} ${answer.text.slice(0, 300)}`);
   client.token = String(answer.headers['x-subject-token']);
-  return { client, projectId: (JSON.parse(answer.text) as { token: { project: { id: string } } }).token.project.id };
+  return {
+    client,
+    projectId: (JSON.parse(answer.text) as { token: { project: { id: string } } }).token.project.id,
+  };
 }
 
 /** Calls `work(0 .. count-1)`, `concurrency` at a time; returns the milliseconds that each took. */
-export async function concurrently(count: number, concurrency: number, work: (at: number) => Promise<unknown>): Promise<number[]> {
+export async function concurrently(
+  count: number,
+  concurrency: number,
+  work: (at: number) => Promise<unknown>,
+): Promise<number[]> {
   const took: number[] = [];
   let next = 0;
   await Promise.all(

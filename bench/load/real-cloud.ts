@@ -18,11 +18,18 @@ export async function startRealCloud(imageName: string): Promise<RealCloud> {
   const cloud = await startCloud();
   try {
     const api = await cloud.as('demo');
-    const { network } = await api.call<{ network: { id: string } }>('POST', '/network/v2.0/networks', { network: { name: 'bench' } });
-    await api.call('POST', '/network/v2.0/subnets', { subnet: { network_id: network.id, ip_version: 4, cidr: '10.33.0.0/24' } });
+    const { network } = await api.call<{ network: { id: string } }>('POST', '/network/v2.0/networks', {
+      network: { name: 'bench' },
+    });
+    await api.call('POST', '/network/v2.0/subnets', {
+      subnet: { network_id: network.id, ip_version: 4, cidr: '10.33.0.0/24' },
+    });
     const { images } = await api.call<{ images: { id: string; name: string }[] }>('GET', '/image/v2/images');
     const image = images.find((one) => one.name === imageName);
-    const { flavors } = await api.call<{ flavors: { id: string; name: string }[] }>('GET', '/compute/v2.1/flavors');
+    const { flavors } = await api.call<{ flavors: { id: string; name: string }[] }>(
+      'GET',
+      '/compute/v2.1/flavors',
+    );
     const flavor = flavors.find((one) => one.name === 'm1.nano');
     const get = (id: string): Promise<Server> => api.call<Server>('GET', `/compute/v2.1/servers/${id}`);
     return Object.assign(cloud, {
@@ -38,7 +45,8 @@ export async function startRealCloud(imageName: string): Promise<RealCloud> {
         for (const limit = performance.now() + 60_000; ; await sleep(5)) {
           const { server } = await get(id);
           if (server.status === 'ACTIVE') return performance.now();
-          if (server.status === 'ERROR' || performance.now() > limit) throw new Error(`server ${id} is in ${server.status}: ${server.fault?.message ?? ''}`);
+          if (server.status === 'ERROR' || performance.now() > limit)
+            throw new Error(`server ${id} is in ${server.status}: ${server.fault?.message ?? ''}`);
         }
       },
       async remove(id: string) {

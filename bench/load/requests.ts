@@ -11,10 +11,17 @@ export type Rates = {
 
 export const noRates = (): Rates => ({ core: [], wall: [] });
 
-export async function addRate(rates: Rates, pid: number, url: string, headers: Record<string, string>, seconds = 4): Promise<void> {
+export async function addRate(
+  rates: Rates,
+  pid: number,
+  url: string,
+  headers: Record<string, string>,
+  seconds = 4,
+): Promise<void> {
   const before = cpuSeconds(pid);
   const result = await autocannon({ url, headers, connections: 16, duration: seconds });
-  if (result.non2xx > 0 || result.errors > 0) throw new Error(`${url}: ${result.non2xx} refused, ${result.errors} failed`);
+  if (result.non2xx > 0 || result.errors > 0)
+    throw new Error(`${url}: ${result.non2xx} refused, ${result.errors} failed`);
   rates.core.push(result.requests.total / (cpuSeconds(pid) - before));
   rates.wall.push(result.requests.total / result.duration);
 }

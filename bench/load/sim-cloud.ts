@@ -29,7 +29,10 @@ const freePort = (): Promise<number> =>
 /** BENCH_PROFILE=DIR leaves a CPU profile of the process under load there. */
 const profile = process.env['BENCH_PROFILE'];
 // As ./up starts the program.
-const execArgv = ['--max-semi-space-size=8', ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`])];
+const execArgv = [
+  '--max-semi-space-size=8',
+  ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
+];
 const env = { ...process.env, MALLOC_ARENA_MAX: '2' };
 
 /** The first message of a child; rejects when it ends before. */
@@ -48,9 +51,17 @@ export async function endChild(child: ChildProcess): Promise<void> {
   clearTimeout(limit);
 }
 
-export async function startSimCloud(dir: string, hosts: number, postgres: string | null = null): Promise<SimCloud> {
+export async function startSimCloud(
+  dir: string,
+  hosts: number,
+  postgres: string | null = null,
+): Promise<SimCloud> {
   const settings: Settings = { dir, hosts, port: await freePort(), postgres };
-  const child = fork(join(import.meta.dirname, 'sim-control.ts'), [JSON.stringify(settings)], { execArgv, env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(join(import.meta.dirname, 'sim-control.ts'), [JSON.stringify(settings)], {
+    execArgv,
+    env,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   try {
     const started = await firstMessage<Started>(child);
     const ask: SimCloud['ask'] = (question) =>
@@ -83,25 +94,45 @@ export async function startSimCloud(dir: string, hosts: number, postgres: string
 }
 
 /** Bytes of resident memory, as the kernel counts them. */
-export const residentBytes = (pid: number): number => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+export const residentBytes = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
 
 /** Makes what a server needs in project demo; answers the body of a create. */
 export async function prepareServers(cloud: SimCloud, dir: string): Promise<(name: string) => object> {
   const { admin, demo } = cloud;
-  const { token } = JSON.parse((await demo.send('GET', '/identity/v3/auth/tokens', undefined, { 'x-subject-token': demo.token })).text) as { token: { project: { id: string } } };
+  const { token } = JSON.parse(
+    (await demo.send('GET', '/identity/v3/auth/tokens', undefined, { 'x-subject-token': demo.token })).text,
+  ) as { token: { project: { id: string } } };
   const projectId = token.project.id;
-  await admin.call('PUT', `/compute/v2.1/os-quota-sets/${projectId}`, { quota_set: { instances: -1, cores: -1, ram: -1 } });
+  await admin.call('PUT', `/compute/v2.1/os-quota-sets/${projectId}`, {
+    quota_set: { instances: -1, cores: -1, ram: -1 },
+  });
   await admin.call('PUT', `/network/v2.0/quotas/${projectId}`, { quota: { port: -1 } });
-  const { network } = await demo.call<{ network: { id: string } }>('POST', '/network/v2.0/networks', { network: { name: 'bench' } });
-  await demo.call('POST', '/network/v2.0/subnets', { subnet: { network_id: network.id, ip_version: 4, cidr: '10.32.0.0/16' } });
+  const { network } = await demo.call<{ network: { id: string } }>('POST', '/network/v2.0/networks', {
+    network: { name: 'bench' },
+  });
+  await demo.call('POST', '/network/v2.0/subnets', {
+    subnet: { network_id: network.id, ip_version: 4, cidr: '10.32.0.0/16' },
+  });
   const file = join(dir, 'bench.qcow2');
   await run(['qemu-img', 'create', '-q', '-f', 'qcow2', file, '1M']);
-  const image = await demo.call<{ id: string }>('POST', '/image/v2/images', { name: 'bench', disk_format: 'qcow2', container_format: 'bare' });
-  const stored = await demo.send('PUT', `/image/v2/images/${image.id}/file`, readFileSync(file), { 'content-type': 'application/octet-stream' });
+  const image = await demo.call<{ id: string }>('POST', '/image/v2/images', {
+    name: 'bench',
+    disk_format: 'qcow2',
+    container_format: 'bare',
+  });
+  const stored = await demo.send('PUT', `/image/v2/images/${image.id}/file`, readFileSync(file), {
+    'content-type': 'application/octet-stream',
+  });
   if (stored.status !== 204) throw new Error(`uploading the image: ${stored.status} ${stored.text}`);
-  const { flavors } = await demo.call<{ flavors: { id: string; name: string }[] }>('GET', '/compute/v2.1/flavors');
+  const { flavors } = await demo.call<{ flavors: { id: string; name: string }[] }>(
+    'GET',
+    '/compute/v2.1/flavors',
+  );
   const flavor = flavors.find((one) => one.name === 'm1.nano') ?? flavors[0];
-  return (name) => ({ server: { name, imageRef: image.id, flavorRef: flavor?.id, networks: [{ uuid: network.id }] } });
+  return (name) => ({
+    server: { name, imageRef: image.id, flavorRef: flavor?.id, networks: [{ uuid: network.id }] },
+  });
 }
 
 /** Waits until `count` servers are ACTIVE; answers when that was, on performance.now()'s scale. */
@@ -110,7 +141,8 @@ export async function untilActive(cloud: SimCloud, count: number, seconds = 120)
   for (;;) {
     const active = await cloud.ask('active');
     if (active >= count) return performance.now();
-    if (performance.now() > limit) throw new Error(`${active} of ${count} servers are ACTIVE after ${seconds} s`);
+    if (performance.now() > limit)
+      throw new Error(`${active} of ${count} servers are ACTIVE after ${seconds} s`);
     await sleep(20);
   }
 }

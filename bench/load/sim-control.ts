@@ -40,7 +40,11 @@ await control.http.listen({ host: '127.0.0.1', port: settings.port });
 async function count(question: Question): Promise<number> {
   const { read } = db;
   if (question === 'hosts') return (await read.selectFrom('hosts').select('id').execute()).length;
-  const { n } = await read.selectFrom('servers').select((eb) => eb.fn.countAll<number>().as('n')).where('status', '=', 'ACTIVE').executeTakeFirstOrThrow();
+  const { n } = await read
+    .selectFrom('servers')
+    .select((eb) => eb.fn.countAll<number>().as('n'))
+    .where('status', '=', 'ACTIVE')
+    .executeTakeFirstOrThrow();
   return Number(n);
 }
 

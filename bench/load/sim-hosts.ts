@@ -13,7 +13,9 @@ import type { Link } from '../../src/protocol/link.ts';
 
 async function startSimHost(hostname: string, link: Link, log: Log): Promise<Agent> {
   const guests = createSimGuestHost(systemClock);
-  const drivers = new Map<GuestType, GuestDriver>((['vm', 'container'] as const).map((type) => [type, createSimGuestDriver(guests, type)]));
+  const drivers = new Map<GuestType, GuestDriver>(
+    (['vm', 'container'] as const).map((type) => [type, createSimGuestDriver(guests, type)]),
+  );
   const network = createSimNetworkDriver(createSimNetworkHost());
   await network.start(() => null);
   const plugged: Plugged = new Map();
@@ -33,7 +35,10 @@ async function startSimHost(hostname: string, link: Link, log: Log): Promise<Age
     },
     queries: { consoleLog: async () => '' },
     store: memoryItemStore(new Map()),
-    controllers: { ...networkingControllers(network, plugged), server: serverController({ drivers, images: noImageCache, plugged, clock: systemClock }) },
+    controllers: {
+      ...networkingControllers(network, plugged),
+      server: serverController({ drivers, images: noImageCache, plugged, clock: systemClock }),
+    },
     boot: 'boot-1',
   });
   await agent.start();
@@ -42,6 +47,7 @@ async function startSimHost(hostname: string, link: Link, log: Log): Promise<Age
 
 export async function startSimHosts(count: number, link: Link, log: Log): Promise<Agent[]> {
   const agents: Agent[] = [];
-  for (let at = 0; at < count; at++) agents.push(await startSimHost(`sim-${String(at).padStart(4, '0')}`, link, log));
+  for (let at = 0; at < count; at++)
+    agents.push(await startSimHost(`sim-${String(at).padStart(4, '0')}`, link, log));
   return agents;
 }

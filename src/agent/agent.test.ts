@@ -11,13 +11,23 @@ import { kinds } from './convergence.ts';
 import { DriverError } from './drivers/errors.ts';
 import { memoryItemStore, type StoredItem } from './item-store.ts';
 
-const network = (id: string, generation = 1): Item => ({ kind: 'network', id, generation, body: { segment: 1, mtu: 1500, external: false, adminUp: true, subnets: [] } });
+const network = (id: string, generation = 1): Item => ({
+  kind: 'network',
+  id,
+  generation,
+  body: { segment: 1, mtu: 1500, external: false, adminUp: true, subnets: [] },
+});
 const port = (id: string, on: string, generation = 1): Item => ({
   kind: 'port', id, generation,
   body: { networkId: on, mac: '02:00:00:00:00:01', fixedIps: [], allowedAddressPairs: [], portSecurity: false, securityGroupIds: [], adminUp: true, hostname: 'h', serverId: 's', plug: 'tap' },
 }); // prettier-ignore
 const server = (id: string, ports: string[], generation = 1): Item =>
-  ({ kind: 'server', id, generation, body: { ports: ports.map((portId) => ({ portId, mac: '02:00:00:00:00:01' })), power: 'running' } }) as unknown as Item;
+  ({
+    kind: 'server',
+    id,
+    generation,
+    body: { ports: ports.map((portId) => ({ portId, mac: '02:00:00:00:00:01' })), power: 'running' },
+  }) as unknown as Item;
 
 /** A host (what it has outlives the agents on it) and a control that can be away. */
 function world() {
@@ -26,7 +36,13 @@ function world() {
   const disk = new Map<string, StoredItem>();
   const calls: string[] = [];
   const reports: Report[] = [];
-  const state = { away: false, reportsFail: false, wanted: new Map<Key, Item>(), fail: (_verb: string, _key: Key): Error | null => null, gate: null as Promise<void> | null };
+  const state = {
+    away: false,
+    reportsFail: false,
+    wanted: new Map<Key, Item>(),
+    fail: (_verb: string, _key: Key): Error | null => null,
+    gate: null as Promise<void> | null,
+  };
   let revision = 1;
   let changed = new Map<Key, { item: Item; revision: number }>();
   let wake = (): void => {};
@@ -43,7 +59,8 @@ function world() {
           await state.gate;
           const error = state.fail('ensure', key);
           if (error !== null) throw error;
-          for (const need of referencesOf(item)) if (!truth.has(need)) throw new Error(`${key} was applied before ${need}`);
+          for (const need of referencesOf(item))
+            if (!truth.has(need)) throw new Error(`${key} was applied before ${need}`);
           truth.set(key, item.generation);
           return {};
         },
@@ -55,7 +72,10 @@ function world() {
           if (error !== null) throw error;
           truth.delete(key);
         },
-        observe: async () => [...truth.keys()].filter((key) => key.startsWith(`${kind}/`)).map((key) => key.slice(kind.length + 1)),
+        observe: async () =>
+          [...truth.keys()]
+            .filter((key) => key.startsWith(`${kind}/`))
+            .map((key) => key.slice(kind.length + 1)),
         watch(callback: (id: string) => void) {
           changes.set(kind, callback);
           return () => void changes.delete(kind);
@@ -63,10 +83,19 @@ function world() {
       },
     ]),
   ) as unknown as { [K in ItemKind]: Controller<K> };
-  const here = <T>(answer: T): Promise<T> => (state.away ? Promise.reject(new Error('away')) : Promise.resolve(answer));
+  const here = <T>(answer: T): Promise<T> =>
+    state.away ? Promise.reject(new Error('away')) : Promise.resolve(answer);
   const link: Link = {
     register: () => here({ hostId: 'h1', sequence: 0 }),
-    pull: (_host, since) => here({ revision, full: since === 0, items: since === 0 ? [...state.wanted.values()] : [...changed.values()].filter((one) => one.revision > since).map((one) => one.item) }),
+    pull: (_host, since) =>
+      here({
+        revision,
+        full: since === 0,
+        items:
+          since === 0
+            ? [...state.wanted.values()]
+            : [...changed.values()].filter((one) => one.revision > since).map((one) => one.item),
+      }),
     async report(_host, batch) {
       await here(null);
       if (state.reportsFail) throw new Error('no');
@@ -80,14 +109,35 @@ function world() {
       return () => (wake = () => {});
     },
   };
-  const agent = (boot = 'boot-1') => createAgent({ link, clock, log: silentLog, facts: {} as never, queries: {} as never, store: memoryItemStore(disk), controllers, boot });
+  const agent = (boot = 'boot-1') =>
+    createAgent({
+      link,
+      clock,
+      log: silentLog,
+      facts: {} as never,
+      queries: {} as never,
+      store: memoryItemStore(disk),
+      controllers,
+      boot,
+    });
   return {
-    clock, truth, disk, calls, reports, state, changes, agent,
+    clock,
+    truth,
+    disk,
+    calls,
+    reports,
+    state,
+    changes,
+    agent,
     /** Control changes its mind: what is not named must go. */
     want(...items: Item[]) {
       const next = new Map(items.map((item) => [keyOf(item.kind, item.id), item]));
-      for (const [key, item] of state.wanted) if (!next.has(key)) changed.set(key, { item: { ...item, body: null } as Item, revision: revision + 1 });
-      for (const [key, item] of next) if (state.wanted.get(key)?.generation !== item.generation) changed.set(key, { item, revision: revision + 1 });
+      for (const [key, item] of state.wanted)
+        if (!next.has(key))
+          changed.set(key, { item: { ...item, body: null } as Item, revision: revision + 1 });
+      for (const [key, item] of next)
+        if (state.wanted.get(key)?.generation !== item.generation)
+          changed.set(key, { item, revision: revision + 1 });
       state.wanted = next;
       revision += 1;
       wake();
@@ -99,7 +149,7 @@ function world() {
       for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve));
     },
     async pass(ms: number) {
-      for (const until = clock.now() + ms; ; ) {
+      for (const until = clock.now() + ms; ;) {
         await this.quiet();
         if (!clock.step(until)) break;
       }
@@ -118,12 +168,20 @@ it('creates in the order of dependence and removes in the reverse order, whateve
   w.want(...all);
   await w.pass(1000);
   expect(w.calls).toEqual(['ensure network/n@1', 'ensure port/p@1', 'ensure server/s@1']);
-  expect(w.reports.map((one) => [one.kind, one.state])).toEqual([['network', 'applied'], ['port', 'applied'], ['server', 'applied']]);
+  expect(w.reports.map((one) => [one.kind, one.state])).toEqual([
+    ['network', 'applied'],
+    ['port', 'applied'],
+    ['server', 'applied'],
+  ]);
   w.calls.length = 0;
   w.want();
   await w.pass(1000);
   expect(w.calls).toEqual(['remove server/s', 'remove port/p', 'remove network/n']);
-  expect(w.reports.slice(3).map((one) => [one.kind, one.state])).toEqual([['server', 'gone'], ['port', 'gone'], ['network', 'gone']]);
+  expect(w.reports.slice(3).map((one) => [one.kind, one.state])).toEqual([
+    ['server', 'gone'],
+    ['port', 'gone'],
+    ['network', 'gone'],
+  ]);
   expect([agent.idle(), w.disk.size, w.truth.size]).toEqual([true, 0, 0]);
   await agent.stop();
 });
@@ -156,7 +214,10 @@ it('lets the failure of one item block only what depends on it, and retries with
   const tries = w.calls.filter((one) => one.includes('network/bad')).length;
   expect(tries).toBeGreaterThan(3);
   expect(tries).toBeLessThan(7);
-  expect(w.reports.find((one) => one.id === 'bad')).toMatchObject({ state: 'failed', error: 'The host could not apply network bad; it will try again.' });
+  expect(w.reports.find((one) => one.id === 'bad')).toMatchObject({
+    state: 'failed',
+    error: 'The host could not apply network bad; it will try again.',
+  });
   w.state.fail = () => null;
   await w.pass(31_000);
   expect(has(w)).toContain('port/pb');
@@ -246,7 +307,10 @@ it('batches reports, repeats them while control fails, and keeps only the latest
   expect([w.reports.length, agent.idle()]).toEqual([0, false]);
   w.state.reportsFail = false;
   await w.pass(31_000);
-  expect(w.reports.map((one) => [one.id, one.generation]).toSorted()).toEqual([['m', 1], ['n', 29]]);
+  expect(w.reports.map((one) => [one.id, one.generation]).toSorted()).toEqual([
+    ['m', 1],
+    ['n', 29],
+  ]);
   expect(agent.idle()).toBe(true);
   await agent.stop();
 });
@@ -267,7 +331,11 @@ it('makes again what is wanted again while it is removed, and keeps it on disk',
   w.state.gate = null;
   await w.pass(1000);
   expect(w.calls).toEqual(['ensure network/n@1', 'remove network/n', 'ensure network/n@1']);
-  expect([w.truth.get('network/n'), w.disk.get('network/n')?.applied, w.disk.get('network/n')?.leaving]).toEqual([1, 1, undefined]);
+  expect([
+    w.truth.get('network/n'),
+    w.disk.get('network/n')?.applied,
+    w.disk.get('network/n')?.leaving,
+  ]).toEqual([1, 1, undefined]);
   expect(w.reports.at(-1)?.state).toBe('applied');
   await agent.stop();
 });
@@ -311,10 +379,24 @@ it('leaves no timer and no call behind when it stops', async () => {
 });
 
 it('ends with exactly what was wanted last, whatever was wanted before, whatever failed, whenever it restarted', async () => {
-  const item = fc.constantFrom<Item>(network('n0'), network('n1'), port('p0', 'n0'), port('p1', 'n1'), port('p2', 'n0'), server('s0', ['p0', 'p1']), server('s1', ['p2']), server('s2', []));
+  const item = fc.constantFrom<Item>(
+    network('n0'),
+    network('n1'),
+    port('p0', 'n0'),
+    port('p1', 'n1'),
+    port('p2', 'n0'),
+    server('s0', ['p0', 'p1']),
+    server('s1', ['p2']),
+    server('s2', []),
+  );
   /** With what they refer to, as control compiles it. */
   const closed = (items: Item[], generation: number): Item[] => {
-    const byKey = new Map([network('n0'), network('n1'), port('p0', 'n0'), port('p1', 'n1'), port('p2', 'n0')].map((one) => [keyOf(one.kind, one.id), one]));
+    const byKey = new Map(
+      [network('n0'), network('n1'), port('p0', 'n0'), port('p1', 'n1'), port('p2', 'n0')].map((one) => [
+        keyOf(one.kind, one.id),
+        one,
+      ]),
+    );
     const out = new Map<Key, Item>();
     const add = (one: Item): void => {
       out.set(keyOf(one.kind, one.id), { ...one, generation } as Item);
@@ -323,35 +405,53 @@ it('ends with exactly what was wanted last, whatever was wanted before, whatever
     items.forEach(add);
     return [...out.values()];
   };
-  const step = fc.record({ items: fc.array(item, { maxLength: 6 }), ms: fc.integer({ min: 0, max: 3000 }), failing: fc.integer({ min: 0, max: 60 }), away: fc.boolean(), restart: fc.boolean(), reboot: fc.boolean() });
+  const step = fc.record({
+    items: fc.array(item, { maxLength: 6 }),
+    ms: fc.integer({ min: 0, max: 3000 }),
+    failing: fc.integer({ min: 0, max: 60 }),
+    away: fc.boolean(),
+    restart: fc.boolean(),
+    reboot: fc.boolean(),
+  });
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), fc.infiniteStream(fc.integer({ min: 0, max: 99 })), async (steps, dice) => {
-      const w = world();
-      const roll = (): number => dice.next().value ?? 0;
-      let agent = w.agent();
-      await agent.start();
-      let last: Item[] = [];
-      for (const [at, one] of steps.entries()) {
-        w.state.fail = () => (roll() < one.failing ? new Error('chance') : null);
-        w.state.away = one.away;
-        last = closed(one.items, at + 1);
-        w.want(...last);
-        await w.pass(one.ms);
-        if (one.restart || one.reboot) {
-          await agent.stop();
-          if (one.reboot) for (const key of [...w.truth.keys()]) if (roll() < 50) w.truth.delete(key);
-          agent = w.agent(one.reboot ? `boot-${at}` : 'boot-1');
-          await agent.start();
+    fc.asyncProperty(
+      fc.array(step, { minLength: 1, maxLength: 6 }),
+      fc.infiniteStream(fc.integer({ min: 0, max: 99 })),
+      async (steps, dice) => {
+        const w = world();
+        const roll = (): number => dice.next().value ?? 0;
+        let agent = w.agent();
+        await agent.start();
+        let last: Item[] = [];
+        for (const [at, one] of steps.entries()) {
+          w.state.fail = () => (roll() < one.failing ? new Error('chance') : null);
+          w.state.away = one.away;
+          last = closed(one.items, at + 1);
+          w.want(...last);
+          await w.pass(one.ms);
+          if (one.restart || one.reboot) {
+            await agent.stop();
+            if (one.reboot) for (const key of [...w.truth.keys()]) if (roll() < 50) w.truth.delete(key);
+            agent = w.agent(one.reboot ? `boot-${at}` : 'boot-1');
+            await agent.start();
+          }
         }
-      }
-      w.state.fail = () => null;
-      w.state.away = false;
-      await w.pass(200_000);
-      expect(Object.fromEntries([...w.truth].toSorted())).toEqual(Object.fromEntries(last.map((one) => [keyOf(one.kind, one.id), one.generation] as const).toSorted()));
-      expect([agent.idle(), [...w.disk.keys()].toSorted()]).toEqual([true, last.map((one) => keyOf(one.kind, one.id)).toSorted()]);
-      await agent.stop();
-      expect(w.clock.next()).toBe(null);
-    }),
+        w.state.fail = () => null;
+        w.state.away = false;
+        await w.pass(200_000);
+        expect(Object.fromEntries([...w.truth].toSorted())).toEqual(
+          Object.fromEntries(
+            last.map((one) => [keyOf(one.kind, one.id), one.generation] as const).toSorted(),
+          ),
+        );
+        expect([agent.idle(), [...w.disk.keys()].toSorted()]).toEqual([
+          true,
+          last.map((one) => keyOf(one.kind, one.id)).toSorted(),
+        ]);
+        await agent.stop();
+        expect(w.clock.next()).toBe(null);
+      },
+    ),
     { numRuns: 60 },
   );
 });

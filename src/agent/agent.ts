@@ -99,7 +99,8 @@ export function createAgent(options: AgentOptions): Agent {
     const items = [...answer.items];
     if (answer.full) {
       const named = new Set(items.map((item) => keyOf(item.kind, item.id)));
-      for (const [key, { item }] of entries) if (item !== null && !named.has(key)) items.push({ ...item, body: null } as Item);
+      for (const [key, { item }] of entries)
+        if (item !== null && !named.has(key)) items.push({ ...item, body: null } as Item);
     }
     for (const item of items.sort(inOrder)) await convergence.want(item);
     // What a crash left, or what was dropped while this agent was away.
@@ -149,7 +150,10 @@ export function createAgent(options: AgentOptions): Agent {
         try {
           seen.set(kind, new Set(await controllers[kind].observe()));
         } catch (error) {
-          log.warn({ kind, error: String(error) }, `what the host has of kind ${kind} could not be found out`);
+          log.warn(
+            { kind, error: String(error) },
+            `what the host has of kind ${kind} could not be found out`,
+          );
         }
       }),
     );
@@ -163,7 +167,9 @@ export function createAgent(options: AgentOptions): Agent {
         convergence.found(kind, id);
         if (entries.get(keyOf(kind, id))?.item === null) convergence.enqueue(keyOf(kind, id));
       }
-      for (const [key, entry] of entries) if (entry.kind === kind && entry.item !== null && entry.present !== null && !ids.has(entry.id)) convergence.enqueue(key);
+      for (const [key, entry] of entries)
+        if (entry.kind === kind && entry.item !== null && entry.present !== null && !ids.has(entry.id))
+          convergence.enqueue(key);
     }
     convergence.enqueueWaiting();
   }
@@ -172,7 +178,9 @@ export function createAgent(options: AgentOptions): Agent {
     while (!signal.aborted) {
       await sleep(clock, ms, signal);
       if (signal.aborted) return;
-      await work().catch((error: unknown) => log.warn({ error: String(error) }, `${what} failed; repeating later`));
+      await work().catch((error: unknown) =>
+        log.warn({ error: String(error) }, `${what} failed; repeating later`),
+      );
     }
   }
 
@@ -181,7 +189,8 @@ export function createAgent(options: AgentOptions): Agent {
     idle: () => convergence.idle() && reporter.idle(),
     async start() {
       await convergence.load();
-      for (const kind of kinds) unwatch.push(controllers[kind].watch((id) => convergence.enqueue(keyOf(kind, id))));
+      for (const kind of kinds)
+        unwatch.push(controllers[kind].watch((id) => convergence.enqueue(keyOf(kind, id))));
       // What exists before the first full pull is only marked: nothing is removed on stale knowledge.
       for (const [kind, ids] of await observe()) for (const id of ids) convergence.found(kind, id);
       loops.push(

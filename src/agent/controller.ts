@@ -57,7 +57,9 @@ export function referencesOf(item: Item): Key[] {
     case 'port':
       return [
         keyOf('network', item.body.networkId),
-        ...(item.body.portSecurity ? item.body.securityGroupIds.map((id) => keyOf('security-group', id)) : []),
+        ...(item.body.portSecurity
+          ? item.body.securityGroupIds.map((id) => keyOf('security-group', id))
+          : []),
       ];
     case 'security-group':
       return item.body.rules.flatMap((rule) =>

@@ -70,7 +70,17 @@ export function createConvergence(parts: {
     const key = keyOf(kind, id);
     let entry = entries.get(key);
     if (entry === undefined) {
-      entry = { kind, id, item: null, present: null, queued: false, running: false, again: false, attempts: 0, cancelRetry: null };
+      entry = {
+        kind,
+        id,
+        item: null,
+        present: null,
+        queued: false,
+        running: false,
+        again: false,
+        attempts: 0,
+        cancelRetry: null,
+      };
       entries.set(key, entry);
     }
     return entry;
@@ -78,7 +88,8 @@ export function createConvergence(parts: {
 
   const host: HostState = {
     boot: parts.boot,
-    desired: <K extends ItemKind>(kind: K, id: string) => (entries.get(keyOf(kind, id))?.item ?? undefined) as ItemOf<K> | undefined,
+    desired: <K extends ItemKind>(kind: K, id: string) =>
+      (entries.get(keyOf(kind, id))?.item ?? undefined) as ItemOf<K> | undefined,
     isPresent: (kind, id) => {
       const present = entries.get(keyOf(kind, id))?.present;
       return present !== undefined && present !== null && present !== 'unknown';
@@ -90,7 +101,10 @@ export function createConvergence(parts: {
   /** By both the desired and the present body; of what an earlier process applied, the disk knows the body. */
   const refsOf = (key: Key, entry: Entry): Set<Key> => {
     const present = entry.present === 'unknown' ? (stored.get(key)?.item ?? null) : entry.present;
-    return new Set([...(entry.item === null ? [] : referencesOf(entry.item)), ...(present === null ? [] : referencesOf(present))]);
+    return new Set([
+      ...(entry.item === null ? [] : referencesOf(entry.item)),
+      ...(present === null ? [] : referencesOf(present)),
+    ]);
   };
 
   /** Makes a change of an entry that may change what it refers to. */
@@ -114,8 +128,16 @@ export function createConvergence(parts: {
   /** Whether `key` still has to wait for `on`. */
   function blocked(key: Key, on: Key): boolean {
     const other = entries.get(on);
-    if (entries.get(key)?.item === null) return other !== undefined && (users.get(key)?.has(on) ?? false) && (other.present !== null || other.running);
-    return other === undefined || other.present === null || other.present === 'unknown' || (other.item === null && other.running);
+    if (entries.get(key)?.item === null)
+      return (
+        other !== undefined && (users.get(key)?.has(on) ?? false) && (other.present !== null || other.running)
+      );
+    return (
+      other === undefined ||
+      other.present === null ||
+      other.present === 'unknown' ||
+      (other.item === null && other.running)
+    );
   }
 
   /** After a change of `on`: those that need wait no longer are tried again. `only`: just this waiter. */
@@ -180,7 +202,8 @@ export function createConvergence(parts: {
   }
 
   async function remove(key: Key, entry: Entry): Promise<void> {
-    for (const user of host.usersOf(entry.kind, entry.id)) if (user !== key && blocked(key, user)) throw new Waiting(user);
+    for (const user of host.usersOf(entry.kind, entry.id))
+      if (user !== key && blocked(key, user)) throw new Waiting(user);
     await controllers[entry.kind].remove(entry.id);
     changing(key, entry, () => (entry.present = null));
     if (entry.item !== null) {
@@ -208,8 +231,20 @@ export function createConvergence(parts: {
     const kept = stored.get(key);
     // A newer wish may be on disk already: it stays, with how far this host got.
     if (kept === undefined || kept.applied !== item.generation || kept.boot !== parts.boot)
-      await save(key, { ...kept, item: entry.item ?? kept?.item ?? item, applied: item.generation, boot: parts.boot });
-    report({ kind: item.kind, id: item.id, generation: item.generation, state: 'applied', error: null, ...observed });
+      await save(key, {
+        ...kept,
+        item: entry.item ?? kept?.item ?? item,
+        applied: item.generation,
+        boot: parts.boot,
+      });
+    report({
+      kind: item.kind,
+      id: item.id,
+      generation: item.generation,
+      state: 'applied',
+      error: null,
+      ...observed,
+    });
   }
 
   function retryAfter(key: Key, entry: Entry, ms: number): void {
@@ -237,7 +272,13 @@ export function createConvergence(parts: {
       }
       const known = error instanceof DriverError ? error : null;
       log.warn(
-        { item: key, generation: item?.generation, attempts: entry.attempts, code: known?.code, detail: known?.detail ?? (error instanceof Error ? error.stack : String(error)) },
+        {
+          item: key,
+          generation: item?.generation,
+          attempts: entry.attempts,
+          code: known?.code,
+          detail: known?.detail ?? (error instanceof Error ? error.stack : String(error)),
+        },
         `${key}: ${String((error as Error).message)}`,
       );
       if (item !== null)
@@ -298,7 +339,10 @@ export function createConvergence(parts: {
     enqueueWaiting() {
       for (const waiters of waiting.values()) for (const waiter of waiters) enqueue(waiter);
     },
-    idle: () => underWay.size === 0 && [...lanes.values()].every((lane) => lane.queue.length === 0) && [...entries.values()].every((entry) => entry.cancelRetry === null),
+    idle: () =>
+      underWay.size === 0 &&
+      [...lanes.values()].every((lane) => lane.queue.length === 0) &&
+      [...entries.values()].every((entry) => entry.cancelRetry === null),
     async stop() {
       for (const entry of entries.values()) cancelRetry(entry);
       await Promise.allSettled(underWay);

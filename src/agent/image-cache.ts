@@ -22,7 +22,8 @@ export function createImageCache(dir: string, fetch: (imageId: string) => Promis
   const prepare = async (): Promise<void> => {
     await mkdir(dir, { recursive: true, mode: 0o755 });
     // Left by a crash in the middle of a download.
-    for (const name of await readdir(dir)) if (name.endsWith('.part')) await rm(join(dir, name), { force: true });
+    for (const name of await readdir(dir))
+      if (name.endsWith('.part')) await rm(join(dir, name), { force: true });
   };
 
   const download = async (image: ServerBody['image'], path: string): Promise<string> => {
@@ -42,7 +43,10 @@ export function createImageCache(dir: string, fetch: (imageId: string) => Promis
         createWriteStream(part, { mode: 0o644 }),
       );
       if (size !== image.size || hash.digest('hex') !== image.hash)
-        throw new DriverError('failed', `The content of image ${image.id} arrived damaged: its size or sha512 differs. It will be fetched again.`);
+        throw new DriverError(
+          'failed',
+          `The content of image ${image.id} arrived damaged: its size or sha512 differs. It will be fetched again.`,
+        );
       await chmod(part, 0o444);
       // The name says that it is whole: also after a power cut.
       const file = await open(part, 'r');
@@ -59,7 +63,9 @@ export function createImageCache(dir: string, fetch: (imageId: string) => Promis
       const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
       throw new DriverError(
         full ? 'no-space' : 'failed',
-        full ? `The host has no disk space for image ${image.id} (${image.size} bytes).` : `Image ${image.id} could not be fetched to the host.`,
+        full
+          ? `The host has no disk space for image ${image.id} (${image.size} bytes).`
+          : `Image ${image.id} could not be fetched to the host.`,
         String(error),
         error,
       );
@@ -71,7 +77,12 @@ export function createImageCache(dir: string, fetch: (imageId: string) => Promis
       prepared ??= prepare();
       await prepared.catch((error: unknown) => {
         prepared = null; // tried again for the next image
-        throw new DriverError('failed', `The host cannot keep images: its image folder could not be made.`, String(error), error);
+        throw new DriverError(
+          'failed',
+          `The host cannot keep images: its image folder could not be made.`,
+          String(error),
+          error,
+        );
       });
       const path = join(dir, `${image.hash.slice(0, 32)}.${image.id}`);
       const present = await stat(path).catch(() => null);

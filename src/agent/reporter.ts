@@ -25,7 +25,7 @@ export function createReporter(link: Link, clock: Clock, log: Log, signal: Abort
   let sending: Promise<void> | null = null;
 
   async function send(to: { hostId: string; sequence: number }): Promise<void> {
-    for (let delay = RETRY_MIN_MS; waiting.size > 0 && !signal.aborted; ) {
+    for (let delay = RETRY_MIN_MS; waiting.size > 0 && !signal.aborted;) {
       await Promise.resolve(); // what converges in the same turn goes along
       const batch = waiting;
       waiting = new Map();

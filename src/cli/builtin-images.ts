@@ -8,7 +8,10 @@ import { run } from '../kernel/run.ts';
 
 const TOOLS = join(import.meta.dirname, '..', '..', 'tools');
 
-export async function prepareBuiltinImages(dataDir: string, say: (line: string) => void): Promise<BuiltinImage[]> {
+export async function prepareBuiltinImages(
+  dataDir: string,
+  say: (line: string) => void,
+): Promise<BuiltinImage[]> {
   const dir = join(dataDir, 'builtin');
   await mkdir(dir, { recursive: true, mode: 0o755 });
   const vm = join(dir, 'tiny.qcow2');
@@ -29,7 +32,27 @@ export async function prepareBuiltinImages(dataDir: string, say: (line: string) 
     await rename(`${container}.tmp`, container);
   }
   return [
-    { name: 'tiny', path: vm, diskFormat: 'qcow2', containerFormat: 'bare', minRam: 64, minDisk: 0, properties: { os_type: 'linux', os_distro: 'strata-tiny', architecture: process.arch === 'arm64' ? 'aarch64' : 'x86_64' } },
-    { name: 'tiny-container', path: container, diskFormat: 'raw', containerFormat: 'docker', minRam: 16, minDisk: 0, properties: { os_type: 'linux', os_distro: 'strata-tiny', 'strata:type': 'container' } },
+    {
+      name: 'tiny',
+      path: vm,
+      diskFormat: 'qcow2',
+      containerFormat: 'bare',
+      minRam: 64,
+      minDisk: 0,
+      properties: {
+        os_type: 'linux',
+        os_distro: 'strata-tiny',
+        architecture: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+      },
+    },
+    {
+      name: 'tiny-container',
+      path: container,
+      diskFormat: 'raw',
+      containerFormat: 'docker',
+      minRam: 16,
+      minDisk: 0,
+      properties: { os_type: 'linux', os_distro: 'strata-tiny', 'strata:type': 'container' },
+    },
   ];
 }

@@ -42,6 +42,8 @@ it('says in one line why a data dir cannot be used, also where a directory takes
 
 it('keeps a damaged credentials file as it is and says so', async () => {
   writeFileSync(join(dir, 'clouds.yaml'), 'clouds: [\n');
-  await expect(writeCloudsYaml(dir, 'http://127.0.0.1:1', 'RegionOne', null)).rejects.toThrow(/clouds.yaml is damaged: [^\n]*$/);
+  await expect(writeCloudsYaml(dir, 'http://127.0.0.1:1', 'RegionOne', null)).rejects.toThrow(
+    /clouds.yaml is damaged: [^\n]*$/,
+  );
   expect(readFileSync(join(dir, 'clouds.yaml'), 'utf8')).toBe('clouds: [\n');
 });

@@ -38,7 +38,9 @@ export async function writeWhole(path: string, content: string, mode: number): P
 export const newCloudId = (): string => {
   const letters = 'abcdefghijklmnopqrstuvwxyz';
   const random = crypto.getRandomValues(new Uint8Array(8));
-  return [...random].map((byte, at) => (at === 0 ? letters[byte % 26] : (letters + '0123456789')[byte % 36])).join('');
+  return [...random]
+    .map((byte, at) => (at === 0 ? letters[byte % 26] : (letters + '0123456789')[byte % 36]))
+    .join('');
 };
 
 /** null: no cloud was ever started here. */
@@ -50,7 +52,8 @@ export async function readCloudFile(dataDir: string): Promise<CloudFile | null> 
   } catch {
     parsed = null;
   }
-  if (!checkCloudFile.Check(parsed)) throw new UsageError(`${cloudFile(dataDir)} is damaged: it is not the description of a cloud.`);
+  if (!checkCloudFile.Check(parsed))
+    throw new UsageError(`${cloudFile(dataDir)} is damaged: it is not the description of a cloud.`);
   return parsed;
 }
 
@@ -85,9 +88,13 @@ export const dataDirEntries = [
 async function refuseForeignFolder(dataDir: string): Promise<void> {
   if (existsSync(cloudFile(dataDir))) return;
   // Another start may be taking its lock.
-  const foreign = (await readdir(dataDir)).filter((name) => !(dataDirEntries as readonly string[]).includes(name) && !name.startsWith('lock.'));
+  const foreign = (await readdir(dataDir)).filter(
+    (name) => !(dataDirEntries as readonly string[]).includes(name) && !name.startsWith('lock.'),
+  );
   if (foreign.length > 0)
-    throw new UsageError(`${dataDir} is no data dir of Strata and not empty (it holds ${foreign.slice(0, 3).join(', ')}). Give an empty or new folder with --data-dir.`);
+    throw new UsageError(
+      `${dataDir} is no data dir of Strata and not empty (it holds ${foreign.slice(0, 3).join(', ')}). Give an empty or new folder with --data-dir.`,
+    );
 }
 
 const asText = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -108,7 +115,9 @@ export async function lockDataDir(dataDir: string): Promise<() => Promise<void>>
     await refuseForeignFolder(dataDir);
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`The data dir ${dataDir} cannot be used: ${asText(error)}. Choose another with --data-dir DIR.`);
+    throw new UsageError(
+      `The data dir ${dataDir} cannot be used: ${asText(error)}. Choose another with --data-dir DIR.`,
+    );
   }
   const path = join(dataDir, 'lock');
   const self = (await processIdentity(process.pid)) ?? '';
@@ -129,13 +138,16 @@ export async function lockDataDir(dataDir: string): Promise<() => Promise<void>>
       const holder = await runningPid(dataDir);
       if (holder !== null) {
         await rm(own, { force: true });
-        throw new UsageError(`The cloud in ${dataDir} already runs (process ${holder}). Stop it first, or give another --data-dir.`);
+        throw new UsageError(
+          `The cloud in ${dataDir} already runs (process ${holder}). Stop it first, or give another --data-dir.`,
+        );
       }
       // Of a process that is gone; unless another start has just replaced it, then that one goes back.
       const stale = `${own}.stale`;
       await rename(path, stale).catch(() => {});
       const held = (await readFile(stale, 'utf8').catch(() => '')).trim();
-      if (held !== '' && held !== self && (await processIdentity(Number(held.split(' ')[0]))) === held) await link(stale, path).catch(() => {});
+      if (held !== '' && held !== self && (await processIdentity(Number(held.split(' ')[0]))) === held)
+        await link(stale, path).catch(() => {});
       await rm(stale, { force: true });
     }
   }
@@ -148,14 +160,21 @@ export type Passwords = { admin: string; demo: string };
 type CloudsYaml = { clouds?: Record<string, { auth?: { password?: unknown } }> };
 
 /** The credentials file of clients: passwords are random, made once, and kept. */
-export async function writeCloudsYaml(dataDir: string, url: string, region: string, caFile: string | null): Promise<Passwords> {
+export async function writeCloudsYaml(
+  dataDir: string,
+  url: string,
+  region: string,
+  caFile: string | null,
+): Promise<Passwords> {
   const path = join(dataDir, 'clouds.yaml');
   let kept: CloudsYaml | null = null;
   try {
     if (existsSync(path)) kept = parse(await readFile(path, 'utf8')) as CloudsYaml | null;
   } catch (error) {
     // Not written anew: it may hold the only copy of the passwords.
-    throw new UsageError(`${path} is damaged: ${asText(error).split('\n')[0]}. Mend it, or remove it to get new passwords.`);
+    throw new UsageError(
+      `${path} is damaged: ${asText(error).split('\n')[0]}. Mend it, or remove it to get new passwords.`,
+    );
   }
   const passwordOf = (cloud: string): string => {
     const password = kept?.clouds?.[cloud]?.auth?.password;
@@ -175,7 +194,9 @@ export async function writeCloudsYaml(dataDir: string, url: string, region: stri
     identity_api_version: 3,
     ...(caFile === null ? {} : { cacert: caFile }),
   });
-  const content = stringify({ clouds: { strata: entry('admin', passwords.admin), demo: entry('demo', passwords.demo) } });
+  const content = stringify({
+    clouds: { strata: entry('admin', passwords.admin), demo: entry('demo', passwords.demo) },
+  });
   await writeWhole(path, content, 0o600);
   return passwords;
 }

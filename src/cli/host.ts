@@ -41,7 +41,10 @@ export async function startHost(options: {
         drivers.set(driver.type, driver);
       } catch (error) {
         if (!(error instanceof DriverError)) throw error;
-        log.error({ type: driver.type, detail: error.detail }, `servers of type ${driver.type} cannot run here: ${error.message}`);
+        log.error(
+          { type: driver.type, detail: error.detail },
+          `servers of type ${driver.type} cannot run here: ${error.message}`,
+        );
         await driver.close();
       }
     }),
@@ -56,7 +59,8 @@ export async function startHost(options: {
   // (network, address) -> server, kept as ports come and go: who asks the metadata service.
   const byAddress = new Map<string, string>();
   const byPort = new Map<string, string[]>();
-  const serverAt = (networkId: string, ip: string): string | null => byAddress.get(`${networkId} ${ip}`) ?? null;
+  const serverAt = (networkId: string, ip: string): string | null =>
+    byAddress.get(`${networkId} ${ip}`) ?? null;
   const forget = (portId: string): void => {
     for (const key of byPort.get(portId) ?? []) byAddress.delete(key);
     byPort.delete(portId);

@@ -20,7 +20,9 @@ export async function teardown(options: { dataDir: string }): Promise<number> {
   }
   const cloud = await readCloudFile(dataDir);
   if (cloud === null) {
-    process.stderr.write(`strata: ${dataDir} is not a data dir of Strata (it has no cloud.json); nothing was removed.\n`);
+    process.stderr.write(
+      `strata: ${dataDir} is not a data dir of Strata (it has no cloud.json); nothing was removed.\n`,
+    );
     return 1;
   }
   const pid = await runningPid(dataDir);
@@ -36,11 +38,16 @@ export async function teardown(options: { dataDir: string }): Promise<number> {
     say(`stopped the control plane (process ${pid})`);
   }
   const place = { dataDir, cloudId: cloud.cloudId };
-  for (const part of [teardownQemu, teardownPodman, teardownLinuxNetwork]) for (const line of await part(place)) say(line);
+  for (const part of [teardownQemu, teardownPodman, teardownLinuxNetwork])
+    for (const line of await part(place)) say(line);
   // By name: what a user put beside stays, and so does a folder that never was ours alone.
   for (const name of dataDirEntries) await rm(join(dataDir, name), { recursive: true, force: true });
   const left = await readdir(dataDir);
   if (left.length === 0) await rmdir(dataDir);
-  say(left.length === 0 ? `removed ${dataDir}` : `removed everything of the cloud in ${dataDir}; it also holds ${left.slice(0, 5).join(', ')}, which stays`);
+  say(
+    left.length === 0
+      ? `removed ${dataDir}`
+      : `removed everything of the cloud in ${dataDir}; it also holds ${left.slice(0, 5).join(', ')}, which stays`,
+  );
   return 0;
 }

@@ -52,16 +52,25 @@ async function listenError(host: string, port: number): Promise<string | null> {
   return new Promise((answer) => {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => answer(error.code ?? error.message));
-    probe.listen({ host: host.replace(/^\[|\]$/g, ''), port, exclusive: true }, () => probe.close(() => answer(null)));
+    probe.listen({ host: host.replace(/^\[|\]$/g, ''), port, exclusive: true }, () =>
+      probe.close(() => answer(null)),
+    );
   });
 }
 
 function refuseListen(host: string, port: number, code: string): UsageError {
   const address = `${host}:${port}`;
-  if (code === 'EADDRINUSE') return new UsageError(`${address} is in use by another program. Choose another address with --listen ADDRESS:PORT.`);
+  if (code === 'EADDRINUSE')
+    return new UsageError(
+      `${address} is in use by another program. Choose another address with --listen ADDRESS:PORT.`,
+    );
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN')
-    return new UsageError(`${host} is no address of this machine. Choose one that is with --listen ADDRESS:PORT.`);
-  return new UsageError(`${address} cannot be listened on (${code}). Choose another address with --listen ADDRESS:PORT.`);
+    return new UsageError(
+      `${host} is no address of this machine. Choose one that is with --listen ADDRESS:PORT.`,
+    );
+  return new UsageError(
+    `${address} cannot be listened on (${code}). Choose another address with --listen ADDRESS:PORT.`,
+  );
 }
 
 async function freePort(host: string): Promise<number> {
@@ -70,18 +79,35 @@ async function freePort(host: string): Promise<number> {
     if (code === null) return port;
     if (code !== 'EADDRINUSE') throw refuseListen(host, port, code);
   }
-  throw new UsageError(`No port between ${DEFAULT_PORT} and ${DEFAULT_PORT + 199} is free on ${host}. Choose one with --listen.`);
+  throw new UsageError(
+    `No port between ${DEFAULT_PORT} and ${DEFAULT_PORT + 199} is free on ${host}. Choose one with --listen.`,
+  );
 }
 
 /** A /24 for the external network that no route of this machine covers. */
 async function freeExternalCidr(): Promise<string> {
-  const routes = JSON.parse((await run(['ip', '-j', '-4', 'route', 'show', 'table', 'all'])).stdout) as { dst?: string }[];
-  const taken = routes.flatMap(({ dst }) => (dst === undefined || dst === 'default' ? [] : [dst.includes('/') ? dst : `${dst}/32`])).filter((dst) => ipaddr.isValidCIDR(dst)).map((dst) => ipaddr.parseCIDR(dst));
+  const routes = JSON.parse((await run(['ip', '-j', '-4', 'route', 'show', 'table', 'all'])).stdout) as {
+    dst?: string;
+  }[];
+  const taken = routes
+    .flatMap(({ dst }) =>
+      dst === undefined || dst === 'default' ? [] : [dst.includes('/') ? dst : `${dst}/32`],
+    )
+    .filter((dst) => ipaddr.isValidCIDR(dst))
+    .map((dst) => ipaddr.parseCIDR(dst));
   for (let at = 4; at < 256; at++) {
     const first = ipaddr.parse(`172.24.${at}.0`);
-    if (!taken.some(([net, bits]) => net.kind() === 'ipv4' && (first.match(net, Math.min(bits, 24)) || net.match(first, 24)))) return `172.24.${at}.0/24`;
+    if (
+      !taken.some(
+        ([net, bits]) =>
+          net.kind() === 'ipv4' && (first.match(net, Math.min(bits, 24)) || net.match(first, 24)),
+      )
+    )
+      return `172.24.${at}.0/24`;
   }
-  throw new UsageError('Every /24 of 172.24.0.0/16 is in use on this machine; the external network needs one.');
+  throw new UsageError(
+    'Every /24 of 172.24.0.0/16 is in use on this machine; the external network needs one.',
+  );
 }
 
 async function cloudOf(options: UpOptions): Promise<CloudFile> {
@@ -103,7 +129,8 @@ async function cloudOf(options: UpOptions): Promise<CloudFile> {
 type Tls = { cert: string; key: string; certFile: string };
 
 async function tlsOf(options: UpOptions, host: string): Promise<Tls | null> {
-  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) throw new UsageError('--tls-cert and --tls-key go together.');
+  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined))
+    throw new UsageError('--tls-cert and --tls-key go together.');
   let certFile = options.tlsCert;
   let keyFile = options.tlsKey;
   if (options.tlsSelfSigned === true) {
@@ -115,11 +142,32 @@ async function tlsOf(options: UpOptions, host: string): Promise<Tls | null> {
     const names = `${ipaddr.isValid(bare) ? 'IP' : 'DNS'}:${bare},IP:127.0.0.1,DNS:localhost`;
     const present = await readFile(certFile).catch(() => null);
     if (present === null)
-      await run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '825', '-subj', '/CN=strata', '-addext', `subjectAltName=${names}`, '-keyout', keyFile, '-out', certFile]);
+      await run([
+        'openssl',
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-days',
+        '825',
+        '-subj',
+        '/CN=strata',
+        '-addext',
+        `subjectAltName=${names}`,
+        '-keyout',
+        keyFile,
+        '-out',
+        certFile,
+      ]);
   }
   if (certFile === undefined || keyFile === undefined) {
     if (!isLoopback(host))
-      throw new UsageError(`${host} is not a loopback address: passwords and tokens would cross the network in the clear. Give --tls-cert and --tls-key, or --tls-self-signed.`);
+      throw new UsageError(
+        `${host} is not a loopback address: passwords and tokens would cross the network in the clear. Give --tls-cert and --tls-key, or --tls-self-signed.`,
+      );
     return null;
   }
   const cert = await readPem('--tls-cert', certFile);
@@ -127,7 +175,9 @@ async function tlsOf(options: UpOptions, host: string): Promise<Tls | null> {
   try {
     createSecureContext({ cert, key });
   } catch (error) {
-    throw new UsageError(`${certFile} and ${keyFile} are not a certificate and its key in PEM: ${error instanceof Error ? error.message : String(error)}.`);
+    throw new UsageError(
+      `${certFile} and ${keyFile} are not a certificate and its key in PEM: ${error instanceof Error ? error.message : String(error)}.`,
+    );
   }
   return { cert, key, certFile: resolve(certFile) };
 }
@@ -160,7 +210,11 @@ export async function up(given: UpOptions): Promise<number> {
   }
 }
 
-async function runCloud(options: UpOptions, log: ReturnType<typeof createLog>, began: number): Promise<number> {
+async function runCloud(
+  options: UpOptions,
+  log: ReturnType<typeof createLog>,
+  began: number,
+): Promise<number> {
   const { dataDir } = options;
   const cloud = await cloudOf(options);
   const tls = await tlsOf(options, cloud.host);
@@ -209,13 +263,22 @@ async function runCloud(options: UpOptions, log: ReturnType<typeof createLog>, b
   process.once('SIGINT', stop);
 
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  say(`Strata is ready at ${url} after ${seconds} s. Credentials: ${join(dataDir, 'clouds.yaml')} (clouds: strata, demo)`);
+  say(
+    `Strata is ready at ${url} after ${seconds} s. Credentials: ${join(dataDir, 'clouds.yaml')} (clouds: strata, demo)`,
+  );
   if (options.demo === true) {
     try {
-      await runDemo({ url, password: passwords.demo, say, fetchOptions: tls === null ? {} : { ca: tls.cert } });
+      await runDemo({
+        url,
+        password: passwords.demo,
+        say,
+        fetchOptions: tls === null ? {} : { ca: tls.cert },
+      });
       say('The cloud keeps running; stop it with Ctrl-C. Guests run on without it.');
     } catch (error) {
-      process.stderr.write(`strata: the demo did not finish: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.stderr.write(
+        `strata: the demo did not finish: ${error instanceof Error ? error.message : String(error)}\n`,
+      );
       stop();
       await stopped.promise;
       return 1;

@@ -86,9 +86,17 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   const images = await createImageService(platform, { dir: options.imageDir });
   const network = createNetworkService(platform, { hosts });
   const placement = createPlacementService(platform);
-  const compute = createComputeService(platform, { hosts, images: images.api, network: network.api, placement: placement.api });
+  const compute = createComputeService(platform, {
+    hosts,
+    images: images.api,
+    network: network.api,
+    placement: placement.api,
+  });
   const apis = [identity.service, compute.service, images.service, network.service, placement.service];
-  const services = [...apis, createRootService(platform, { services: apis, telemetry, version: options.version })];
+  const services = [
+    ...apis,
+    createRootService(platform, { services: apis, telemetry, version: options.version }),
+  ];
   for (const service of services) Object.assign(quotaDefaults, service.quotas);
 
   await migrate(db, clock.now(), [
@@ -99,7 +107,11 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     ...services.flatMap((service) => service.migrations),
   ]);
   const { adminProjectId } = await identity.bootstrap(options.passwords);
-  await network.bootstrap({ externalCidr: options.external.cidr, externalGateway: options.external.gateway, projectId: adminProjectId });
+  await network.bootstrap({
+    externalCidr: options.external.cidr,
+    externalGateway: options.external.gateway,
+    projectId: adminProjectId,
+  });
   await images.bootstrap();
   await compute.bootstrap();
   platform.work.start(Object.assign({}, ...services.map((service) => service.work)));

@@ -26,14 +26,23 @@ export class CloudError extends Error {
   }
 }
 
-export const badRequest = (message: string, code = 'BadRequest'): CloudError => new CloudError(400, code, message);
+export const badRequest = (message: string, code = 'BadRequest'): CloudError =>
+  new CloudError(400, code, message);
 export const unauthorized = (message: string): CloudError =>
-  new CloudError(401, 'Unauthorized', message, { headers: { 'www-authenticate': 'Keystone uri="/identity"' } });
-export const forbidden = (message: string, code = 'Forbidden'): CloudError => new CloudError(403, code, message);
+  new CloudError(401, 'Unauthorized', message, {
+    headers: { 'www-authenticate': 'Keystone uri="/identity"' },
+  });
+export const forbidden = (message: string, code = 'Forbidden'): CloudError =>
+  new CloudError(403, code, message);
 /** `kind` as users know it, e.g. 'Network'. What an actor may not read is also answered with this. */
 export const notFound = (kind: string, id: string): CloudError =>
-  new CloudError(404, `${kind.replace(/\s+/g, '')}NotFound`, `${kind} ${id.slice(0, 255)} could not be found.`);
-export const conflict = (message: string, code = 'Conflict'): CloudError => new CloudError(409, code, message);
+  new CloudError(
+    404,
+    `${kind.replace(/\s+/g, '')}NotFound`,
+    `${kind} ${id.slice(0, 255)} could not be found.`,
+  );
+export const conflict = (message: string, code = 'Conflict'): CloudError =>
+  new CloudError(409, code, message);
 export const notImplemented = (message: string): CloudError => new CloudError(501, 'NotImplemented', message);
 export const unavailable = (message: string, detail = ''): CloudError =>
   new CloudError(503, 'ServiceUnavailable', message, { detail, headers: { 'retry-after': '5' } });

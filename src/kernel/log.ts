@@ -17,7 +17,14 @@ export function createLog(level: LogLevel): Log {
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: {
-      paths: ['password', 'token', '*.password', '*.token', 'headers["x-auth-token"]', 'headers["x-subject-token"]'],
+      paths: [
+        'password',
+        'token',
+        '*.password',
+        '*.token',
+        'headers["x-auth-token"]',
+        'headers["x-subject-token"]',
+      ],
       censor: '***',
     },
   });

@@ -19,16 +19,22 @@ export function parseSort(
   const named = keys.map((key, at): SortKey => {
     const column = Object.hasOwn(columns, key) ? columns[key] : undefined;
     if (column === undefined)
-      throw badRequest(`Invalid input for sort_key. Value: ${key.slice(0, 100)}. It must be one of ${Object.keys(columns).join(', ')}.`);
+      throw badRequest(
+        `Invalid input for sort_key. Value: ${key.slice(0, 100)}. It must be one of ${Object.keys(columns).join(', ')}.`,
+      );
     const direction = directions[at] ?? directions.at(-1) ?? 'asc';
     if (direction !== 'asc' && direction !== 'desc')
-      throw badRequest(`Invalid input for sort_dir. Value: ${direction.slice(0, 100)}. It must be asc or desc.`);
+      throw badRequest(
+        `Invalid input for sort_dir. Value: ${direction.slice(0, 100)}. It must be asc or desc.`,
+      );
     return { column, direction };
   });
   // A key that is named again decides nothing any more.
   const sort = named.filter((key, at) => named.findIndex((other) => other.column === key.column) === at);
   const order = sort.length > 0 ? sort : [...fallback];
-  return order.some((key) => key.column === 'id') ? order : [...order, { column: 'id', direction: order[0]?.direction ?? 'asc' }];
+  return order.some((key) => key.column === 'id')
+    ? order
+    : [...order, { column: 'id', direction: order[0]?.direction ?? 'asc' }];
 }
 
 /**
@@ -60,11 +66,17 @@ export function applyPage<DB, T extends keyof DB, O>(
 
 /** Cuts the extra row off; `more` says that it was there. */
 export function cutPage<R>(rows: R[], limit: number | null): { rows: R[]; more: boolean } {
-  return limit !== null && rows.length > limit ? { rows: rows.slice(0, limit), more: true } : { rows, more: false };
+  return limit !== null && rows.length > limit
+    ? { rows: rows.slice(0, limit), more: true }
+    : { rows, more: false };
 }
 
 /** The address of the next page: the request's own query with another marker. */
-export function nextLink(base: string, query: Readonly<Record<string, string | string[]>>, marker: string): string {
+export function nextLink(
+  base: string,
+  query: Readonly<Record<string, string | string[]>>,
+  marker: string,
+): string {
   const params = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (name === 'marker') continue;

@@ -20,7 +20,12 @@ onBothEngines('the quota ledger', (engine) => {
   for (const locked of [true, false])
     it(`grants exactly 50 of 200 concurrent claims, ${locked ? 'with' : 'without'} its lock`, async () => {
       const results = await Promise.allSettled(
-        Array.from({ length: 200 }, () => db.tx((tx) => quotas.claim(tx, 'p', { instances: 1, cores: 2, free: 1 }), locked ? { locks: [quotaLock('p')] } : {})),
+        Array.from({ length: 200 }, () =>
+          db.tx(
+            (tx) => quotas.claim(tx, 'p', { instances: 1, cores: 2, free: 1 }),
+            locked ? { locks: [quotaLock('p')] } : {},
+          ),
+        ),
       );
       const refused = results.filter((result) => result.status === 'rejected');
       expect(results.length - refused.length).toBe(50);
@@ -31,8 +36,15 @@ onBothEngines('the quota ledger', (engine) => {
 
   it('names resource, amount, use and limit when it refuses, and keeps nothing of a claim of which one part does not fit', async () => {
     await db.tx((tx) => quotas.claim(tx, 'p', { instances: 49 }));
-    const error = await db.tx((tx) => quotas.claim(tx, 'p', { cores: 10, instances: 2 })).then(() => null, (thrown: unknown) => thrown as CloudError);
-    expect(error?.publicMessage).toBe('Quota exceeded for instances: requested 2, already used 49 of 50. Delete something or ask an operator for a larger quota.');
+    const error = await db
+      .tx((tx) => quotas.claim(tx, 'p', { cores: 10, instances: 2 }))
+      .then(
+        () => null,
+        (thrown: unknown) => thrown as CloudError,
+      );
+    expect(error?.publicMessage).toBe(
+      'Quota exceeded for instances: requested 2, already used 49 of 50. Delete something or ask an operator for a larger quota.',
+    );
     expect((await quotas.usage(db.read, 'p'))['cores']).toBe(0);
     await db.tx((tx) => quotas.release(tx, 'p', { instances: 10 }));
     await db.tx((tx) => quotas.claim(tx, 'p', { instances: 2 }));
@@ -44,8 +56,12 @@ onBothEngines('the quota ledger', (engine) => {
     await db.tx((tx) => quotas.setLimits(tx, 'p', { cores: 10 }));
     await db.tx((tx) => quotas.claim(tx, 'p', { cores: -5 }));
     expect((await quotas.usage(db.read, 'p'))['cores']).toBe(45);
-    await expect(db.tx((tx) => quotas.claim(tx, 'p', { cores: 1 }))).rejects.toMatchObject({ code: 'OverQuota' });
-    await expect(db.tx((tx) => quotas.claim(tx, 'p', { unheard: 1 }))).rejects.toMatchObject({ code: 'OverQuota' });
+    await expect(db.tx((tx) => quotas.claim(tx, 'p', { cores: 1 }))).rejects.toMatchObject({
+      code: 'OverQuota',
+    });
+    await expect(db.tx((tx) => quotas.claim(tx, 'p', { unheard: 1 }))).rejects.toMatchObject({
+      code: 'OverQuota',
+    });
     await db.tx((tx) => quotas.resetLimits(tx, 'p', ['cores']));
     expect((await quotas.limits(db.read, 'p'))['cores']).toBe(200);
   });
@@ -53,28 +69,37 @@ onBothEngines('the quota ledger', (engine) => {
   it('equals the sum of the claims and stays below the limit, whatever claims and releases interleave', async () => {
     let run = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.record({ amount: fc.integer({ min: 1, max: 30 }), keep: fc.boolean(), fails: fc.boolean() }), { minLength: 1, maxLength: 20 }), async (steps) => {
-        const project = `p${(run += 1)}`;
-        let sum = 0;
-        await Promise.all(
-          steps.map(async ({ amount, keep, fails }) => {
-            const got = await db
-              .tx(async (tx) => {
-                await quotas.claim(tx, project, { instances: amount });
-                if (fails) throw new Error('the create fails');
-              })
-              .then(() => true, () => false);
-            if (!got) return;
-            sum += amount;
-            if (keep) return;
-            await db.tx((tx) => quotas.release(tx, project, { instances: amount }));
-            sum -= amount;
-          }),
-        );
-        const { instances = 0 } = await quotas.usage(db.read, project);
-        expect(instances).toBe(sum);
-        expect(instances).toBeLessThanOrEqual(50);
-      }),
+      fc.asyncProperty(
+        fc.array(
+          fc.record({ amount: fc.integer({ min: 1, max: 30 }), keep: fc.boolean(), fails: fc.boolean() }),
+          { minLength: 1, maxLength: 20 },
+        ),
+        async (steps) => {
+          const project = `p${(run += 1)}`;
+          let sum = 0;
+          await Promise.all(
+            steps.map(async ({ amount, keep, fails }) => {
+              const got = await db
+                .tx(async (tx) => {
+                  await quotas.claim(tx, project, { instances: amount });
+                  if (fails) throw new Error('the create fails');
+                })
+                .then(
+                  () => true,
+                  () => false,
+                );
+              if (!got) return;
+              sum += amount;
+              if (keep) return;
+              await db.tx((tx) => quotas.release(tx, project, { instances: amount }));
+              sum -= amount;
+            }),
+          );
+          const { instances = 0 } = await quotas.usage(db.read, project);
+          expect(instances).toBe(sum);
+          expect(instances).toBeLessThanOrEqual(50);
+        },
+      ),
       { numRuns: 20 },
     );
   });

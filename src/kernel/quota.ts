@@ -62,7 +62,11 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
   };
 
   /** Returns what is in use now, by resource. */
-  const add = async (tx: Tx, projectId: string, amounts: readonly (readonly [string, number])[]): Promise<Map<string, number>> => {
+  const add = async (
+    tx: Tx,
+    projectId: string,
+    amounts: readonly (readonly [string, number])[],
+  ): Promise<Map<string, number>> => {
     if (amounts.length === 0) return new Map();
     const rows = await tx
       .insertInto('quota_usage')
@@ -76,7 +80,8 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
       .execute();
     return new Map(rows.map((row) => [row.resource, row.in_use]));
   };
-  const asked = (amounts: QuotaAmounts): [string, number][] => Object.entries(amounts).filter(([, amount]) => amount !== 0);
+  const asked = (amounts: QuotaAmounts): [string, number][] =>
+    Object.entries(amounts).filter(([, amount]) => amount !== 0);
 
   return {
     defaults,
@@ -97,7 +102,11 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
       }
     },
     async release(tx, projectId, amounts) {
-      await add(tx, projectId, asked(amounts).map(([resource, amount]) => [resource, -amount]));
+      await add(
+        tx,
+        projectId,
+        asked(amounts).map(([resource, amount]) => [resource, -amount]),
+      );
     },
     async usage(db, projectId) {
       const rows = await db
@@ -131,5 +140,13 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
 }
 
 /** Limits that differ from the defaults, one row a project and resource. */
-export const ownLimits = (db: Pick<Tx, 'selectFrom'>, resources: readonly string[]): Promise<{ project_id: string; resource: string; limit_value: number }[]> =>
-  db.selectFrom('quota_limits').selectAll().where('resource', 'in', [...resources]).orderBy('project_id').execute();
+export const ownLimits = (
+  db: Pick<Tx, 'selectFrom'>,
+  resources: readonly string[],
+): Promise<{ project_id: string; resource: string; limit_value: number }[]> =>
+  db
+    .selectFrom('quota_limits')
+    .selectAll()
+    .where('resource', 'in', [...resources])
+    .orderBy('project_id')
+    .execute();

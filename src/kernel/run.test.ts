@@ -3,7 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { run, type RunError } from './run.ts';
 
-const failure = (promise: Promise<unknown>): Promise<RunError> => promise.then(() => { throw new Error('it ended well'); }, (error: unknown) => error as RunError);
+const failure = (promise: Promise<unknown>): Promise<RunError> =>
+  promise.then(
+    () => {
+      throw new Error('it ended well');
+    },
+    (error: unknown) => error as RunError,
+  );
 
 it('returns what a program printed, and hands it its input', async () => {
   expect(await run(['cat'], { input: 'hello' })).toEqual({ stdout: 'hello', stderr: '' });
@@ -25,7 +31,9 @@ it('ends a program at its time limit, and what it started too', async () => {
   expect(Date.now() - started).toBeLessThan(3000);
   await new Promise((resolve) => setTimeout(resolve, 50));
   // Dead, though nobody may have reaped it yet.
-  const state = existsSync(`/proc/${error.stdout.trim()}/stat`) ? readFileSync(`/proc/${error.stdout.trim()}/stat`, 'utf8').split(' ')[2] : 'gone';
+  const state = existsSync(`/proc/${error.stdout.trim()}/stat`)
+    ? readFileSync(`/proc/${error.stdout.trim()}/stat`, 'utf8').split(' ')[2]
+    : 'gone';
   expect(['Z', 'X', 'gone']).toContain(state);
 });
 

@@ -78,7 +78,9 @@ export function run(
     child.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
       const missing = error.code === 'ENOENT';
-      reject(new RunError(command, missing ? 'missing' : 'spawn', null, stdout, missing ? '' : String(error)));
+      reject(
+        new RunError(command, missing ? 'missing' : 'spawn', null, stdout, missing ? '' : String(error)),
+      );
     });
     child.on('close', (code) => {
       clearTimeout(timer);

@@ -5,12 +5,17 @@ import { Compile } from 'typebox/compile';
 import { badRequest } from './errors.ts';
 
 /** Marks a property as known from this microversion on, e.g. `tags: since('2.52', Type.Array(...))`. */
-export const since = <T extends TSchema>(version: string, schema: T): T => marked(schema, { 'x-since': version });
+export const since = <T extends TSchema>(version: string, schema: T): T =>
+  marked(schema, { 'x-since': version });
 /** Marks a property as known up to and with this microversion. */
-export const until = <T extends TSchema>(version: string, schema: T): T => marked(schema, { 'x-until': version });
+export const until = <T extends TSchema>(version: string, schema: T): T =>
+  marked(schema, { 'x-until': version });
 /** A copy, hidden fields included: a schema may be shared by properties that are known from different versions on. */
 const marked = <T extends TSchema>(schema: T, marks: object): T =>
-  Object.assign(Object.create(Object.getPrototypeOf(schema) as object, Object.getOwnPropertyDescriptors(schema)) as T, marks);
+  Object.assign(
+    Object.create(Object.getPrototypeOf(schema) as object, Object.getOwnPropertyDescriptors(schema)) as T,
+    marks,
+  );
 /** Marks a string as the id of an object, so that the cross-tenant matrix substitutes another tenant's. */
 export const idOf = (resource: string): ReturnType<typeof Type.String> =>
   Type.String({ minLength: 1, maxLength: 255, pattern: '^[^\\x00-\\x1f\\x7f/]+$', 'x-ref': resource });
@@ -51,7 +56,8 @@ function schemaAt(schema: Marked, minor: number): Marked {
   if (schema.properties !== undefined) {
     const kept = Object.entries(schema.properties).filter(([, property]) => known(property, minor));
     out.properties = Object.fromEntries(kept.map(([name, property]) => [name, schemaAt(property, minor)]));
-    if (schema.required !== undefined) out.required = schema.required.filter((name) => name in (out.properties ?? {}));
+    if (schema.required !== undefined)
+      out.required = schema.required.filter((name) => name in (out.properties ?? {}));
   }
   if (schema.items !== undefined) out.items = schemaAt(schema.items, minor);
   if (schema.anyOf !== undefined)
@@ -90,8 +96,12 @@ function explain(errors: SchemaError[], value: unknown, what: string): string {
   const unknown = errors.find((e) => e.keyword === 'additionalProperties');
   if (unknown !== undefined) {
     const names = (unknown.params as { additionalProperties?: string[] }).additionalProperties ?? [];
-    const where = unknown.instancePath === '' ? what : `field ${unknown.instancePath.slice(1).replaceAll('/', '.')}`;
-    return `Invalid input for ${where}. Additional properties are not allowed (${names.slice(0, 5).map((n) => `'${n.slice(0, 60)}'`).join(', ')} ${names.length === 1 ? 'was' : 'were'} unexpected).`;
+    const where =
+      unknown.instancePath === '' ? what : `field ${unknown.instancePath.slice(1).replaceAll('/', '.')}`;
+    return `Invalid input for ${where}. Additional properties are not allowed (${names
+      .slice(0, 5)
+      .map((n) => `'${n.slice(0, 60)}'`)
+      .join(', ')} ${names.length === 1 ? 'was' : 'were'} unexpected).`;
   }
   const error = errors.find((e) => e.keyword !== 'anyOf' && e.keyword !== 'boolean') ?? errors[0];
   if (error === undefined) return `Invalid input for ${what}.`;
@@ -101,7 +111,8 @@ function explain(errors: SchemaError[], value: unknown, what: string): string {
   }
   const alternatives = errors.filter((e) => e.instancePath === error.instancePath && e.keyword !== 'anyOf');
   const rule = [...new Set(alternatives.map((e) => e.message))].slice(0, 4).join(' or ');
-  const field = error.instancePath === '' ? what : `field/attribute ${error.instancePath.slice(1).replaceAll('/', '.')}`;
+  const field =
+    error.instancePath === '' ? what : `field/attribute ${error.instancePath.slice(1).replaceAll('/', '.')}`;
   return `Invalid input for ${field}. Value: ${show(valueAt(value, error.instancePath))}. It ${rule}.`;
 }
 
@@ -135,16 +146,25 @@ export function coerceQuery(
   const out: Record<string, unknown> = {};
   for (const [name, raw] of Object.entries(query)) {
     if (!Object.hasOwn(properties, name)) {
-      if ((schema as { additionalProperties?: unknown }).additionalProperties !== undefined && name !== '__proto__') out[name] = raw;
+      if (
+        (schema as { additionalProperties?: unknown }).additionalProperties !== undefined &&
+        name !== '__proto__'
+      )
+        out[name] = raw;
       continue; // what a list does not filter by is ignored, as OpenStack does
     }
     const type = properties[name]?.type;
     if (type === 'array') out[name] = Array.isArray(raw) ? raw : [raw];
     else {
       const last = Array.isArray(raw) ? (raw.at(-1) ?? '') : raw;
-      if (type === 'integer' || type === 'number') out[name] = /^-?\d{1,15}$/.test(last) ? Number(last) : last;
+      if (type === 'integer' || type === 'number')
+        out[name] = /^-?\d{1,15}$/.test(last) ? Number(last) : last;
       else if (type === 'boolean')
-        out[name] = /^(true|1|yes|on|t|y)$/i.test(last) ? true : /^(false|0|no|off|f|n)$/i.test(last) ? false : last;
+        out[name] = /^(true|1|yes|on|t|y)$/i.test(last)
+          ? true
+          : /^(false|0|no|off|f|n)$/i.test(last)
+            ? false
+            : last;
       else out[name] = last;
     }
   }

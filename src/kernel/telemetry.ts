@@ -11,10 +11,18 @@ export type Telemetry = {
 export function createTelemetry(): Telemetry {
   const registry = new Registry();
   let defaults = false;
-  const requests = new Counter({ name: 'strata_http_requests_total', help: 'Requests by route and status.', labelNames: ['route', 'status'], registers: [registry] });
+  const requests = new Counter({
+    name: 'strata_http_requests_total',
+    help: 'Requests by route and status.',
+    labelNames: ['route', 'status'],
+    registers: [registry],
+  });
   const durations = new Histogram({
-    name: 'strata_http_request_seconds', help: 'Time to answer, by route.', labelNames: ['route'],
-    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10], registers: [registry],
+    name: 'strata_http_request_seconds',
+    help: 'Time to answer, by route.',
+    labelNames: ['route'],
+    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers: [registry],
   });
   return {
     request(route, status, seconds) {

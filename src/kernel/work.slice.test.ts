@@ -9,7 +9,7 @@ import { createWorkQueue, workMigrations, type WorkHandler, type WorkQueue } fro
 import { onBothEngines, openTestDatabase, type TestDatabase } from '../testkit/database.ts';
 
 const until = async (done: () => boolean | Promise<boolean>, ms = 8000): Promise<void> => {
-  for (const end = Date.now() + ms; !(await done()); ) {
+  for (const end = Date.now() + ms; !(await done());) {
     if (Date.now() > end) throw new Error('it did not happen in time');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
@@ -20,7 +20,11 @@ onBothEngines('the work queue', (engine) => {
   let test: TestDatabase;
   let db: Database;
   const queues: WorkQueue[] = [];
-  const queue = (handlers: Record<string, WorkHandler>, on: Database = db, clock: Clock = systemClock): WorkQueue => {
+  const queue = (
+    handlers: Record<string, WorkHandler>,
+    on: Database = db,
+    clock: Clock = systemClock,
+  ): WorkQueue => {
     const one = createWorkQueue({ db: on, clock, log: silentLog });
     one.start(handlers);
     queues.push(one);
@@ -52,7 +56,14 @@ onBothEngines('the work queue', (engine) => {
   it('does an object again that changes while an effect on it runs', async () => {
     const gate = Promise.withResolvers<void>();
     let runs = 0;
-    const work = queue({ k: { mode: 'effect', leaseMs: 60_000, concurrency: 1, run: async () => void ((runs += 1) === 1 && (await gate.promise)) } });
+    const work = queue({
+      k: {
+        mode: 'effect',
+        leaseMs: 60_000,
+        concurrency: 1,
+        run: async () => void ((runs += 1) === 1 && (await gate.promise)),
+      },
+    });
     await db.tx((tx) => work.enqueue(tx, 'k', ['a']));
     await until(() => runs === 1);
     await db.tx((tx) => work.enqueue(tx, 'k', ['a']));
@@ -68,12 +79,17 @@ onBothEngines('the work queue', (engine) => {
     let runs = 0;
     const gate = Promise.withResolvers<void>();
     const work = queue({
-      k: { mode: 'effect', leaseMs: 60_000, concurrency: 1, async run() {
-        runs += 1;
-        if (runs > 1) return;
-        await gate.promise;
-        throw new Error('fails');
-      } },
+      k: {
+        mode: 'effect',
+        leaseMs: 60_000,
+        concurrency: 1,
+        async run() {
+          runs += 1;
+          if (runs > 1) return;
+          await gate.promise;
+          throw new Error('fails');
+        },
+      },
     });
     await db.tx((tx) => work.enqueue(tx, 'k', ['a']));
     await until(() => runs === 1);
@@ -85,10 +101,15 @@ onBothEngines('the work queue', (engine) => {
   it('lets an effect ask for itself again later, and does not spin', async () => {
     const at: number[] = [];
     const work: WorkQueue = queue({
-      k: { mode: 'effect', leaseMs: 60_000, concurrency: 1, async run() {
-        at.push(Date.now());
-        if (at.length < 3) await db.tx((tx) => work.enqueue(tx, 'k', ['a'], 120));
-      } },
+      k: {
+        mode: 'effect',
+        leaseMs: 60_000,
+        concurrency: 1,
+        async run() {
+          at.push(Date.now());
+          if (at.length < 3) await db.tx((tx) => work.enqueue(tx, 'k', ['a'], 120));
+        },
+      },
     });
     await db.tx((tx) => work.enqueue(tx, 'k', ['a']));
     await until(() => at.length === 3);
@@ -100,10 +121,14 @@ onBothEngines('the work queue', (engine) => {
     const done = new Set<string>();
     let tries = 0;
     const work = queue({
-      k: { mode: 'rows', batch: 50, async run(_tx, ids) {
-        if (ids.includes('bad') && (tries += 1) < 5) throw new Error('bad');
-        for (const id of ids) done.add(id);
-      } },
+      k: {
+        mode: 'rows',
+        batch: 50,
+        async run(_tx, ids) {
+          if (ids.includes('bad') && (tries += 1) < 5) throw new Error('bad');
+          for (const id of ids) done.add(id);
+        },
+      },
     });
     await db.tx((tx) => work.enqueue(tx, 'k', ['a', 'bad', 'b', 'c']));
     await until(() => done.has('a') && done.has('b') && done.has('c'), 1500);
@@ -115,7 +140,15 @@ onBothEngines('the work queue', (engine) => {
   it('repeats a failed object after its backoff, not after the next scan', async () => {
     let tries = 0;
     const started = Date.now();
-    const work = queue({ k: { mode: 'rows', batch: 5, run: async () => { if ((tries += 1) < 3) throw new Error('not yet'); } } });
+    const work = queue({
+      k: {
+        mode: 'rows',
+        batch: 5,
+        run: async () => {
+          if ((tries += 1) < 3) throw new Error('not yet');
+        },
+      },
+    });
     await db.tx((tx) => work.enqueue(tx, 'k', ['a']));
     await until(async () => (await left()) === 0);
     expect(Date.now() - started).toBeLessThan(2500);
@@ -124,10 +157,17 @@ onBothEngines('the work queue', (engine) => {
   it('keeps a slow effect from holding up others of its kind', async () => {
     const gate = Promise.withResolvers<void>();
     const done: string[] = [];
-    const work = queue({ k: { mode: 'effect', leaseMs: 60_000, concurrency: 2, async run(id) {
-      if (id === 'slow') await gate.promise;
-      done.push(id);
-    } } });
+    const work = queue({
+      k: {
+        mode: 'effect',
+        leaseMs: 60_000,
+        concurrency: 2,
+        async run(id) {
+          if (id === 'slow') await gate.promise;
+          done.push(id);
+        },
+      },
+    });
     await db.tx((tx) => work.enqueue(tx, 'k', ['slow']));
     for (let at = 0; at < 5; at++) await db.tx((tx) => work.enqueue(tx, 'k', [`fast-${at}`]));
     await until(() => done.length === 5, 2000);
@@ -150,10 +190,21 @@ onBothEngines('the work queue', (engine) => {
     let first = 0;
     const dead = createWorkQueue({ db, clock, log: silentLog });
     await db.tx((tx) => dead.enqueue(tx, 'k', ['a']));
-    dead.start({ k: { mode: 'effect', leaseMs: 10_000_000, concurrency: 1, run: () => ((first += 1), new Promise(() => {})) } });
+    dead.start({
+      k: {
+        mode: 'effect',
+        leaseMs: 10_000_000,
+        concurrency: 1,
+        run: () => ((first += 1), new Promise(() => {})),
+      },
+    });
     await until(() => first === 1);
     let second = 0;
-    const alive = queue({ k: { mode: 'effect', leaseMs: 10_000, concurrency: 1, run: async () => void (second += 1) } }, db, clock);
+    const alive = queue(
+      { k: { mode: 'effect', leaseMs: 10_000, concurrency: 1, run: async () => void (second += 1) } },
+      db,
+      clock,
+    );
     await db.tx((tx) => alive.enqueue(tx, 'other', ['wake']));
     await pause(50);
     expect(second).toBe(0);
@@ -164,7 +215,15 @@ onBothEngines('the work queue', (engine) => {
 
   it('renews the lease of an effect that takes longer than its lease', async () => {
     let runs = 0;
-    const handler: WorkHandler = { mode: 'effect', leaseMs: 100, concurrency: 2, run: async () => { runs += 1; await pause(450); } };
+    const handler: WorkHandler = {
+      mode: 'effect',
+      leaseMs: 100,
+      concurrency: 2,
+      run: async () => {
+        runs += 1;
+        await pause(450);
+      },
+    };
     const work = queue({ k: handler });
     queue({ k: handler });
     await db.tx((tx) => work.enqueue(tx, 'k', ['a']));
@@ -175,10 +234,17 @@ onBothEngines('the work queue', (engine) => {
   it('commits a handler’s rows and its own end together, or neither', async () => {
     let tries = 0;
     const work = queue({
-      k: { mode: 'rows', batch: 5, async run(tx) {
-        await tx.insertInto('counters').values({ name: `try-${(tries += 1)}`, value: 1 }).execute();
-        if (tries === 1) throw new Error('after writing');
-      } },
+      k: {
+        mode: 'rows',
+        batch: 5,
+        async run(tx) {
+          await tx
+            .insertInto('counters')
+            .values({ name: `try-${(tries += 1)}`, value: 1 })
+            .execute();
+          if (tries === 1) throw new Error('after writing');
+        },
+      },
     });
     await db.tx((tx) => work.enqueue(tx, 'k', ['a']));
     await until(async () => (await left()) === 0);
@@ -188,7 +254,10 @@ onBothEngines('the work queue', (engine) => {
   });
 
   it('stops promptly, whether idle or with delayed work ahead', async () => {
-    const work = queue({ a: { mode: 'rows', batch: 5, run: async () => {} }, b: { mode: 'effect', leaseMs: 60_000, concurrency: 2, run: async () => {} } });
+    const work = queue({
+      a: { mode: 'rows', batch: 5, run: async () => {} },
+      b: { mode: 'effect', leaseMs: 60_000, concurrency: 2, run: async () => {} },
+    });
     await db.tx((tx) => work.enqueue(tx, 'a', ['x'], 60_000));
     await pause(30);
     const started = Date.now();
@@ -197,16 +266,43 @@ onBothEngines('the work queue', (engine) => {
   });
 
   it('shares the work of one database among processes and does no row twice', async () => {
-    const other = engine === 'postgres' ? await openPostgres({ url: process.env['STRATA_TEST_PG_URL'] ?? '', schema: `t_${randomUUID().replaceAll('-', '')}`, rng: Math.random }) : db;
-    const same = engine === 'postgres' ? await openPostgres({ url: process.env['STRATA_TEST_PG_URL'] ?? '', schema: await schemaOf(other), rng: Math.random }) : db;
+    const other =
+      engine === 'postgres'
+        ? await openPostgres({
+            url: process.env['STRATA_TEST_PG_URL'] ?? '',
+            schema: `t_${randomUUID().replaceAll('-', '')}`,
+            rng: Math.random,
+          })
+        : db;
+    const same =
+      engine === 'postgres'
+        ? await openPostgres({
+            url: process.env['STRATA_TEST_PG_URL'] ?? '',
+            schema: await schemaOf(other),
+            rng: Math.random,
+          })
+        : db;
     if (engine === 'postgres') await migrate(other, 1, workMigrations);
     const done: string[] = [];
-    const handler: WorkHandler = { mode: 'rows', batch: 7, async run(tx, ids) {
-      await tx.insertInto('counters').values(ids.map((id) => ({ name: id, value: 1 }))).execute();
-      tx.afterCommit(() => void done.push(...ids));
-    } };
+    const handler: WorkHandler = {
+      mode: 'rows',
+      batch: 7,
+      async run(tx, ids) {
+        await tx
+          .insertInto('counters')
+          .values(ids.map((id) => ({ name: id, value: 1 })))
+          .execute();
+        tx.afterCommit(() => void done.push(...ids));
+      },
+    };
     const [one, two] = [queue({ k: handler }, other), queue({ k: handler }, same)];
-    await Promise.all(Array.from({ length: 60 }, (_, at) => (at % 2 === 0 ? other : same).tx((tx) => (at % 2 === 0 ? one : two).enqueue(tx, 'k', [`id-${at}`, `more-${at}`]))));
+    await Promise.all(
+      Array.from({ length: 60 }, (_, at) =>
+        (at % 2 === 0 ? other : same).tx((tx) =>
+          (at % 2 === 0 ? one : two).enqueue(tx, 'k', [`id-${at}`, `more-${at}`]),
+        ),
+      ),
+    );
     await until(() => done.length >= 120);
     expect(new Set(done).size).toBe(120);
     expect(done.length).toBe(120);

@@ -65,7 +65,8 @@ export type WorkQueue = {
 const SCAN_MS = 5_000;
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 60_000;
-const retryDelay = (attempts: number): number => Math.min(RETRY_MIN_MS * 2 ** Math.min(attempts, 20), RETRY_MAX_MS);
+const retryDelay = (attempts: number): number =>
+  Math.min(RETRY_MIN_MS * 2 ** Math.min(attempts, 20), RETRY_MAX_MS);
 
 /** The sleep of one kind's loop. */
 type Alarm = {
@@ -134,18 +135,34 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
       .execute();
 
   /** Tries the row again later, unless it changed since it failed: then it is due at once. */
-  async function postpone(kind: string, row: { id: string; attempts: number }, version: number, lease: number): Promise<void> {
+  async function postpone(
+    kind: string,
+    row: { id: string; attempts: number },
+    version: number,
+    lease: number,
+  ): Promise<void> {
     const due = clock.now() + retryDelay(row.attempts);
     await db.tx(async (tx) => {
-      const mine = tx.updateTable('work').where('kind', '=', kind).where('id', '=', row.id).where('lease_until', '=', lease);
-      await mine.set({ attempts: row.attempts + 1, due_at: due }).where('version', '=', version).execute();
+      const mine = tx
+        .updateTable('work')
+        .where('kind', '=', kind)
+        .where('id', '=', row.id)
+        .where('lease_until', '=', lease);
+      await mine
+        .set({ attempts: row.attempts + 1, due_at: due })
+        .where('version', '=', version)
+        .execute();
       if (lease > 0) await mine.set({ lease_until: 0 }).execute();
     });
     alarms.get(kind)?.setFor(due);
   }
 
   /** Takes the rows that are still due, does them, and clears them, in one transaction; another process took the rest. */
-  const doRows = (kind: string, handler: WorkHandler & { mode: 'rows' }, ids: readonly string[]): Promise<void> =>
+  const doRows = (
+    kind: string,
+    handler: WorkHandler & { mode: 'rows' },
+    ids: readonly string[],
+  ): Promise<void> =>
     db.tx(
       async (tx) => {
         const now = clock.now();
@@ -158,7 +175,11 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
           .returning('id')
           .execute();
         const here = new Set(taken.map((row) => row.id));
-        if (here.size > 0) await handler.run(tx, ids.filter((id) => here.has(id)));
+        if (here.size > 0)
+          await handler.run(
+            tx,
+            ids.filter((id) => here.has(id)),
+          );
       },
       { locks: handler.locks ?? [`work:${kind}`] },
     );
@@ -168,17 +189,30 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
     const due = await findDue(kind, handler.batch);
     if (due.length === 0) return 0;
     try {
-      await doRows(kind, handler, due.map((row) => row.id));
+      await doRows(
+        kind,
+        handler,
+        due.map((row) => row.id),
+      );
     } catch (error) {
       // One bad object never stops the others: find it by doing them one by one, and postpone it.
-      if (due.length > 1) log.warn({ kind, error: String(error) }, 'a batch failed; repeating its objects one by one');
+      if (due.length > 1)
+        log.warn({ kind, error: String(error) }, 'a batch failed; repeating its objects one by one');
       for (const { id } of due) {
-        const row = await db.read.selectFrom('work').select(['id', 'attempts', 'version']).where('kind', '=', kind).where('id', '=', id).executeTakeFirst();
+        const row = await db.read
+          .selectFrom('work')
+          .select(['id', 'attempts', 'version'])
+          .where('kind', '=', kind)
+          .where('id', '=', id)
+          .executeTakeFirst();
         if (row === undefined) continue;
         try {
           await doRows(kind, handler, [id]);
         } catch (cause) {
-          log.error({ kind, id, attempts: row.attempts, error: cause instanceof Error ? cause.stack : String(cause) }, 'reconcile failed');
+          log.error(
+            { kind, id, attempts: row.attempts, error: cause instanceof Error ? cause.stack : String(cause) },
+            'reconcile failed',
+          );
           await postpone(kind, row, row.version, 0);
         }
       }
@@ -200,7 +234,11 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
         .updateTable('work')
         .set({ lease_until: until, due_at: until })
         .where('kind', '=', kind)
-        .where('id', 'in', due.map((row) => row.id))
+        .where(
+          'id',
+          'in',
+          due.map((row) => row.id),
+        )
         .where('due_at', '<=', clock.now())
         .where('lease_until', '<=', clock.now())
         .returning(['id', 'attempts', 'version'])
@@ -208,7 +246,12 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
     );
   }
 
-  async function runEffect(kind: string, handler: WorkHandler & { mode: 'effect' }, row: Taken, until: number): Promise<void> {
+  async function runEffect(
+    kind: string,
+    handler: WorkHandler & { mode: 'effect' },
+    row: Taken,
+    until: number,
+  ): Promise<void> {
     let mine = until;
     let cancel = (): void => {};
     let renewal: Promise<unknown> = Promise.resolve();
@@ -217,7 +260,10 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
       const kept = await db.tx((tx) =>
         tx
           .updateTable('work')
-          .set((eb) => ({ lease_until: longer, due_at: eb.case().when('due_at', '=', mine).then(longer).else(eb.ref('due_at')).end() }))
+          .set((eb) => ({
+            lease_until: longer,
+            due_at: eb.case().when('due_at', '=', mine).then(longer).else(eb.ref('due_at')).end(),
+          }))
           .where('kind', '=', kind)
           .where('id', '=', row.id)
           .where('lease_until', '=', mine)
@@ -229,7 +275,9 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
     };
     const renewLater = (): void => {
       cancel = clock.timer(handler.leaseMs / 2, () => {
-        renewal = renew().catch((error: unknown) => log.warn({ kind, id: row.id, error: String(error) }, 'a lease could not be renewed'));
+        renewal = renew().catch((error: unknown) =>
+          log.warn({ kind, id: row.id, error: String(error) }, 'a lease could not be renewed'),
+        );
       });
     };
     renewLater();
@@ -245,24 +293,52 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
       cancel();
       if (failure !== null) {
         const { error } = failure;
-        log.error({ kind, id: row.id, attempts: row.attempts, error: error instanceof Error ? error.stack : String(error) }, 'reconcile failed');
+        log.error(
+          {
+            kind,
+            id: row.id,
+            attempts: row.attempts,
+            error: error instanceof Error ? error.stack : String(error),
+          },
+          'reconcile failed',
+        );
         await postpone(kind, row, row.version, mine);
         return;
       }
       const again = await db.tx(async (tx) => {
-        await tx.deleteFrom('work').where('kind', '=', kind).where('id', '=', row.id).where('lease_until', '=', mine).where('version', '=', row.version).execute();
+        await tx
+          .deleteFrom('work')
+          .where('kind', '=', kind)
+          .where('id', '=', row.id)
+          .where('lease_until', '=', mine)
+          .where('version', '=', row.version)
+          .execute();
         // Changed meanwhile: due when the change said.
-        return tx.updateTable('work').set({ lease_until: 0 }).where('kind', '=', kind).where('id', '=', row.id).where('lease_until', '=', mine).returning('due_at').executeTakeFirst();
+        return tx
+          .updateTable('work')
+          .set({ lease_until: 0 })
+          .where('kind', '=', kind)
+          .where('id', '=', row.id)
+          .where('lease_until', '=', mine)
+          .returning('due_at')
+          .executeTakeFirst();
       });
       if (again !== undefined) alarms.get(kind)?.setFor(again.due_at);
     } catch (error) {
-      log.error({ kind, id: row.id, error: String(error) }, 'the end of an effect could not be recorded; it is repeated when its lease ends');
+      log.error(
+        { kind, id: row.id, error: String(error) },
+        'the end of an effect could not be recorded; it is repeated when its lease ends',
+      );
     } finally {
       cancel();
     }
   }
 
-  async function rowsLoop(kind: string, handler: WorkHandler & { mode: 'rows' }, alarm: Alarm): Promise<void> {
+  async function rowsLoop(
+    kind: string,
+    handler: WorkHandler & { mode: 'rows' },
+    alarm: Alarm,
+  ): Promise<void> {
     while (!stopping) {
       const seen = await runRows(kind, handler).catch((error: unknown) => {
         log.error({ kind, error: String(error) }, 'the work queue could not be read or written');
@@ -275,7 +351,11 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
   }
 
   /** Keeps `concurrency` effects under way: a slow one holds up nobody but itself. */
-  async function effectsLoop(kind: string, handler: WorkHandler & { mode: 'effect' }, alarm: Alarm): Promise<void> {
+  async function effectsLoop(
+    kind: string,
+    handler: WorkHandler & { mode: 'effect' },
+    alarm: Alarm,
+  ): Promise<void> {
     const active = new Set<Promise<void>>();
     while (!stopping) {
       const free = handler.concurrency - active.size;
@@ -309,7 +389,9 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
       const due = clock.now() + delayMs;
       const unique = [...new Set(ids)];
       for (let at = 0; at < unique.length; at += 500) {
-        const rows = unique.slice(at, at + 500).map((id) => ({ kind, id, version: 1, due_at: due, lease_until: 0, attempts: 0 }));
+        const rows = unique
+          .slice(at, at + 500)
+          .map((id) => ({ kind, id, version: 1, due_at: due, lease_until: 0, attempts: 0 }));
         await tx
           .insertInto('work')
           .values(rows)
@@ -338,7 +420,9 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
       for (const [kind, handler] of Object.entries(handlers)) {
         const alarm = createAlarm(clock);
         alarms.set(kind, alarm);
-        running.push(handler.mode === 'rows' ? rowsLoop(kind, handler, alarm) : effectsLoop(kind, handler, alarm));
+        running.push(
+          handler.mode === 'rows' ? rowsLoop(kind, handler, alarm) : effectsLoop(kind, handler, alarm),
+        );
       }
     },
     async stop() {

@@ -40,6 +40,7 @@ export async function openTestDatabase(engine: Engine): Promise<TestDatabase> {
 /** Declares the same suite once an engine. */
 export function onBothEngines(name: string, suite: (engine: Engine) => void): void {
   describe(`${name} (sqlite)`, () => suite('sqlite'));
-  if (POSTGRES_URL === undefined) describe.skip(`${name} (postgres: STRATA_TEST_PG_URL is not set)`, () => suite('postgres'));
+  if (POSTGRES_URL === undefined)
+    describe.skip(`${name} (postgres: STRATA_TEST_PG_URL is not set)`, () => suite('postgres'));
   else describe(`${name} (postgres)`, () => suite('postgres'));
 }

@@ -30,7 +30,11 @@ export function testActor(name: string, projectId: string, roles: string[] = ['m
   };
 }
 
-export function testPlatform(db: Database, quotas: Readonly<Record<string, number>> = {}, clock: Clock = systemClock): Platform {
+export function testPlatform(
+  db: Database,
+  quotas: Readonly<Record<string, number>> = {},
+  clock: Clock = systemClock,
+): Platform {
   return {
     db,
     clock,
@@ -56,14 +60,24 @@ export type Answer = {
 export type TestServer = {
   app: FastifyInstance;
   /** Sends as the actor registered under `as` (the X-Auth-Token is its name); null: no token. */
-  call(as: string | null, method: string, url: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  call(
+    as: string | null,
+    method: string,
+    url: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
   /** Waits until no work is due. */
   settle(): Promise<void>;
   close(): Promise<void>;
 };
 
 /** Migrates, starts the work queue, and serves. `actors` maps a token to who it is. */
-export async function testServer(platform: Platform, services: Service[], actors: Record<string, Actor>): Promise<TestServer> {
+export async function testServer(
+  platform: Platform,
+  services: Service[],
+  actors: Record<string, Actor>,
+): Promise<TestServer> {
   await migrate(platform.db, platform.clock.now(), [
     ...workMigrations,
     ...quotaMigrations,
@@ -86,7 +100,10 @@ export async function testServer(platform: Platform, services: Service[], actors
   return {
     app,
     async call(as, method, url, body, headers = {}) {
-      const raw = typeof body === 'string' || Buffer.isBuffer(body) || (typeof body === 'object' && body !== null && 'pipe' in body);
+      const raw =
+        typeof body === 'string' ||
+        Buffer.isBuffer(body) ||
+        (typeof body === 'object' && body !== null && 'pipe' in body);
       const answer = await app.inject({
         method: method as 'GET',
         url,
@@ -107,11 +124,13 @@ export async function testServer(platform: Platform, services: Service[], actors
       };
     },
     async settle() {
-      for (let quiet = 0; quiet < 3; ) {
+      for (let quiet = 0; quiet < 3;) {
         const due = await platform.db.read
           .selectFrom('work')
           .select('id')
-          .where((eb) => eb.or([eb('due_at', '<=', platform.clock.now()), eb('lease_until', '>', platform.clock.now())]))
+          .where((eb) =>
+            eb.or([eb('due_at', '<=', platform.clock.now()), eb('lease_until', '>', platform.clock.now())]),
+          )
           .where('attempts', '=', 0)
           .limit(1)
           .execute();

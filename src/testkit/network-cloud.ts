@@ -38,11 +38,29 @@ export type TestCloud = {
   close(): Promise<void>;
 };
 
-const facts = (hostname: string) => ({ hostname, architecture: 'x86_64', vcpus: 64, memoryMib: 65536, diskGib: 1000, address: '127.0.0.1', cpuModel: 'sim', guests: [] });
+const facts = (hostname: string) => ({
+  hostname,
+  architecture: 'x86_64',
+  vcpus: 64,
+  memoryMib: 65536,
+  diskGib: 1000,
+  address: '127.0.0.1',
+  cpuModel: 'sim',
+  guests: [],
+});
 
 export async function testCloud(engine: Engine, quotas: Record<string, number> = {}): Promise<TestCloud> {
   const { db, remove } = await openTestDatabase(engine);
-  const platform = testPlatform(db, { network: 100, subnet: 100, port: 500, router: 10, floatingip: 50, security_group: 10, security_group_rule: 100, ...quotas });
+  const platform = testPlatform(db, {
+    network: 100,
+    subnet: 100,
+    port: 500,
+    router: 10,
+    floatingip: 50,
+    security_group: 10,
+    security_group_rule: 100,
+    ...quotas,
+  });
   const hosts = createHostService(platform, { openImage: () => Promise.reject(new Error('no images here')) });
   const network = createNetworkService(platform, { hosts });
   const server = await testServer(platform, [network.service], actors);
@@ -54,7 +72,13 @@ export async function testCloud(engine: Engine, quotas: Record<string, number> =
     server,
     network,
     hosts,
-    ctx: (name) => ({ platform, actor: actors[name], requestId: 'req-test', microversion: 0, action: 'test' }),
+    ctx: (name) => ({
+      platform,
+      actor: actors[name],
+      requestId: 'req-test',
+      microversion: 0,
+      action: 'test',
+    }),
     call: (as, method, url, body, headers) => server.call(as, method, `/network/v2.0${url}`, body, headers),
     async make(as, path, body) {
       const answer = await cloud.call(as, 'POST', path, body);
@@ -63,20 +87,33 @@ export async function testCloud(engine: Engine, quotas: Record<string, number> =
     },
     async networkWith(as, cidr, more = {}) {
       const made = await cloud.make(as, '/networks', { network: { name: 'net' } });
-      const subnet = await cloud.make(as, '/subnets', { subnet: { network_id: made.id, ip_version: cidr.includes(':') ? 6 : 4, cidr, ...more } });
+      const subnet = await cloud.make(as, '/subnets', {
+        subnet: { network_id: made.id, ip_version: cidr.includes(':') ? 6 : 4, cidr, ...more },
+      });
       return { networkId: made.id, subnetId: subnet.id };
     },
     async external(cidr = '203.0.113.0/24') {
-      const made = await cloud.make('admin', '/networks', { network: { name: 'public', 'router:external': true } });
-      const subnet = await cloud.make('admin', '/subnets', { subnet: { network_id: made.id, ip_version: 4, cidr, enable_dhcp: false } });
+      const made = await cloud.make('admin', '/networks', {
+        network: { name: 'public', 'router:external': true },
+      });
+      const subnet = await cloud.make('admin', '/subnets', {
+        subnet: { network_id: made.id, ip_version: 4, cidr, enable_dhcp: false },
+      });
       return { networkId: made.id, subnetId: subnet.id };
     },
-    addHost: async (hostname) => (await hosts.link.register(facts(hostname), { consoleLog: () => Promise.resolve('') })).hostId,
+    addHost: async (hostname) =>
+      (await hosts.link.register(facts(hostname), { consoleLog: () => Promise.resolve('') })).hostId,
     boot: (as, serverId, hostId, networkId) =>
       db.tx(async (tx) => {
         const scope = actors[as].scope;
         const projectId = scope.type === 'project' ? scope.id : '';
-        const [port] = await network.api.claimPorts(tx, cloud.ctx(as), { id: serverId, projectId, hostname: serverId, type: 'vm' }, [{ networkId, fixedIp: null }], null);
+        const [port] = await network.api.claimPorts(
+          tx,
+          cloud.ctx(as),
+          { id: serverId, projectId, hostname: serverId, type: 'vm' },
+          [{ networkId, fixedIp: null }],
+          null,
+        );
         await network.api.bindPorts(tx, serverId, hostId);
         return port?.portId ?? '';
       }),
@@ -89,7 +126,13 @@ export async function testCloud(engine: Engine, quotas: Record<string, number> =
       const items = await pulled(hostId);
       await hosts.link.report(
         hostId,
-        items.map((item) => ({ kind: item.kind, id: item.id, generation: item.generation, state: item.body === null ? 'gone' : 'applied', error: null })),
+        items.map((item) => ({
+          kind: item.kind,
+          id: item.id,
+          generation: item.generation,
+          state: item.body === null ? 'gone' : 'applied',
+          error: null,
+        })),
       );
     },
     async close() {

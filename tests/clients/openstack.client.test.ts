@@ -17,7 +17,9 @@ let hostAddress: string;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'strata-client-'));
   cloud = await startCloud();
-  const external = (JSON.parse(readFileSync(join(cloud.dataDir, 'cloud.json'), 'utf8')) as { externalCidr: string }).externalCidr;
+  const external = (
+    JSON.parse(readFileSync(join(cloud.dataDir, 'cloud.json'), 'utf8')) as { externalCidr: string }
+  ).externalCidr;
   hostAddress = external.replace('.0/24', '.1');
   web = createServer((request, response) => {
     askedFrom.add(request.socket.remoteAddress ?? '');
@@ -55,25 +57,54 @@ describe('the openstack command', () => {
   it('issues a token, lists the catalog, shows versions', async () => {
     expect(await json('demo', 'token', 'issue')).toHaveProperty('project_id');
     const catalog = await json<Record<string, string>[]>('demo', 'catalog', 'list');
-    expect(catalog.map((row) => row['Type'])).toEqual(expect.arrayContaining(['identity', 'compute', 'image', 'network', 'placement']));
+    expect(catalog.map((row) => row['Type'])).toEqual(
+      expect.arrayContaining(['identity', 'compute', 'image', 'network', 'placement']),
+    );
     const versions = await json<Record<string, string>[]>('demo', 'versions', 'show');
-    expect(versions.map((row) => row['Service Type'])).toEqual(expect.arrayContaining(['compute', 'identity', 'image', 'network']));
+    expect(versions.map((row) => row['Service Type'])).toEqual(
+      expect.arrayContaining(['compute', 'identity', 'image', 'network']),
+    );
   });
 
   it('creates a project and a user and gives it a role', async () => {
     await openstack('strata', 'project', 'create', 'team');
     await openstack('strata', 'user', 'create', '--project', 'team', '--password', 'a long password', 'ada');
     await openstack('strata', 'role', 'add', '--project', 'team', '--user', 'ada', 'member');
-    const assignments = await json<Record<string, string>[]>('strata', 'role', 'assignment', 'list', '--user', 'ada', '--names');
+    const assignments = await json<Record<string, string>[]>(
+      'strata',
+      'role',
+      'assignment',
+      'list',
+      '--user',
+      'ada',
+      '--names',
+    );
     expect(assignments[0]).toMatchObject({ Role: 'member', Project: 'team@Default' });
   });
 
   it('uploads, lists, shows and saves an image', async () => {
     const source = join(dir, 'disk.qcow2');
     await run(['qemu-img', 'create', '-f', 'qcow2', source, '8M']);
-    await openstack('demo', 'image', 'create', '--disk-format', 'qcow2', '--container-format', 'bare', '--file', source, 'uploaded');
-    expect(names(await json<Record<string, unknown>[]>('demo', 'image', 'list'))).toEqual(expect.arrayContaining(['uploaded', 'tiny', 'tiny-container']));
-    expect(await json('demo', 'image', 'show', 'uploaded')).toMatchObject({ status: 'active', size: statSync(source).size, disk_format: 'qcow2' });
+    await openstack(
+      'demo',
+      'image',
+      'create',
+      '--disk-format',
+      'qcow2',
+      '--container-format',
+      'bare',
+      '--file',
+      source,
+      'uploaded',
+    );
+    expect(names(await json<Record<string, unknown>[]>('demo', 'image', 'list'))).toEqual(
+      expect.arrayContaining(['uploaded', 'tiny', 'tiny-container']),
+    );
+    expect(await json('demo', 'image', 'show', 'uploaded')).toMatchObject({
+      status: 'active',
+      size: statSync(source).size,
+      disk_format: 'qcow2',
+    });
     await openstack('demo', 'image', 'save', '--file', join(dir, 'saved'), 'uploaded');
     expect(readFileSync(join(dir, 'saved')).equals(readFileSync(source))).toBe(true);
   });
@@ -81,18 +112,58 @@ describe('the openstack command', () => {
   it('refuses a qcow2 with a backing file', async () => {
     const source = join(dir, 'evil.qcow2');
     await run(['qemu-img', 'create', '-f', 'qcow2', '-u', '-b', '/etc/passwd', '-F', 'raw', source, '8M']);
-    await expect(openstack('demo', 'image', 'create', '--disk-format', 'qcow2', '--container-format', 'bare', '--file', source, 'evil')).rejects.toThrow(/backing/);
+    await expect(
+      openstack(
+        'demo',
+        'image',
+        'create',
+        '--disk-format',
+        'qcow2',
+        '--container-format',
+        'bare',
+        '--file',
+        source,
+        'evil',
+      ),
+    ).rejects.toThrow(/backing/);
   });
 
   it('creates a container image from an archive', async () => {
     const source = join(cloud.dataDir, 'builtin', 'tiny-container.tar');
-    await openstack('demo', 'image', 'create', '--disk-format', 'raw', '--container-format', 'docker', '--file', source, 'my-container');
-    expect(await json('demo', 'image', 'show', 'my-container')).toMatchObject({ status: 'active', container_format: 'docker' });
+    await openstack(
+      'demo',
+      'image',
+      'create',
+      '--disk-format',
+      'raw',
+      '--container-format',
+      'docker',
+      '--file',
+      source,
+      'my-container',
+    );
+    expect(await json('demo', 'image', 'show', 'my-container')).toMatchObject({
+      status: 'active',
+      container_format: 'docker',
+    });
   });
 
   it('makes networks, subnets, groups, a router and quotas', async () => {
     await openstack('demo', 'network', 'create', 'net');
-    await openstack('demo', 'subnet', 'create', '--network', 'net', '--subnet-range', '10.9.0.0/24', '--allocation-pool', 'start=10.9.0.50,end=10.9.0.99', '--dns-nameserver', '10.9.0.53', 'sub');
+    await openstack(
+      'demo',
+      'subnet',
+      'create',
+      '--network',
+      'net',
+      '--subnet-range',
+      '10.9.0.0/24',
+      '--allocation-pool',
+      'start=10.9.0.50,end=10.9.0.99',
+      '--dns-nameserver',
+      '10.9.0.53',
+      'sub',
+    );
     await openstack('demo', 'router', 'create', 'edge');
     await openstack('demo', 'router', 'add', 'subnet', 'edge', 'sub');
     await openstack('demo', 'router', 'set', '--external-gateway', 'public', 'edge');
@@ -123,11 +194,26 @@ describe('the openstack command', () => {
         '',
       ].join('\n'),
     );
-    const common = ['--flavor', 'small', '--network', 'net', '--key-name', 'pair', '--user-data', script, '--wait'];
+    const common = [
+      '--flavor',
+      'small',
+      '--network',
+      'net',
+      '--key-name',
+      'pair',
+      '--user-data',
+      script,
+      '--wait',
+    ];
     await openstack('demo', 'server', 'create', '--image', 'tiny', '--property', 'tier=web', ...common, 'vm');
     await openstack('demo', 'server', 'create', '--image', 'my-container', ...common, 'box');
     for (const name of ['vm', 'box']) {
-      const server = await json<{ id: string; status: string; addresses: Record<string, string[]> }>('demo', 'server', 'show', name);
+      const server = await json<{ id: string; status: string; addresses: Record<string, string[]> }>(
+        'demo',
+        'server',
+        'show',
+        name,
+      );
       expect(server.status).toBe('ACTIVE');
       expect(Object.keys(server.addresses)).toEqual(['net']);
       const log = await eventually(`the user data of ${name}`, 90, async () => {
@@ -141,33 +227,67 @@ describe('the openstack command', () => {
     }
     // Through the router's SNAT: the host saw an address of the external network, never a tenant's.
     expect(askedFrom.size).toBeGreaterThan(0);
-    for (const source of askedFrom) expect(source).toMatch(new RegExp(`^(::ffff:)?${hostAddress.replace(/\.1$/, '.')}`));
+    for (const source of askedFrom)
+      expect(source).toMatch(new RegExp(`^(::ffff:)?${hostAddress.replace(/\.1$/, '.')}`));
   });
 
   it('cuts servers off by the default group until a rule allows it, also on a floating IP', async () => {
     const floating: Record<string, string> = {};
     for (const name of ['vm', 'box']) {
-      const { floating_ip_address } = await json<{ floating_ip_address: string }>('demo', 'floating', 'ip', 'create', 'public');
+      const { floating_ip_address } = await json<{ floating_ip_address: string }>(
+        'demo',
+        'floating',
+        'ip',
+        'create',
+        'public',
+      );
       floating[name] = floating_ip_address;
       const [port] = await json<{ ID: string }[]>('demo', 'port', 'list', '--server', name);
       await openstack('demo', 'floating', 'ip', 'set', '--port', port?.ID ?? '', floating_ip_address);
     }
-    for (const name of ['vm', 'box']) expect(await fetches(`http://${floating[name]}/`), `${name} before the rule`).toBeNull();
-    const [defaultGroup] = (await json<{ ID: string; Name: string }[]>('demo', 'security', 'group', 'list')).filter((group) => group.Name === 'default');
-    await openstack('demo', 'security', 'group', 'rule', 'create', '--protocol', 'tcp', '--dst-port', '80', defaultGroup?.ID ?? '');
+    for (const name of ['vm', 'box'])
+      expect(await fetches(`http://${floating[name]}/`), `${name} before the rule`).toBeNull();
+    const [defaultGroup] = (
+      await json<{ ID: string; Name: string }[]>('demo', 'security', 'group', 'list')
+    ).filter((group) => group.Name === 'default');
+    await openstack(
+      'demo',
+      'security',
+      'group',
+      'rule',
+      'create',
+      '--protocol',
+      'tcp',
+      '--dst-port',
+      '80',
+      defaultGroup?.ID ?? '',
+    );
     for (const name of ['vm', 'box']) {
-      const page = await eventually(`${name} on its floating IP`, 20, () => fetches(`http://${floating[name]}/`));
+      const page = await eventually(`${name} on its floating IP`, 20, () =>
+        fetches(`http://${floating[name]}/`),
+      );
       expect(page).toMatch(/^ok i-[0-9a-f]{8}/);
     }
   });
 
   it('lists, stops, starts, reboots and deletes servers', async () => {
-    expect(names(await json<Record<string, unknown>[]>('demo', 'server', 'list')).sort()).toEqual(['box', 'vm']);
+    expect(names(await json<Record<string, unknown>[]>('demo', 'server', 'list')).sort()).toEqual([
+      'box',
+      'vm',
+    ]);
     for (const name of ['vm', 'box']) {
       await openstack('demo', 'server', 'stop', name);
-      await eventually(`${name} stopped`, 60, async () => (await json('demo', 'server', 'show', name))['status'] === 'SHUTOFF');
+      await eventually(
+        `${name} stopped`,
+        60,
+        async () => (await json('demo', 'server', 'show', name))['status'] === 'SHUTOFF',
+      );
       await openstack('demo', 'server', 'start', name);
-      await eventually(`${name} started`, 60, async () => (await json('demo', 'server', 'show', name))['status'] === 'ACTIVE');
+      await eventually(
+        `${name} started`,
+        60,
+        async () => (await json('demo', 'server', 'show', name))['status'] === 'ACTIVE',
+      );
       await openstack('demo', 'server', 'reboot', '--hard', '--wait', name);
       expect((await json('demo', 'server', 'show', name))['status']).toBe('ACTIVE');
       await openstack('demo', 'server', 'delete', '--wait', name);

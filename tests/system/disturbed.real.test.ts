@@ -14,29 +14,46 @@ let networkId: string;
 beforeAll(async () => {
   cloud = await startCloud();
   api = await cloud.as('demo');
-  networkId = (await api.call<{ network: { id: string } }>('POST', '/network/v2.0/networks', { network: { name: 'n' } })).network.id;
-  await api.call('POST', '/network/v2.0/subnets', { subnet: { network_id: networkId, ip_version: 4, cidr: '10.6.0.0/24' } });
+  networkId = (
+    await api.call<{ network: { id: string } }>('POST', '/network/v2.0/networks', { network: { name: 'n' } })
+  ).network.id;
+  await api.call('POST', '/network/v2.0/subnets', {
+    subnet: { network_id: networkId, ip_version: 4, cidr: '10.6.0.0/24' },
+  });
 }, 120_000);
 afterAll(async () => {
   await cloud?.teardown();
 }, 120_000);
 
 async function boot(name: string, image: string): Promise<Server> {
-  const images = (await api.call<{ images: { id: string; name: string }[] }>('GET', `/image/v2/images?name=${image}`)).images;
-  const flavors = (await api.call<{ flavors: { id: string; name: string }[] }>('GET', '/compute/v2.1/flavors')).flavors;
+  const images = (
+    await api.call<{ images: { id: string; name: string }[] }>('GET', `/image/v2/images?name=${image}`)
+  ).images;
+  const flavors = (
+    await api.call<{ flavors: { id: string; name: string }[] }>('GET', '/compute/v2.1/flavors')
+  ).flavors;
   const { server } = await api.call<{ server: Server }>('POST', '/compute/v2.1/servers', {
-    server: { name, imageRef: images[0]?.id, flavorRef: flavors.find((flavor) => flavor.name === 'm1.nano')?.id, networks: [{ uuid: networkId }] },
+    server: {
+      name,
+      imageRef: images[0]?.id,
+      flavorRef: flavors.find((flavor) => flavor.name === 'm1.nano')?.id,
+      networks: [{ uuid: networkId }],
+    },
   });
   return server;
 }
-const show = async (id: string): Promise<Server> => (await api.call<{ server: Server }>('GET', `/compute/v2.1/servers/${id}`)).server;
-const active = (id: string) => eventually(`server ${id} ACTIVE`, 60, async () => (await show(id)).status === 'ACTIVE');
+const show = async (id: string): Promise<Server> =>
+  (await api.call<{ server: Server }>('GET', `/compute/v2.1/servers/${id}`)).server;
+const active = (id: string) =>
+  eventually(`server ${id} ACTIVE`, 60, async () => (await show(id)).status === 'ACTIVE');
 
 async function pidsOf(pattern: RegExp, id = ''): Promise<number[]> {
   const lines = await traces(cloud.cloudId, cloud.dataDir);
   return lines.flatMap((line) => {
     const match = /^process (\d+): (.*)$/.exec(line);
-    return match?.[1] !== undefined && pattern.test(match[2] ?? '') && (match[2] ?? '').includes(id) ? [Number(match[1])] : [];
+    return match?.[1] !== undefined && pattern.test(match[2] ?? '') && (match[2] ?? '').includes(id)
+      ? [Number(match[1])]
+      : [];
   });
 }
 
@@ -46,7 +63,11 @@ describe('disturbed from outside', () => {
     await active(id);
     const [before] = await pidsOf(/qemu-system/, id);
     process.kill(before ?? 0, 'SIGKILL');
-    const after = await eventually('a new QEMU', 60, async () => (await pidsOf(/qemu-system/, id)).find((pid) => pid !== before) ?? null);
+    const after = await eventually(
+      'a new QEMU',
+      60,
+      async () => (await pidsOf(/qemu-system/, id)).find((pid) => pid !== before) ?? null,
+    );
     expect(after).not.toBe(before);
     await active(id);
     await api.call('DELETE', `/compute/v2.1/servers/${id}`);
@@ -60,7 +81,9 @@ describe('disturbed from outside', () => {
       return pids.length > 0 ? pids : null;
     });
     process.kill(before ?? 0, 'SIGKILL');
-    await eventually('a new dnsmasq', 60, async () => (await pidsOf(/dnsmasq/)).some((pid) => pid !== before));
+    await eventually('a new dnsmasq', 60, async () =>
+      (await pidsOf(/dnsmasq/)).some((pid) => pid !== before),
+    );
     await api.call('DELETE', `/compute/v2.1/servers/${id}`);
   });
 
@@ -79,7 +102,12 @@ describe('disturbed from outside', () => {
       await run(['mount', '-o', 'remount,size=256m', mount]);
       await active(id);
       for (const one of [id, other]) await api.call('DELETE', `/compute/v2.1/servers/${one}`);
-      await eventually('both gone', 60, async () => (await api.call<{ servers: Server[] }>('GET', '/compute/v2.1/servers')).servers.length === 0);
+      await eventually(
+        'both gone',
+        60,
+        async () =>
+          (await api.call<{ servers: Server[] }>('GET', '/compute/v2.1/servers')).servers.length === 0,
+      );
     } finally {
       await run(['umount', '-l', mount]);
     }

@@ -20,7 +20,10 @@ type Server = { id: string; name: string; status: string };
 
 async function incarnations(cloud: Cloud): Promise<string[]> {
   const lines = await traces(cloud.cloudId, cloud.dataDir);
-  return lines.filter((line) => /qemu-system|conmon/.test(line)).map((line) => line.split(':')[0] ?? '').sort();
+  return lines
+    .filter((line) => /qemu-system|conmon/.test(line))
+    .map((line) => line.split(':')[0] ?? '')
+    .sort();
 }
 
 describe('./up', () => {
@@ -39,7 +42,10 @@ describe('./up', () => {
     await cloud.start();
     const api = await cloud.as('demo');
     const { servers } = await api.call<{ servers: Server[] }>('GET', '/compute/v2.1/servers/detail');
-    expect(servers.map((server) => [server.name, server.status]).sort()).toEqual([['demo-container', 'ACTIVE'], ['demo-vm', 'ACTIVE']]);
+    expect(servers.map((server) => [server.name, server.status]).sort()).toEqual([
+      ['demo-container', 'ACTIVE'],
+      ['demo-vm', 'ACTIVE'],
+    ]);
     expect(await incarnations(cloud)).toEqual(before);
     expect((await fetch(`${cloud.url}/healthz`)).status).toBe(200);
 
@@ -71,5 +77,7 @@ describe('./up', () => {
 /** A second process on the data dir of a cloud that runs. */
 async function startCloudOn(cloud: Cloud): Promise<void> {
   const { run } = await import('../../src/kernel/run.ts');
-  await run([join(import.meta.dirname, '..', '..', 'up'), '--data-dir', cloud.dataDir], { timeoutMs: 30_000 });
+  await run([join(import.meta.dirname, '..', '..', 'up'), '--data-dir', cloud.dataDir], {
+    timeoutMs: 30_000,
+  });
 }

@@ -24,7 +24,12 @@ function guest(power: GuestPower | null, rebootCount = 0, crashing = { value: fa
     start: () => to('start', crashing.value ? 'crashed' : 'running')(),
     stop: to('stop', 'stopped'), reboot: to('reboot', 'running'), pause: to('pause', 'paused'), resume: to('resume', 'running'), suspend: to('suspend', 'suspended'),
   } as unknown as GuestDriver; // prettier-ignore
-  const controller = serverController({ drivers: new Map([['vm', driver]]), images: noImageCache, plugged: new Map(), clock: systemClock });
+  const controller = serverController({
+    drivers: new Map([['vm', driver]]),
+    images: noImageCache,
+    plugged: new Map(),
+    clock: systemClock,
+  });
   let applied = { generation: 1, boot: 'b' };
   return {
     calls, crashing,
@@ -63,12 +68,18 @@ it.each<[GuestPower | null, PowerState, { generation: number }, string, string]>
 });
 
 it('starts again what should run after a reboot of the host, and only then', async () => {
-  expect(await guest('stopped').ensure('running', { generation: 1, boot: 'another' })).toEqual(['start define', 'running']);
+  expect(await guest('stopped').ensure('running', { generation: 1, boot: 'another' })).toEqual([
+    'start define',
+    'running',
+  ]);
 });
 
 it('repeats a reboot that a crash cut off before it was noted, and does it once otherwise', async () => {
   const one = guest('running', 0);
-  expect(await one.ensure('running', { generation: 2, rebootCount: 1 })).toEqual(['reboot define', 'running']);
+  expect(await one.ensure('running', { generation: 2, rebootCount: 1 })).toEqual([
+    'reboot define',
+    'running',
+  ]);
   expect(await one.ensure('running', { generation: 2, rebootCount: 1 })).toEqual(['', 'running']);
 });
 
@@ -76,7 +87,16 @@ it('gives up on a guest that crashes again and again, also right after its first
   const one = guest(null, 0, { value: true });
   const answers: unknown[] = [];
   for (let times = 0; times < 8; times++) answers.push((await one.ensure('running', NEWS))[1]);
-  expect(answers).toEqual(['failed', 'failed', 'failed', 'refused', 'refused', 'refused', 'refused', 'refused']);
+  expect(answers).toEqual([
+    'failed',
+    'failed',
+    'failed',
+    'refused',
+    'refused',
+    'refused',
+    'refused',
+    'refused',
+  ]);
   expect(one.calls).toEqual(['define']);
   one.crashing.value = false;
   expect((await one.ensure('running', { generation: 3 }))[1]).toBe('running');

@@ -2,7 +2,14 @@
 // Guests outlive this process; a guest that is found running is adopted as it is.
 import type { Clock } from '../../kernel/clock.ts';
 import type { ItemOf, ServerBody } from '../../protocol/items.ts';
-import { keyOf, referencesOf, Waiting, type Controller, type HostState, type Observed } from '../controller.ts';
+import {
+  keyOf,
+  referencesOf,
+  Waiting,
+  type Controller,
+  type HostState,
+  type Observed,
+} from '../controller.ts';
 import type { GuestDriver, GuestSpec, GuestState, GuestType } from '../drivers/guest/driver.ts';
 import { DriverError } from '../drivers/errors.ts';
 import type { ImageCache } from '../image-cache.ts';
@@ -27,7 +34,8 @@ export function serverController(parts: {
 
   const driverOf = (body: ServerBody): GuestDriver => {
     const driver = drivers.get(body.type);
-    if (driver === undefined) throw new DriverError('unavailable', `This host cannot run servers of type ${body.type}.`);
+    if (driver === undefined)
+      throw new DriverError('unavailable', `This host cannot run servers of type ${body.type}.`);
     return driver;
   };
 
@@ -40,7 +48,8 @@ export function serverController(parts: {
     return { id, body, ports, imagePath: await images.ensure(body.image) };
   }
 
-  const recentCrashes = (id: string): number[] => (crashes.get(id) ?? []).filter((at) => clock.now() - at < CRASH_WINDOW_MS);
+  const recentCrashes = (id: string): number[] =>
+    (crashes.get(id) ?? []).filter((at) => clock.now() - at < CRASH_WINDOW_MS);
   /** True when a crashed guest may be started again by itself; counts it. */
   function mayRestart(id: string): boolean {
     const recent = recentCrashes(id);
@@ -56,7 +65,13 @@ export function serverController(parts: {
     return true;
   }
 
-  async function converge(driver: GuestDriver, spec: GuestSpec, state: GuestState, commanded: boolean, generation: number): Promise<void> {
+  async function converge(
+    driver: GuestDriver,
+    spec: GuestSpec,
+    state: GuestState,
+    commanded: boolean,
+    generation: number,
+  ): Promise<void> {
     const { body, id } = spec;
     const rebooted = commanded && state.rebootCount !== body.rebootCount;
     switch (body.power) {
@@ -76,7 +91,8 @@ export function serverController(parts: {
         return;
       case 'paused':
         if (!commanded) return;
-        if (state.power === 'stopped' || state.power === 'crashed' || state.power === 'suspended') await driver.start(spec);
+        if (state.power === 'stopped' || state.power === 'crashed' || state.power === 'suspended')
+          await driver.start(spec);
         if (state.power !== 'paused') await driver.pause(id);
         return;
       case 'suspended':
@@ -93,7 +109,8 @@ export function serverController(parts: {
     const stored = host.stored('server', id);
     let state = await driver.get(id);
     // A user's wish that this guest has not seen yet, or a boot of the host since it was met.
-    const commanded = state === null || stored === undefined || stored.applied !== generation || stored.boot !== host.boot;
+    const commanded =
+      state === null || stored === undefined || stored.applied !== generation || stored.boot !== host.boot;
     const spec = await specOf(id, body);
     const created = state === null;
     if (state === null) {
@@ -104,11 +121,18 @@ export function serverController(parts: {
     // After the reboot that it asks for, so that a crash in between repeats it.
     if (commanded && !created) await driver.define(spec);
     const now = await driver.get(id);
-    if (now === null) throw new DriverError('failed', `Server ${id} is gone from its host right after it was defined.`);
+    if (now === null)
+      throw new DriverError('failed', `Server ${id} is gone from its host right after it was defined.`);
     if (now.power === 'crashed' && recentCrashes(id).length < MAX_CRASH_RESTARTS && body.power === 'running')
-      throw new DriverError('failed', `The guest of server ${id} ended unexpectedly; it is started again. Look at its console log.`);
+      throw new DriverError(
+        'failed',
+        `The guest of server ${id} ended unexpectedly; it is started again. Look at its console log.`,
+      );
     if (now.power === 'crashed')
-      throw new DriverError('refused', `The guest of server ${id} ended unexpectedly and is not restarted any more. Look at its console log, then reboot it hard.`);
+      throw new DriverError(
+        'refused',
+        `The guest of server ${id} ended unexpectedly and is not restarted any more. Look at its console log, then reboot it hard.`,
+      );
     return { power: now.power, rebootCount: body.rebootCount, restarts: crashes.get(id)?.length ?? 0 };
   }
 

@@ -7,7 +7,10 @@ const hosts = (count: number): string[] => Array.from({ length: count }, (_, at)
 function setUp() {
   const timers: { ms: number; fire: () => void }[] = [];
   const told: string[][] = [];
-  const announce = createAnnouncer({ now: () => 0, timer: (ms, fire) => (timers.push({ ms, fire }), () => {}) }, (ids) => told.push([...ids]));
+  const announce = createAnnouncer(
+    { now: () => 0, timer: (ms, fire) => (timers.push({ ms, fire }), () => {}) },
+    (ids) => told.push([...ids]),
+  );
   return { timers, told, announce };
 }
 

@@ -7,7 +7,10 @@ const FEW = 16;
 const MS_A_HOST = 2;
 const MAX_MS = 2_000;
 
-export function createAnnouncer(clock: Clock, wake: (hostIds: Iterable<string>) => void): (hostIds: readonly string[]) => void {
+export function createAnnouncer(
+  clock: Clock,
+  wake: (hostIds: Iterable<string>) => void,
+): (hostIds: readonly string[]) => void {
   let waiting = new Set<string>();
   let resting = false;
   const rest = (hosts: number): void => {

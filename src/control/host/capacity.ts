@@ -28,7 +28,11 @@ export async function claimOnHost(tx: Tx, hostId: string, want: Amounts, totals:
     .where('used_vcpus', '<=', totals.vcpus - want.vcpus)
     .where('used_memory_mib', '<=', totals.memoryMib - want.memoryMib)
     // A server without a disk of its own goes to a full disk too.
-    .where('used_disk_gib', '<=', want.diskGib === 0 ? Number.MAX_SAFE_INTEGER : totals.diskGib - want.diskGib)
+    .where(
+      'used_disk_gib',
+      '<=',
+      want.diskGib === 0 ? Number.MAX_SAFE_INTEGER : totals.diskGib - want.diskGib,
+    )
     .executeTakeFirst();
   return updated.numUpdatedRows === 1n;
 }

@@ -10,9 +10,24 @@ import { createItems, type Items } from './items.ts';
 import { createLink } from './link.ts';
 
 export { claimOnHost, hostById, hostsSince, releaseOnHost } from './capacity.ts';
-export { compiledItems, enabledHosts, hostnames, reportedSomewhere, wantedItems, wantedOn } from './desired.ts';
+export {
+  compiledItems,
+  enabledHosts,
+  hostnames,
+  reportedSomewhere,
+  wantedItems,
+  wantedOn,
+} from './desired.ts';
 export { hostMigrations } from './table.ts';
-export { hostFacts, hostSigns, listHosts, setHostEnabled, setHostZone, zoneExists, type HostRecord } from './inventory.ts';
+export {
+  hostFacts,
+  hostSigns,
+  listHosts,
+  setHostEnabled,
+  setHostZone,
+  zoneExists,
+  type HostRecord,
+} from './inventory.ts';
 export type { Items } from './items.ts';
 
 /** A report as its service gets it: which host said it. */

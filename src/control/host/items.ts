@@ -60,8 +60,15 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
       const revision = await revisionOf(tx);
       // An item that was dropped and comes back must not repeat a generation: agents and caches know the old body by it.
       const generation = before === undefined ? revision : before.generation + 1;
-      if (before === undefined) await tx.insertInto('items').values({ kind, id, generation, revision, body: text }).execute();
-      else await tx.updateTable('items').set({ generation, revision, body: text }).where('kind', '=', kind).where('id', '=', id).execute();
+      if (before === undefined)
+        await tx.insertInto('items').values({ kind, id, generation, revision, body: text }).execute();
+      else
+        await tx
+          .updateTable('items')
+          .set({ generation, revision, body: text })
+          .where('kind', '=', kind)
+          .where('id', '=', id)
+          .execute();
       wakeAfter(tx, await subscribers(tx, kind, id));
       return generation;
     },
@@ -77,8 +84,21 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
       const revision = await revisionOf(tx);
       await tx
         .insertInto('host_items')
-        .values({ host_id: hostId, kind, id, wanted: 1, revision, applied_generation: 0, state: 'pending', error: null })
-        .onConflict((oc) => oc.columns(['host_id', 'kind', 'id']).doUpdateSet({ wanted: 1, revision, applied_generation: 0, state: 'pending', error: null }))
+        .values({
+          host_id: hostId,
+          kind,
+          id,
+          wanted: 1,
+          revision,
+          applied_generation: 0,
+          state: 'pending',
+          error: null,
+        })
+        .onConflict((oc) =>
+          oc
+            .columns(['host_id', 'kind', 'id'])
+            .doUpdateSet({ wanted: 1, revision, applied_generation: 0, state: 'pending', error: null }),
+        )
         .execute();
       wakeAfter(tx, [hostId]);
     },
@@ -92,13 +112,25 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
         .executeTakeFirst();
       if (before?.wanted !== 1) return;
       const revision = await revisionOf(tx);
-      await tx.updateTable('host_items').set({ wanted: 0, revision }).where('host_id', '=', hostId).where('kind', '=', kind).where('id', '=', id).execute();
+      await tx
+        .updateTable('host_items')
+        .set({ wanted: 0, revision })
+        .where('host_id', '=', hostId)
+        .where('kind', '=', kind)
+        .where('id', '=', id)
+        .execute();
       wakeAfter(tx, [hostId]);
     },
     async drop(tx, kind, id) {
       const revision = await revisionOf(tx);
       const hosts = await subscribers(tx, kind, id);
-      await tx.updateTable('host_items').set({ wanted: 0, revision }).where('kind', '=', kind).where('id', '=', id).where('wanted', '=', 1).execute();
+      await tx
+        .updateTable('host_items')
+        .set({ wanted: 0, revision })
+        .where('kind', '=', kind)
+        .where('id', '=', id)
+        .where('wanted', '=', 1)
+        .execute();
       await tx.deleteFrom('items').where('kind', '=', kind).where('id', '=', id).execute();
       wakeAfter(tx, hosts);
     },

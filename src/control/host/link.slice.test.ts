@@ -26,7 +26,21 @@ onBothEngines('the link', (engine) => {
       heard.push(...reports);
     });
     const register = async (hostname: string): Promise<string> =>
-      (await hosts.link.register({ hostname, architecture: 'x86_64', vcpus: 1, memoryMib: 1, diskGib: 1, address: '', cpuModel: '', guests: [] }, { consoleLog: async () => '' })).hostId;
+      (
+        await hosts.link.register(
+          {
+            hostname,
+            architecture: 'x86_64',
+            vcpus: 1,
+            memoryMib: 1,
+            diskGib: 1,
+            address: '',
+            cpuModel: '',
+            guests: [],
+          },
+          { consoleLog: async () => '' },
+        )
+      ).hostId;
     one = await register('one');
     two = await register('two');
     expect(await register('one')).toBe(one);
@@ -34,14 +48,22 @@ onBothEngines('the link', (engine) => {
   afterEach(() => test.remove());
   const { put, subscribe, unsubscribe, drop, report } = {
     put: (id: string, mtu: number) => test.db.tx((tx) => hosts.items.put(tx, 'network', id, body(mtu))),
-    subscribe: (host: string, id: string) => test.db.tx((tx) => hosts.items.subscribe(tx, host, 'network', id)),
-    unsubscribe: (host: string, id: string) => test.db.tx((tx) => hosts.items.unsubscribe(tx, host, 'network', id)),
+    subscribe: (host: string, id: string) =>
+      test.db.tx((tx) => hosts.items.subscribe(tx, host, 'network', id)),
+    unsubscribe: (host: string, id: string) =>
+      test.db.tx((tx) => hosts.items.unsubscribe(tx, host, 'network', id)),
     drop: (id: string) => test.db.tx((tx) => hosts.items.drop(tx, 'network', id)),
-    report: (host: string, id: string, state: 'applied' | 'gone' | 'failed', generation = 1) => hosts.link.report(host, [{ kind: 'network', id, generation, state, error: null }]),
+    report: (host: string, id: string, state: 'applied' | 'gone' | 'failed', generation = 1) =>
+      hosts.link.report(host, [{ kind: 'network', id, generation, state, error: null }]),
   };
   const pull = async (host: string, since: number) => {
     const answer = await hosts.link.pull(host, since);
-    return { ...answer, seen: answer.items.map((item) => `${item.id}:${item.body === null ? 'gone' : (item.body as NetworkBody).mtu}`).sort() };
+    return {
+      ...answer,
+      seen: answer.items
+        .map((item) => `${item.id}:${item.body === null ? 'gone' : (item.body as NetworkBody).mtu}`)
+        .sort(),
+    };
   };
 
   it('hands out what changed since, to those that are to have it', async () => {
@@ -120,10 +142,12 @@ onBothEngines('the link', (engine) => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(wakes).toBeGreaterThanOrEqual(2);
     wakes = 0;
-    await test.db.tx(async (tx) => {
-      await hosts.items.put(tx, 'network', 'a', body(1200));
-      throw new Error('fails');
-    }).catch(() => {});
+    await test.db
+      .tx(async (tx) => {
+        await hosts.items.put(tx, 'network', 'a', body(1200));
+        throw new Error('fails');
+      })
+      .catch(() => {});
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(wakes).toBe(0);
   });
@@ -135,8 +159,18 @@ onBothEngines('the link', (engine) => {
       await subscribe(two, id);
     }
     poison = 'bad';
-    const batch = (ids: string[]) => ids.map((id) => ({ kind: 'network' as const, id, generation: 1, state: 'applied' as const, error: null }));
-    await Promise.all([hosts.link.report(one, batch(['a', 'bad', 'c'])), hosts.link.report(two, batch(['a']))]);
+    const batch = (ids: string[]) =>
+      ids.map((id) => ({
+        kind: 'network' as const,
+        id,
+        generation: 1,
+        state: 'applied' as const,
+        error: null,
+      }));
+    await Promise.all([
+      hosts.link.report(one, batch(['a', 'bad', 'c'])),
+      hosts.link.report(two, batch(['a'])),
+    ]);
     expect(heard.map((all) => `${all.hostId === one ? 1 : 2}${all.id}`).sort()).toEqual(['1a', '1c', '2a']);
     await expect(hosts.link.report(two, batch(['bad']))).rejects.toThrow('cannot be recorded');
   });
@@ -144,7 +178,12 @@ onBothEngines('the link', (engine) => {
   it('hears no numbered report behind a later one', async () => {
     await put('a', 1000);
     await subscribe(one, 'a');
-    const said = (generation: number, sequence: number) => hosts.link.report(one, [{ kind: 'network', id: 'a', generation, state: 'applied', error: null }], sequence);
+    const said = (generation: number, sequence: number) =>
+      hosts.link.report(
+        one,
+        [{ kind: 'network', id: 'a', generation, state: 'applied', error: null }],
+        sequence,
+      );
     await said(2, 5_000_002);
     await said(1, 5_000_001);
     await said(2, 5_000_002);

@@ -17,7 +17,13 @@ type LinkParts = {
   openImage(imageId: string): Promise<Readable>;
 };
 
-type Entry = { hostId: string; reports: Report[]; sequence: number | undefined; done(): void; failed(error: unknown): void };
+type Entry = {
+  hostId: string;
+  reports: Report[];
+  sequence: number | undefined;
+  done(): void;
+  failed(error: unknown): void;
+};
 
 /** Numbers between two lives of an agent: what the one before sent and lost is always below. */
 const REPORTS_A_LIFE = 1_000_000;
@@ -36,7 +42,13 @@ async function record(tx: Tx, { hostId, kind, id, generation, state, error }: Ho
 
 /** False also when the item is wanted again. */
 async function forget(tx: Tx, { hostId, kind, id }: HostReport): Promise<boolean> {
-  const { numDeletedRows } = await tx.deleteFrom('host_items').where('host_id', '=', hostId).where('kind', '=', kind).where('id', '=', id).where('wanted', '=', 0).executeTakeFirst();
+  const { numDeletedRows } = await tx
+    .deleteFrom('host_items')
+    .where('host_id', '=', hostId)
+    .where('kind', '=', kind)
+    .where('id', '=', id)
+    .where('wanted', '=', 0)
+    .executeTakeFirst();
   return numDeletedRows > 0n;
 }
 
@@ -50,13 +62,20 @@ export function createLink(parts: LinkParts): Link {
   /** False: something that was said later has been heard already. */
   const isNext = async (tx: Tx, { hostId, sequence }: Entry): Promise<boolean> => {
     if (sequence === undefined) return true;
-    const updated = await tx.updateTable('host_reports').set({ sequence }).where('host_id', '=', hostId).where('sequence', '<', sequence).executeTakeFirst();
+    const updated = await tx
+      .updateTable('host_reports')
+      .set({ sequence })
+      .where('host_id', '=', hostId)
+      .where('sequence', '<', sequence)
+      .executeTakeFirst();
     return updated.numUpdatedRows === 1n;
   };
 
   const recordAll = async (tx: Tx, entries: Entry[]): Promise<void> => {
     const all: HostReport[] = [];
-    for (const entry of entries) if (await isNext(tx, entry)) for (const report of entry.reports) all.push({ ...report, hostId: entry.hostId });
+    for (const entry of entries)
+      if (await isNext(tx, entry))
+        for (const report of entry.reports) all.push({ ...report, hostId: entry.hostId });
     const accepted: HostReport[] = [];
     for (const report of all) {
       // What is said twice, or by a host that lost the item long ago, finds no row; what is wanted again
@@ -64,11 +83,20 @@ export function createLink(parts: LinkParts): Link {
       const changed = report.state === 'gone' ? await forget(tx, report) : await record(tx, report);
       if (changed) accepted.push(report);
     }
-    for (const [kind, reports] of Map.groupBy(accepted, (report) => report.kind)) await reportHandlers.get(kind)?.(tx, reports);
+    for (const [kind, reports] of Map.groupBy(accepted, (report) => report.kind))
+      await reportHandlers.get(kind)?.(tx, reports);
   };
 
   /** null: dropped meanwhile. Of a later generation when there is one already. */
-  const bodyOf = ({ kind, id, generation }: { kind: string; id: string; generation: number }): Promise<Item | null> => {
+  const bodyOf = ({
+    kind,
+    id,
+    generation,
+  }: {
+    kind: string;
+    id: string;
+    generation: number;
+  }): Promise<Item | null> => {
     const key = `${kind}/${id}/${generation}`;
     const known = bodies.get(key);
     if (known !== undefined) return known;
@@ -78,25 +106,46 @@ export function createLink(parts: LinkParts): Link {
       .where('kind', '=', kind)
       .where('id', '=', id)
       .executeTakeFirst()
-      .then((row) => (row === undefined ? null : ({ kind, id, generation: row.generation, body: JSON.parse(row.body) } as Item)));
+      .then((row) =>
+        row === undefined
+          ? null
+          : ({ kind, id, generation: row.generation, body: JSON.parse(row.body) } as Item),
+      );
     bodies.set(key, read);
     // What failed, or answered for another generation, is asked for again.
-    read.then((item) => item?.generation !== generation && bodies.delete(key), () => bodies.delete(key));
+    read.then(
+      (item) => item?.generation !== generation && bodies.delete(key),
+      () => bodies.delete(key),
+    );
     return read;
   };
 
   /** One report that cannot be recorded never stops the others: it is left out, once the rest has gone through. */
   const recordApart = async (entry: Entry): Promise<void> => {
-    const record = (reports: Report[], sequence: number | undefined): Promise<void> => platform.db.tx((tx) => recordAll(tx, [{ ...entry, reports, sequence }]), { locks: ['reports'] });
+    const record = (reports: Report[], sequence: number | undefined): Promise<void> =>
+      platform.db.tx((tx) => recordAll(tx, [{ ...entry, reports, sequence }]), { locks: ['reports'] });
     try {
       return await record(entry.reports, entry.sequence);
     } catch (error) {
       const results = [];
-      for (const report of entry.reports) results.push(await record([report], undefined).then(() => null, (cause: unknown) => ({ report, cause })));
+      for (const report of entry.reports)
+        results.push(
+          await record([report], undefined).then(
+            () => null,
+            (cause: unknown) => ({ report, cause }),
+          ),
+        );
       const failed = results.filter((result) => result !== null);
       if (failed.length === entry.reports.length) throw error; // not the reports but the database: the agent repeats them
       for (const { report, cause } of failed)
-        platform.log.error({ host: entry.hostId, item: `${report.kind}/${report.id}`, error: cause instanceof Error ? cause.stack : String(cause) }, 'a report could not be recorded');
+        platform.log.error(
+          {
+            host: entry.hostId,
+            item: `${report.kind}/${report.id}`,
+            error: cause instanceof Error ? cause.stack : String(cause),
+          },
+          'a report could not be recorded',
+        );
     }
   };
 
@@ -115,20 +164,52 @@ export function createLink(parts: LinkParts): Link {
     async register(facts: HostFacts, hostQueries: HostQueries) {
       const host = await platform.db.tx(async (tx) => {
         const now = platform.clock.now();
-        const inventory = { facts: JSON.stringify(facts), vcpus: facts.vcpus, memory_mib: facts.memoryMib, disk_gib: facts.diskGib, seen_at: now };
+        const inventory = {
+          facts: JSON.stringify(facts),
+          vcpus: facts.vcpus,
+          memory_mib: facts.memoryMib,
+          disk_gib: facts.diskGib,
+          seen_at: now,
+        };
         const revision = await nextCounter(tx, 'host-revision');
-        const before = await tx.selectFrom('hosts').select('id').where('hostname', '=', facts.hostname).executeTakeFirst();
+        const before = await tx
+          .selectFrom('hosts')
+          .select('id')
+          .where('hostname', '=', facts.hostname)
+          .executeTakeFirst();
         const id = before?.id ?? platform.ids.uuid();
-        if (before !== undefined) await tx.updateTable('hosts').set({ ...inventory, revision }).where('id', '=', id).execute();
+        if (before !== undefined)
+          await tx
+            .updateTable('hosts')
+            .set({ ...inventory, revision })
+            .where('id', '=', id)
+            .execute();
         else
           await tx
             .insertInto('hosts')
-            .values({ id, hostname: facts.hostname, ...inventory, used_vcpus: 0, used_memory_mib: 0, used_disk_gib: 0, servers: 0, enabled: 1, disabled_reason: '', zone: 'nova', registered_at: now, revision })
+            .values({
+              id,
+              hostname: facts.hostname,
+              ...inventory,
+              used_vcpus: 0,
+              used_memory_mib: 0,
+              used_disk_gib: 0,
+              servers: 0,
+              enabled: 1,
+              disabled_reason: '',
+              zone: 'nova',
+              registered_at: now,
+              revision,
+            })
             .execute();
         const heard = await tx
           .insertInto('host_reports')
           .values({ host_id: id, sequence: REPORTS_A_LIFE })
-          .onConflict((oc) => oc.column('host_id').doUpdateSet((eb) => ({ sequence: eb('host_reports.sequence', '+', REPORTS_A_LIFE) })))
+          .onConflict((oc) =>
+            oc
+              .column('host_id')
+              .doUpdateSet((eb) => ({ sequence: eb('host_reports.sequence', '+', REPORTS_A_LIFE) })),
+          )
           .returning('sequence')
           .executeTakeFirstOrThrow();
         for (const handler of hostHandlers) await handler(tx, id);
@@ -142,7 +223,14 @@ export function createLink(parts: LinkParts): Link {
       const rows = await platform.db.read
         .selectFrom('host_items as h')
         .leftJoin('items as i', (join) => join.onRef('i.kind', '=', 'h.kind').onRef('i.id', '=', 'h.id'))
-        .select(['h.kind', 'h.id', 'h.wanted', 'h.revision as hostRevision', 'i.revision as itemRevision', 'i.generation'])
+        .select([
+          'h.kind',
+          'h.id',
+          'h.wanted',
+          'h.revision as hostRevision',
+          'i.revision as itemRevision',
+          'i.generation',
+        ])
         .where('h.host_id', '=', hostId)
         .where((eb) => eb.or([eb('h.revision', '>', sinceRevision), eb('i.revision', '>', sinceRevision)]))
         .execute();
@@ -151,9 +239,11 @@ export function createLink(parts: LinkParts): Link {
       const items: Item[] = [];
       for (const row of rows) {
         revision = Math.max(revision, row.hostRevision, row.itemRevision ?? 0);
-        if (row.wanted !== 1) items.push({ kind: row.kind, id: row.id, generation: row.generation ?? 0, body: null } as Item);
+        if (row.wanted !== 1)
+          items.push({ kind: row.kind, id: row.id, generation: row.generation ?? 0, body: null } as Item);
         // Wanted but not compiled yet: it comes with the revision of its body.
-        else if (row.generation !== null) wanted.push({ kind: row.kind, id: row.id, generation: row.generation });
+        else if (row.generation !== null)
+          wanted.push({ kind: row.kind, id: row.id, generation: row.generation });
       }
       for (const item of await Promise.all(wanted.map(bodyOf))) if (item !== null) items.push(item);
       return { revision, items, full: sinceRevision === 0 };
@@ -168,7 +258,9 @@ export function createLink(parts: LinkParts): Link {
     },
 
     async heartbeat(hostId) {
-      await platform.db.tx((tx) => tx.updateTable('hosts').set({ seen_at: platform.clock.now() }).where('id', '=', hostId).execute());
+      await platform.db.tx((tx) =>
+        tx.updateTable('hosts').set({ seen_at: platform.clock.now() }).where('id', '=', hostId).execute(),
+      );
     },
 
     image: (imageId) => parts.openImage(imageId),

@@ -65,7 +65,19 @@ export const hostMigrations: Migration[] = [
         .addColumn('facts', 'text', (c) => c.notNull())
         .addColumn('disabled_reason', 'text', (c) => c.notNull())
         .addColumn('zone', 'text', (c) => c.notNull());
-      for (const column of ['vcpus', 'memory_mib', 'disk_gib', 'used_vcpus', 'used_memory_mib', 'used_disk_gib', 'servers', 'enabled', 'registered_at', 'seen_at', 'revision'])
+      for (const column of [
+        'vcpus',
+        'memory_mib',
+        'disk_gib',
+        'used_vcpus',
+        'used_memory_mib',
+        'used_disk_gib',
+        'servers',
+        'enabled',
+        'registered_at',
+        'seen_at',
+        'revision',
+      ])
         hosts = hosts.addColumn(column, 'bigint', (c) => c.notNull());
       await hosts.execute();
       await db.schema.createIndex('hosts_revision').on('hosts').column('revision').execute();

@@ -59,7 +59,10 @@ export type ImageService = {
   addBuiltin(image: BuiltinImage, projectId: string): Promise<void>;
 };
 
-export async function createImageService(platform: Platform, options: { dir: string }): Promise<ImageService> {
+export async function createImageService(
+  platform: Platform,
+  options: { dir: string },
+): Promise<ImageService> {
   const { db, clock, ids } = platform;
   const files = await createContentStore({ dir: options.dir, newId: ids.uuid });
   const contents = createContents(platform, files);
@@ -77,12 +80,25 @@ export async function createImageService(platform: Platform, options: { dir: str
     api: {
       async forBoot(reader, ctx, imageId) {
         const row = await readImage(reader, ctx, imageId);
-        if (row.status !== 'active' || row.hash === null || row.size === null) throw badRequest(`Image ${imageId} is not active but ${row.status}.`);
+        if (row.status !== 'active' || row.hash === null || row.size === null)
+          throw badRequest(`Image ${imageId} is not active but ${row.status}.`);
         const converts = needsConversion(row);
-        if (converts && row.boot_hash === null) throw badRequest(`Image ${imageId} is still being converted from ${row.disk_format}; try again in a moment.`);
-        if (converts && row.boot_hash === '') throw badRequest(`Image ${imageId} could not be converted from ${row.disk_format}: its content is damaged or too large. Upload it as qcow2 or raw.`);
-        if (!['bare', 'docker'].includes(row.container_format)) throw badRequest(`Image ${imageId} has container_format ${row.container_format}; servers boot from bare disks and docker archives.`);
-        if (row.container_format === 'bare' && !converts && !BOOTABLE.has(row.disk_format)) throw badRequest(`Image ${imageId} has disk_format ${row.disk_format}, which no server boots from.`);
+        if (converts && row.boot_hash === null)
+          throw badRequest(
+            `Image ${imageId} is still being converted from ${row.disk_format}; try again in a moment.`,
+          );
+        if (converts && row.boot_hash === '')
+          throw badRequest(
+            `Image ${imageId} could not be converted from ${row.disk_format}: its content is damaged or too large. Upload it as qcow2 or raw.`,
+          );
+        if (!['bare', 'docker'].includes(row.container_format))
+          throw badRequest(
+            `Image ${imageId} has container_format ${row.container_format}; servers boot from bare disks and docker archives.`,
+          );
+        if (row.container_format === 'bare' && !converts && !BOOTABLE.has(row.disk_format))
+          throw badRequest(
+            `Image ${imageId} has disk_format ${row.disk_format}, which no server boots from.`,
+          );
         return {
           id: row.id,
           name: row.name,
@@ -99,14 +115,24 @@ export async function createImageService(platform: Platform, options: { dir: str
       open: contents.openForBoot,
     },
     async bootstrap() {
-      await db.tx((tx) => tx.updateTable('images').set({ status: 'queued' }).where('status', '=', 'saving').execute());
+      await db.tx((tx) =>
+        tx.updateTable('images').set({ status: 'queued' }).where('status', '=', 'saving').execute(),
+      );
       await contents.sweep();
     },
     async addBuiltin(image, projectId) {
-      const present = await db.read.selectFrom('images').select('id').where('name', '=', image.name).where('owner', '=', projectId).executeTakeFirst();
+      const present = await db.read
+        .selectFrom('images')
+        .select('id')
+        .where('name', '=', image.name)
+        .where('owner', '=', projectId)
+        .executeTakeFirst();
       if (present !== undefined) return;
       const id = ids.uuid();
-      const content = await contents.store({ id, disk_format: image.diskFormat, container_format: image.containerFormat }, createReadStream(image.path));
+      const content = await contents.store(
+        { id, disk_format: image.diskFormat, container_format: image.containerFormat },
+        createReadStream(image.path),
+      );
       const now = clock.now();
       const row = {
         id,

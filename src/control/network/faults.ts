@@ -13,7 +13,12 @@ export const disallowed = (rule: string): CloudError =>
   forbidden(`(rule:${rule}) is disallowed by policy`, 'PolicyNotAuthorized');
 
 /** Refuses fields that only operators may write; `what` is e.g. 'create_network'. */
-export function adminOnly(ctx: Ctx, what: string, input: Readonly<Record<string, unknown>>, fields: readonly string[]): void {
+export function adminOnly(
+  ctx: Ctx,
+  what: string,
+  input: Readonly<Record<string, unknown>>,
+  fields: readonly string[],
+): void {
   if (isAdmin(ctx.actor)) return;
   const field = fields.find((name) => input[name] !== undefined);
   if (field !== undefined) throw disallowed(`${what}:${field}`);
@@ -25,7 +30,8 @@ export function ownerOf(ctx: Ctx, what: string, input: { project_id?: string; te
   if (input.project_id !== undefined && input.tenant_id !== undefined && input.project_id !== input.tenant_id)
     throw badRequest(`'project_id' and 'tenant_id' do not match.`);
   const asked = input.project_id ?? input.tenant_id ?? own;
-  if (asked === '') throw badRequest(`The token is not scoped to a project: name the project_id of the new object.`);
+  if (asked === '')
+    throw badRequest(`The token is not scoped to a project: name the project_id of the new object.`);
   if (asked !== own && !isAdmin(ctx.actor)) throw disallowed(`${what}:project_id`);
   return asked;
 }
@@ -36,7 +42,12 @@ export async function claimQuota(tx: Tx, ctx: Ctx, projectId: string, amounts: Q
     await ctx.platform.quotas.claim(tx, projectId, amounts);
   } catch (error) {
     if (error instanceof CloudError && error.code === 'OverQuota')
-      throw conflict(`Quota exceeded for resources: [${Object.keys(amounts).map((name) => `'${name}'`).join(', ')}]. ${error.publicMessage}`, 'OverQuota');
+      throw conflict(
+        `Quota exceeded for resources: [${Object.keys(amounts)
+          .map((name) => `'${name}'`)
+          .join(', ')}]. ${error.publicMessage}`,
+        'OverQuota',
+      );
     throw error;
   }
 }

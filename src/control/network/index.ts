@@ -46,7 +46,12 @@ export type ServerPort = {
   mac: string;
   networkId: string;
   networkName: string;
-  fixedIps: { subnetId: string; ipAddress: string; version: 4 | 6; /** null: none */ floatingIp: string | null }[];
+  fixedIps: {
+    subnetId: string;
+    ipAddress: string;
+    version: 4 | 6;
+    /** null: none */ floatingIp: string | null;
+  }[];
   securityGroups: { id: string; name: string }[];
 };
 
@@ -93,9 +98,14 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
   hosts.onReports('network', onNetworkReports);
   hosts.onHost(async (tx) => {
     const waiting = await tx.selectFrom('routers').select('id').where('host_id', '=', '').execute();
-    await platform.work.enqueue(tx, 'router', waiting.map((row) => row.id));
+    await platform.work.enqueue(
+      tx,
+      'router',
+      waiting.map((row) => row.id),
+    );
   });
-  const rows = (run: (tx: Tx, ids: string[]) => Promise<void>) => ({ mode: 'rows', batch: BATCH, run }) as const;
+  const rows = (run: (tx: Tx, ids: string[]) => Promise<void>) =>
+    ({ mode: 'rows', batch: BATCH, run }) as const;
 
   return {
     service: {
@@ -117,7 +127,16 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         ...collectionRoutes(floatingIps(serversChanged)),
         ...quotaRoutes,
       ],
-      migrations: [tagMigration, networkMigration, subnetMigration, addressMigration, portMigration, securityGroupMigration, routerMigration, floatingIpMigration],
+      migrations: [
+        tagMigration,
+        networkMigration,
+        subnetMigration,
+        addressMigration,
+        portMigration,
+        securityGroupMigration,
+        routerMigration,
+        floatingIpMigration,
+      ],
       work: {
         network: rows(compileNetworks(hosts.items)),
         port: rows(compilePorts(hosts.items)),
@@ -136,10 +155,21 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
       onServerPortsChanged: (handler) => void listeners.push(handler),
     },
     bootstrap(options) {
-      const ctx: Ctx = { platform, actor: operatorOf(options.projectId), requestId: 'bootstrap', microversion: 0, action: 'bootstrap' };
+      const ctx: Ctx = {
+        platform,
+        actor: operatorOf(options.projectId),
+        requestId: 'bootstrap',
+        microversion: 0,
+        action: 'bootstrap',
+      };
       return platform.db.tx(async (tx) => {
         const networkId = await ensurePublicNetwork(tx, ctx, options.projectId);
-        const subnet = await tx.selectFrom('subnets').select('id').where('network_id', '=', networkId).limit(1).executeTakeFirst();
+        const subnet = await tx
+          .selectFrom('subnets')
+          .select('id')
+          .where('network_id', '=', networkId)
+          .limit(1)
+          .executeTakeFirst();
         if (subnet !== undefined) return;
         await claimQuota(tx, ctx, options.projectId, { subnet: 1 });
         await insertSubnet(tx, ctx, options.projectId, {

@@ -24,7 +24,8 @@ export type ListSpec = {
   sortable: Readonly<Record<string, string>>;
 };
 
-const many = (name: string): string => `exists (select 1 from network_tags t where t.object_id = ${name}.id and t.tag`;
+const many = (name: string): string =>
+  `exists (select 1 from network_tags t where t.object_id = ${name}.id and t.tag`;
 
 /** Filters and sort keys that every resource has. */
 export const standardFilters = (table: string): Record<string, Filter> => ({
@@ -33,22 +34,52 @@ export const standardFilters = (table: string): Record<string, Filter> => ({
   tenant_id: { by: 'text', column: `${table}.project_id`, ref: 'project' },
   description: { by: 'text', column: `${table}.description` },
   revision_number: { by: 'integer', column: `${table}.revision` },
-  tags: { by: 'custom', where: (values) => sql.join(splitTags(values).map((tag) => sql`${sql.raw(many(table))} = ${tag})`), sql` and `) },
-  'tags-any': { by: 'custom', where: (values) => sql`${sql.raw(many(table))} in (${sql.join(splitTags(values))}))` },
-  'not-tags': { by: 'custom', where: (values) => sql`not (${sql.join(splitTags(values).map((tag) => sql`${sql.raw(many(table))} = ${tag})`), sql` and `)})` },
-  'not-tags-any': { by: 'custom', where: (values) => sql`not ${sql.raw(many(table))} in (${sql.join(splitTags(values))}))` },
+  tags: {
+    by: 'custom',
+    where: (values) =>
+      sql.join(
+        splitTags(values).map((tag) => sql`${sql.raw(many(table))} = ${tag})`),
+        sql` and `,
+      ),
+  },
+  'tags-any': {
+    by: 'custom',
+    where: (values) => sql`${sql.raw(many(table))} in (${sql.join(splitTags(values))}))`,
+  },
+  'not-tags': {
+    by: 'custom',
+    where: (values) =>
+      sql`not (${sql.join(
+        splitTags(values).map((tag) => sql`${sql.raw(many(table))} = ${tag})`),
+        sql` and `,
+      )})`,
+  },
+  'not-tags-any': {
+    by: 'custom',
+    where: (values) => sql`not ${sql.raw(many(table))} in (${sql.join(splitTags(values))}))`,
+  },
 });
-export const standardSort = { id: 'id', project_id: 'project_id', tenant_id: 'project_id', description: 'description', created_at: 'created_at', updated_at: 'updated_at', revision_number: 'revision' };
+export const standardSort = {
+  id: 'id',
+  project_id: 'project_id',
+  tenant_id: 'project_id',
+  description: 'description',
+  created_at: 'created_at',
+  updated_at: 'updated_at',
+  revision_number: 'revision',
+};
 
 const splitTags = (values: string[]): string[] => values.flatMap((value) => value.split(',')).slice(0, 100);
-const listOf = (value: string | string[] | undefined): string[] => (value === undefined ? [] : Array.isArray(value) ? value : [value]);
+const listOf = (value: string | string[] | undefined): string[] =>
+  value === undefined ? [] : Array.isArray(value) ? value : [value];
 const truth = (name: string, value: string): number => {
   if (/^(true|1|yes|on|t|y)$/i.test(value)) return 1;
   if (/^(false|0|no|off|f|n)$/i.test(value)) return 0;
   throw badRequest(`Invalid input for ${name}. Value: ${value.slice(0, 60)}. It must be true or false.`);
 };
 const whole = (name: string, value: string): number => {
-  if (!/^-?\d{1,15}$/.test(value)) throw badRequest(`Invalid input for ${name}. Value: ${value.slice(0, 60)}. It must be an integer.`);
+  if (!/^-?\d{1,15}$/.test(value))
+    throw badRequest(`Invalid input for ${name}. Value: ${value.slice(0, 60)}. It must be an integer.`);
   return Number(value);
 };
 
@@ -63,18 +94,29 @@ export function querySchema(spec: ListSpec): TObject {
     fields: Type.Array(text(64), { maxItems: 100 }),
   };
   for (const [name, filter] of Object.entries(spec.filters))
-    properties[name] = Type.Array(filter.ref === undefined ? Type.String({ maxLength: 1024 }) : idOf(filter.ref), { maxItems: 1000 });
-  return Type.Object(Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, Type.Optional(schema)])));
+    properties[name] = Type.Array(
+      filter.ref === undefined ? Type.String({ maxLength: 1024 }) : idOf(filter.ref),
+      { maxItems: 1000 },
+    );
+  return Type.Object(
+    Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, Type.Optional(schema)])),
+  );
 }
 
-export function applyFilters<DB, T extends keyof DB, O>(spec: ListSpec, query: SelectQueryBuilder<DB, T, O>, raw: RawQuery): SelectQueryBuilder<DB, T, O> {
+export function applyFilters<DB, T extends keyof DB, O>(
+  spec: ListSpec,
+  query: SelectQueryBuilder<DB, T, O>,
+  raw: RawQuery,
+): SelectQueryBuilder<DB, T, O> {
   let out = query;
   for (const [name, filter] of Object.entries(spec.filters)) {
     const values = listOf(raw[name]);
     if (values.length === 0) continue;
     if (filter.by === 'custom') out = out.where(filter.where(values));
     else {
-      const typed = values.map((value) => (filter.by === 'boolean' ? truth(name, value) : filter.by === 'integer' ? whole(name, value) : value));
+      const typed = values.map((value) =>
+        filter.by === 'boolean' ? truth(name, value) : filter.by === 'integer' ? whole(name, value) : value,
+      );
       out = out.where(sql<SqlBool>`${sql.ref(filter.column)} in (${sql.join(typed)})`);
     }
   }
@@ -94,12 +136,22 @@ export async function listPage<DB, T extends keyof DB, O extends { id: string }>
   const asked = one('limit');
   const limit = asked === undefined || asked === '0' ? null : Number(asked);
   const reverse = truth('page_reverse', one('page_reverse') ?? 'false') === 1;
-  const order = parseSort(spec.sortable, listOf(raw['sort_key']), listOf(raw['sort_dir']), [{ column: 'id', direction: 'asc' }]);
-  const sort = order.map((key) => ({ column: `${spec.table}.${key.column}`, direction: reverse ? (key.direction === 'asc' ? 'desc' : 'asc') : key.direction }) as const);
+  const order = parseSort(spec.sortable, listOf(raw['sort_key']), listOf(raw['sort_dir']), [
+    { column: 'id', direction: 'asc' },
+  ]);
+  const sort = order.map(
+    (key) =>
+      ({
+        column: `${spec.table}.${key.column}`,
+        direction: reverse ? (key.direction === 'asc' ? 'desc' : 'asc') : key.direction,
+      }) as const,
+  );
   const markerId = one('marker');
   let marker: Record<string, unknown> | null = null;
   if (markerId !== undefined) {
-    const row = (await query.where(sql<SqlBool>`${sql.ref(`${spec.table}.id`)} = ${markerId}`).executeTakeFirst()) as Record<string, unknown> | undefined;
+    const row = (await query
+      .where(sql<SqlBool>`${sql.ref(`${spec.table}.id`)} = ${markerId}`)
+      .executeTakeFirst()) as Record<string, unknown> | undefined;
     if (row === undefined) throw notFound(spec.noun, markerId);
     marker = Object.fromEntries(order.map((key) => [`${spec.table}.${key.column}`, row[key.column]]));
   }
@@ -111,7 +163,8 @@ export async function listPage<DB, T extends keyof DB, O extends { id: string }>
   const links: PageLink[] = [];
   const last = rows.at(-1);
   const first = rows[0];
-  if (last !== undefined && (reverse ? markerId !== undefined : more)) links.push({ rel: 'next', href: nextLink(base, forward, last.id) });
+  if (last !== undefined && (reverse ? markerId !== undefined : more))
+    links.push({ rel: 'next', href: nextLink(base, forward, last.id) });
   if (first !== undefined && (reverse ? more : markerId !== undefined))
     links.push({ rel: 'previous', href: nextLink(base, { ...forward, page_reverse: 'True' }, first.id) });
   return { rows, links };
@@ -120,5 +173,7 @@ export async function listPage<DB, T extends keyof DB, O extends { id: string }>
 /** Keeps the attributes that fields= names; all when it names none. */
 export function pick(view: object, raw: RawQuery): object {
   const fields = new Set(listOf(raw['fields']));
-  return fields.size === 0 ? view : Object.fromEntries(Object.entries(view).filter(([name]) => fields.has(name)));
+  return fields.size === 0
+    ? view
+    : Object.fromEntries(Object.entries(view).filter(([name]) => fields.has(name)));
 }

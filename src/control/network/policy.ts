@@ -2,11 +2,25 @@
 // Ownership and fields for operators only are decided by the services, against what is stored.
 import { rules, type Policies, type Policy } from '../../kernel/policy.ts';
 
-const read = (what: string): Policy => ({ description: `Read ${what}`, anyOf: [rules.admin, rules.projectReader] });
-const write = (what: string): Policy => ({ description: `Write ${what}`, anyOf: [rules.admin, rules.projectMember] });
+const read = (what: string): Policy => ({
+  description: `Read ${what}`,
+  anyOf: [rules.admin, rules.projectReader],
+});
+const write = (what: string): Policy => ({
+  description: `Write ${what}`,
+  anyOf: [rules.admin, rules.projectMember],
+});
 const admin = (what: string): Policy => ({ description: what, anyOf: [rules.admin] });
 
-const resources = ['network', 'subnet', 'port', 'security_group', 'security_group_rule', 'router', 'floatingip'];
+const resources = [
+  'network',
+  'subnet',
+  'port',
+  'security_group',
+  'security_group_rule',
+  'router',
+  'floatingip',
+];
 
 export const policies: Policies = {
   ...Object.fromEntries(

@@ -31,7 +31,8 @@ export function standardTable(
   bigint: readonly string[],
 ): CreateTableBuilder<string, never> {
   let table = builder.addColumn('id' as never, 'text', (c) => c.primaryKey());
-  for (const column of ['project_id', 'description', ...text]) table = table.addColumn(column as never, 'text', (c) => c.notNull());
+  for (const column of ['project_id', 'description', ...text])
+    table = table.addColumn(column as never, 'text', (c) => c.notNull());
   for (const column of ['created_at', 'updated_at', 'revision', ...bigint])
     table = table.addColumn(column as never, 'bigint', (c) => c.notNull());
   return table as CreateTableBuilder<string, never>;
@@ -51,7 +52,14 @@ export const tagMigration: Migration = {
 
 export function newRow(ctx: Ctx, projectId: string, description: string | undefined): StandardColumns {
   const now = ctx.platform.clock.now();
-  return { id: ctx.platform.ids.uuid(), project_id: projectId, description: description ?? '', created_at: now, updated_at: now, revision: 0 };
+  return {
+    id: ctx.platform.ids.uuid(),
+    project_id: projectId,
+    description: description ?? '',
+    created_at: now,
+    updated_at: now,
+    revision: 0,
+  };
 }
 
 /** The columns that every change sets. */
@@ -72,7 +80,12 @@ export function chunks<T>(ids: readonly T[], size = 500): T[][] {
 export async function tagsOf(db: Queries, ids: readonly string[]): Promise<Map<string, string[]>> {
   const out = new Map<string, string[]>();
   for (const part of chunks(ids)) {
-    const rows = await db.selectFrom('network_tags').selectAll().where('object_id', 'in', part).orderBy('tag').execute();
+    const rows = await db
+      .selectFrom('network_tags')
+      .selectAll()
+      .where('object_id', 'in', part)
+      .orderBy('tag')
+      .execute();
     for (const row of rows) out.set(row.object_id, [...(out.get(row.object_id) ?? []), row.tag]);
   }
   return out;

@@ -58,7 +58,13 @@ export function createClaims(platform: Platform): PlacementApi {
         if (await claimOnHost(tx, host.id, want, host)) {
           await tx
             .insertInto('allocations')
-            .values({ server_id: want.serverId, host_id: host.id, vcpus: want.vcpus, memory_mib: want.memoryMib, disk_gib: want.diskGib })
+            .values({
+              server_id: want.serverId,
+              host_id: host.id,
+              vcpus: want.vcpus,
+              memory_mib: want.memoryMib,
+              disk_gib: want.diskGib,
+            })
             .execute();
           return { placed: true, hostId: host.id, hostname: host.hostname, zone: host.zone, explanation };
         }
@@ -68,10 +74,17 @@ export function createClaims(platform: Platform): PlacementApi {
       }
     },
     async release(tx, serverId) {
-      const row = await tx.deleteFrom('allocations').where('server_id', '=', serverId).returningAll().executeTakeFirst();
+      const row = await tx
+        .deleteFrom('allocations')
+        .where('server_id', '=', serverId)
+        .returningAll()
+        .executeTakeFirst();
       if (row === undefined) return;
-      await releaseOnHost(tx, row.host_id, { vcpus: row.vcpus, memoryMib: row.memory_mib, diskGib: row.disk_gib });
+      await releaseOnHost(tx, row.host_id, {
+        vcpus: row.vcpus,
+        memoryMib: row.memory_mib,
+        diskGib: row.disk_gib,
+      });
     },
   };
 }
-

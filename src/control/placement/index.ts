@@ -24,7 +24,10 @@ export type PlacementRequest = {
   /** Capabilities that the guest driver must have, e.g. ['suspend']. */
   capabilities: readonly string[];
   /** Server group policy: hosts that the other members are on. */
-  group: { policy: 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'; hostIds: readonly string[] } | null;
+  group: {
+    policy: 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity';
+    hostIds: readonly string[];
+  } | null;
 };
 
 /** Why: how many hosts each filter refused, and the first few by name with value and rule; for the winner its scores. */

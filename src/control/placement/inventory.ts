@@ -13,12 +13,18 @@ export const RESERVED_MEMORY_MIB = 512;
 export function inventoryOf(host: Pick<Tables['hosts'], 'vcpus' | 'memory_mib' | 'disk_gib'>) {
   return {
     vcpus: host.vcpus * allocationRatios.vcpus,
-    memoryMib: Math.max(0, Math.floor((host.memory_mib - Math.min(RESERVED_MEMORY_MIB, host.memory_mib / 4)) * allocationRatios.memory)),
+    memoryMib: Math.max(
+      0,
+      Math.floor(
+        (host.memory_mib - Math.min(RESERVED_MEMORY_MIB, host.memory_mib / 4)) * allocationRatios.memory,
+      ),
+    ),
     diskGib: Math.floor(host.disk_gib * allocationRatios.disk),
   };
 }
 
-export const isUp = (host: Pick<Tables['hosts'], 'seen_at'>, now: number): boolean => now - host.seen_at < HOST_DOWN_MS;
+export const isUp = (host: Pick<Tables['hosts'], 'seen_at'>, now: number): boolean =>
+  now - host.seen_at < HOST_DOWN_MS;
 
 /** Guests of hosts of one make, by their JSON: one object for all, so that the scheduler looks at it once. */
 const makes = new LRUCache<string, SchedulerHost['guests']>({ max: 1000 });

@@ -11,9 +11,18 @@ import { allocationRatios, RESERVED_MEMORY_MIB } from './inventory.ts';
 
 export const placementPolicies: Policies = {
   'placement:discover': { description: 'Read the version document', anyOf: [rules.anyone] },
-  'placement:resource_providers:list': { description: 'List hosts as resource providers', anyOf: [rules.admin, rules.systemReader] },
-  'placement:resource_providers:show': { description: 'Show one host, its inventory and usage', anyOf: [rules.admin, rules.systemReader] },
-  'placement:allocations:show': { description: 'Show what a server has claimed', anyOf: [rules.admin, rules.systemReader] },
+  'placement:resource_providers:list': {
+    description: 'List hosts as resource providers',
+    anyOf: [rules.admin, rules.systemReader],
+  },
+  'placement:resource_providers:show': {
+    description: 'Show one host, its inventory and usage',
+    anyOf: [rules.admin, rules.systemReader],
+  },
+  'placement:allocations:show': {
+    description: 'Show what a server has claimed',
+    anyOf: [rules.admin, rules.systemReader],
+  },
 };
 
 const resourceClasses = ['VCPU', 'MEMORY_MB', 'DISK_GB'] as const;
@@ -55,7 +64,17 @@ export function placementRoutes(platform: Platform): readonly Route[] {
       policy: 'placement:discover',
       summary: 'Versions',
       handler: async () => ({
-        body: { versions: [{ id: 'v1.0', max_version: '1.39', min_version: '1.0', status: 'CURRENT', links: [{ rel: 'self', href: '' }] }] },
+        body: {
+          versions: [
+            {
+              id: 'v1.0',
+              max_version: '1.39',
+              min_version: '1.0',
+              status: 'CURRENT',
+              links: [{ rel: 'self', href: '' }],
+            },
+          ],
+        },
       }),
     }),
     route({
@@ -66,7 +85,11 @@ export function placementRoutes(platform: Platform): readonly Route[] {
       query: Type.Object({ name: Type.Optional(text()), uuid: Type.Optional(idOf('host')) }),
       async handler({ query }) {
         const hosts = (await hostsSince(read, 0))
-          .filter((host) => (query.name === undefined || host.hostname === query.name) && (query.uuid === undefined || host.id === query.uuid))
+          .filter(
+            (host) =>
+              (query.name === undefined || host.hostname === query.name) &&
+              (query.uuid === undefined || host.id === query.uuid),
+          )
           .sort((a, b) => a.hostname.localeCompare(b.hostname));
         return { body: { resource_providers: hosts.map(provider) } };
       },
@@ -92,7 +115,11 @@ export function placementRoutes(platform: Platform): readonly Route[] {
             resource_provider_generation: host.revision,
             inventories: {
               VCPU: inventory(host.vcpus, 0, allocationRatios.vcpus),
-              MEMORY_MB: inventory(host.memory_mib, Math.floor(Math.min(RESERVED_MEMORY_MIB, host.memory_mib / 4)), allocationRatios.memory),
+              MEMORY_MB: inventory(
+                host.memory_mib,
+                Math.floor(Math.min(RESERVED_MEMORY_MIB, host.memory_mib / 4)),
+                allocationRatios.memory,
+              ),
               DISK_GB: inventory(host.disk_gib, 0, allocationRatios.disk),
             },
           },
@@ -123,11 +150,17 @@ export function placementRoutes(platform: Platform): readonly Route[] {
       summary: 'Allocations on a resource provider',
       async handler({ params }) {
         const host = await one(params.provider_id);
-        const rows = await read.selectFrom('allocations').selectAll().where('host_id', '=', host.id).execute();
+        const rows = await read
+          .selectFrom('allocations')
+          .selectAll()
+          .where('host_id', '=', host.id)
+          .execute();
         return {
           body: {
             resource_provider_generation: host.revision,
-            allocations: Object.fromEntries(rows.map((row) => [row.server_id, { resources: resourcesOf(row), consumer_generation: 1 }])),
+            allocations: Object.fromEntries(
+              rows.map((row) => [row.server_id, { resources: resourcesOf(row), consumer_generation: 1 }]),
+            ),
           },
         };
       },
@@ -139,8 +172,17 @@ export function placementRoutes(platform: Platform): readonly Route[] {
       policy: 'placement:allocations:show',
       summary: 'Allocations of a server',
       async handler({ params }) {
-        const row = await read.selectFrom('allocations').selectAll().where('server_id', '=', params.consumer_id).executeTakeFirst();
-        return { body: { allocations: row === undefined ? {} : { [row.host_id]: { generation: 1, resources: resourcesOf(row) } } } };
+        const row = await read
+          .selectFrom('allocations')
+          .selectAll()
+          .where('server_id', '=', params.consumer_id)
+          .executeTakeFirst();
+        return {
+          body: {
+            allocations:
+              row === undefined ? {} : { [row.host_id]: { generation: 1, resources: resourcesOf(row) } },
+          },
+        };
       },
     }),
     route({
@@ -149,7 +191,12 @@ export function placementRoutes(platform: Platform): readonly Route[] {
       policy: 'placement:resource_providers:list',
       summary: 'List resource classes',
       handler: async () => ({
-        body: { resource_classes: resourceClasses.map((name) => ({ name, links: [{ rel: 'self', href: `/placement/resource_classes/${name}` }] })) },
+        body: {
+          resource_classes: resourceClasses.map((name) => ({
+            name,
+            links: [{ rel: 'self', href: `/placement/resource_classes/${name}` }],
+          })),
+        },
       }),
     }),
   ];

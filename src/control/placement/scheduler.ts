@@ -36,26 +36,67 @@ const short = (name: string, unit: string, need: number, used: number, total: nu
 
 /** In the order in which they run; each says, for one host, the value and the rule. */
 export const filters: readonly Filter[] = [
-  { name: 'state', passes: (h) => h.up && h.enabled, reason: (h) => (h.enabled ? 'the host is down' : 'the host is disabled for scheduling') },
-  { name: 'host', concerns: (w) => w.hostname !== null, passes: (h, w) => h.hostname === w.hostname, reason: (_h, w) => `host ${w.hostname} was requested` },
-  { name: 'zone', concerns: (w) => w.zone !== null, passes: (h, w) => h.zone === w.zone, reason: (h, w) => `zone ${w.zone} requested, the host is in ${h.zone}` },
-  { name: 'type', passes: (h, w) => h.guests[w.type] !== undefined, reason: (_h, w) => `the host runs no servers of type ${w.type}` },
-  { name: 'architecture', concerns: (w) => w.architecture !== null && w.type !== 'container', passes: (h, w) => h.architecture === w.architecture, reason: (h, w) => `architecture ${w.architecture} requested, the host is ${h.architecture}` },
+  {
+    name: 'state',
+    passes: (h) => h.up && h.enabled,
+    reason: (h) => (h.enabled ? 'the host is down' : 'the host is disabled for scheduling'),
+  },
+  {
+    name: 'host',
+    concerns: (w) => w.hostname !== null,
+    passes: (h, w) => h.hostname === w.hostname,
+    reason: (_h, w) => `host ${w.hostname} was requested`,
+  },
+  {
+    name: 'zone',
+    concerns: (w) => w.zone !== null,
+    passes: (h, w) => h.zone === w.zone,
+    reason: (h, w) => `zone ${w.zone} requested, the host is in ${h.zone}`,
+  },
+  {
+    name: 'type',
+    passes: (h, w) => h.guests[w.type] !== undefined,
+    reason: (_h, w) => `the host runs no servers of type ${w.type}`,
+  },
+  {
+    name: 'architecture',
+    concerns: (w) => w.architecture !== null && w.type !== 'container',
+    passes: (h, w) => h.architecture === w.architecture,
+    reason: (h, w) => `architecture ${w.architecture} requested, the host is ${h.architecture}`,
+  },
   {
     name: 'capability',
     concerns: (w) => w.capabilities.length > 0,
     passes: (h, w) => w.capabilities.every((one) => h.guests[w.type]?.includes(one) === true),
-    reason: (h, w) => `lacks ${w.capabilities.filter((one) => h.guests[w.type]?.includes(one) !== true).join(', ')}`,
+    reason: (h, w) =>
+      `lacks ${w.capabilities.filter((one) => h.guests[w.type]?.includes(one) !== true).join(', ')}`,
   },
-  { name: 'cpu', concerns: (w) => w.vcpus > 0, passes: (h, w) => h.usedVcpus + w.vcpus <= h.vcpus, reason: (h, w) => short('cpu', 'vCPU', w.vcpus, h.usedVcpus, h.vcpus) },
-  { name: 'memory', concerns: (w) => w.memoryMib > 0, passes: (h, w) => h.usedMemoryMib + w.memoryMib <= h.memoryMib, reason: (h, w) => short('memory', 'MiB', w.memoryMib, h.usedMemoryMib, h.memoryMib) },
-  { name: 'disk', concerns: (w) => w.diskGib > 0, passes: (h, w) => h.usedDiskGib + w.diskGib <= h.diskGib, reason: (h, w) => short('disk', 'GiB', w.diskGib, h.usedDiskGib, h.diskGib) },
+  {
+    name: 'cpu',
+    concerns: (w) => w.vcpus > 0,
+    passes: (h, w) => h.usedVcpus + w.vcpus <= h.vcpus,
+    reason: (h, w) => short('cpu', 'vCPU', w.vcpus, h.usedVcpus, h.vcpus),
+  },
+  {
+    name: 'memory',
+    concerns: (w) => w.memoryMib > 0,
+    passes: (h, w) => h.usedMemoryMib + w.memoryMib <= h.memoryMib,
+    reason: (h, w) => short('memory', 'MiB', w.memoryMib, h.usedMemoryMib, h.memoryMib),
+  },
+  {
+    name: 'disk',
+    concerns: (w) => w.diskGib > 0,
+    passes: (h, w) => h.usedDiskGib + w.diskGib <= h.diskGib,
+    reason: (h, w) => short('disk', 'GiB', w.diskGib, h.usedDiskGib, h.diskGib),
+  },
   {
     name: 'group',
     concerns: (w) => w.group !== null,
     passes: (h, w) =>
       w.group === null ||
-      (w.group.policy === 'anti-affinity' ? !w.group.hostIds.includes(h.id) : w.group.policy !== 'affinity' || w.group.hostIds.length === 0 || w.group.hostIds.includes(h.id)),
+      (w.group.policy === 'anti-affinity'
+        ? !w.group.hostIds.includes(h.id)
+        : w.group.policy !== 'affinity' || w.group.hostIds.length === 0 || w.group.hostIds.includes(h.id)),
     reason: (_h, w) => `the ${w.group?.policy} rule of the server group forbids it`,
   },
 ];
@@ -135,9 +176,23 @@ export function schedule(snapshot: Snapshot, want: PlacementRequest, rng: Rng): 
     host: chosen,
     explanation: {
       considered: snapshot.length,
-      refused: Object.fromEntries([...counts].flatMap(([filter, count]) => (count > 0 ? [[filter.name, count]] : []))),
-      examples: refusedFirst.map(({ host, filter }) => ({ host: host.hostname, filter: filter.name, reason: filter.reason(host, want) })),
-      scores: chosen === null ? {} : Object.fromEntries(Object.entries(weighers).map(([name, weigh]) => [name, Math.round(weigh(chosen, want) * 1000) / 1000])),
+      refused: Object.fromEntries(
+        [...counts].flatMap(([filter, count]) => (count > 0 ? [[filter.name, count]] : [])),
+      ),
+      examples: refusedFirst.map(({ host, filter }) => ({
+        host: host.hostname,
+        filter: filter.name,
+        reason: filter.reason(host, want),
+      })),
+      scores:
+        chosen === null
+          ? {}
+          : Object.fromEntries(
+              Object.entries(weighers).map(([name, weigh]) => [
+                name,
+                Math.round(weigh(chosen, want) * 1000) / 1000,
+              ]),
+            ),
     },
   };
 }

@@ -34,7 +34,9 @@ export function createRootService(
             name: 'strata',
             version: deps.version,
             region: platform.region,
-            services: Object.fromEntries(deps.services.map((service) => [service.name, platform.publicUrl + service.prefix])),
+            services: Object.fromEntries(
+              deps.services.map((service) => [service.name, platform.publicUrl + service.prefix]),
+            ),
             documentation: `${platform.publicUrl}/docs`,
           },
         }),
@@ -54,7 +56,11 @@ export function createRootService(
         path: '/docs',
         policy: 'root:docs',
         summary: 'The OpenAPI document',
-        handler: async () => ({ body: (document ??= JSON.stringify(openApiDocument(deps.services, platform.publicUrl, deps.version))) }),
+        handler: async () => ({
+          body: (document ??= JSON.stringify(
+            openApiDocument(deps.services, platform.publicUrl, deps.version),
+          )),
+        }),
       }),
       route({
         method: 'GET',

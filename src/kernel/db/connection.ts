@@ -34,7 +34,9 @@ export function runAfterCommit(hooks: readonly (() => void)[]): void {
   }
 }
 
-const dialects: Readonly<Record<'sqlite' | 'postgres', { compiler: QueryCompiler; adapter: DialectAdapter }>> = {
+const dialects: Readonly<
+  Record<'sqlite' | 'postgres', { compiler: QueryCompiler; adapter: DialectAdapter }>
+> = {
   sqlite: { compiler: new SqliteQueryCompiler(), adapter: new SqliteAdapter() },
   postgres: { compiler: new PostgresQueryCompiler(), adapter: new PostgresAdapter() },
 };
@@ -69,7 +71,9 @@ export function queriesOver(engine: 'sqlite' | 'postgres', execute: Execute): Ky
       throw new Error('introspection is not offered');
     },
   };
-  const executor = new DefaultQueryExecutor(compiler, adapter, { provideConnection: (use) => use(connection) });
+  const executor = new DefaultQueryExecutor(compiler, adapter, {
+    provideConnection: (use) => use(connection),
+  });
   executor.executeQuery = connection.executeQuery;
   return new Kysely<Tables>({ config: { dialect }, dialect, driver, executor });
 }

@@ -5,7 +5,8 @@ import { onBothEngines, openTestDatabase, type Engine, type TestDatabase } from 
 import { isUniqueViolation, migrate, nextCounter, type Database, type Migration, type Tx } from './index.ts';
 
 const count = async (db: Database, name: string): Promise<number> =>
-  (await db.read.selectFrom('counters').select('value').where('name', '=', name).executeTakeFirst())?.value ?? 0;
+  (await db.read.selectFrom('counters').select('value').where('name', '=', name).executeTakeFirst())?.value ??
+  0;
 
 const put = (tx: Tx, name: string, value = 1) => tx.insertInto('counters').values({ name, value }).execute();
 
@@ -29,10 +30,21 @@ onBothEngines('a database', (engine: Engine) => {
     await db.tx((tx) => put(tx, 'n', 0));
     await Promise.all(
       Array.from({ length: 200 }, () =>
-        db.tx(async (tx) => {
-          const { value } = await tx.selectFrom('counters').select('value').where('name', '=', 'n').executeTakeFirstOrThrow();
-          await tx.updateTable('counters').set({ value: value + 1 }).where('name', '=', 'n').execute();
-        }, { locks: ['n'] }),
+        db.tx(
+          async (tx) => {
+            const { value } = await tx
+              .selectFrom('counters')
+              .select('value')
+              .where('name', '=', 'n')
+              .executeTakeFirstOrThrow();
+            await tx
+              .updateTable('counters')
+              .set({ value: value + 1 })
+              .where('name', '=', 'n')
+              .execute();
+          },
+          { locks: ['n'] },
+        ),
       ),
     );
     expect(await count(db, 'n')).toBe(200);
@@ -60,10 +72,12 @@ onBothEngines('a database', (engine: Engine) => {
       kept = tx;
     });
     await expect(put(kept as Tx, 'late')).rejects.toThrow('has ended');
-    await db.tx(async (tx) => {
-      kept = tx;
-      throw new Error('fails');
-    }).catch(() => {});
+    await db
+      .tx(async (tx) => {
+        kept = tx;
+        throw new Error('fails');
+      })
+      .catch(() => {});
     await expect(put(kept as Tx, 'late')).rejects.toThrow('has ended');
     expect(await count(db, 'late')).toBe(0);
   });
@@ -84,10 +98,12 @@ onBothEngines('a database', (engine: Engine) => {
       await put(tx, 'a');
       expect(seen).toEqual([]);
     });
-    await db.tx(async (tx) => {
-      tx.afterCommit(() => seen.push('never'));
-      throw new Error('fails');
-    }).catch(() => {});
+    await db
+      .tx(async (tx) => {
+        tx.afterCommit(() => seen.push('never'));
+        throw new Error('fails');
+      })
+      .catch(() => {});
     expect(seen).toEqual(['first', 'second']);
   });
 
@@ -109,13 +125,23 @@ onBothEngines('a database', (engine: Engine) => {
     ]);
     await new Promise((resolve) => setTimeout(resolve, 20));
     process.off('warning', onWarning);
-    expect([await count(db, 'a'), await count(db, 'b'), await count(db, 'c'), after]).toEqual([1, 1, 1, true]);
+    expect([await count(db, 'a'), await count(db, 'b'), await count(db, 'c'), after]).toEqual([
+      1,
+      1,
+      1,
+      true,
+    ]);
     expect(warnings).toContain('a bad hook');
   });
 
   it('tells a unique violation from other errors', async () => {
     await db.tx((tx) => put(tx, 'once'));
-    const error = await db.tx((tx) => put(tx, 'once')).then(() => null, (thrown: unknown) => thrown);
+    const error = await db
+      .tx((tx) => put(tx, 'once'))
+      .then(
+        () => null,
+        (thrown: unknown) => thrown,
+      );
     expect(isUniqueViolation(error)).toBe(true);
     expect(isUniqueViolation(new Error('else'))).toBe(false);
     expect(isUniqueViolation(null)).toBe(false);
@@ -125,7 +151,11 @@ onBothEngines('a database', (engine: Engine) => {
     const answers = await Promise.all(
       Array.from({ length: 20 }, () =>
         db.tx(async (tx) => {
-          const there = await tx.selectFrom('counters').select('name').where('name', '=', 'taken').executeTakeFirst();
+          const there = await tx
+            .selectFrom('counters')
+            .select('name')
+            .where('name', '=', 'taken')
+            .executeTakeFirst();
           if (there !== undefined) return 'conflict';
           await put(tx, 'taken');
           return 'made';
@@ -140,13 +170,16 @@ onBothEngines('a database', (engine: Engine) => {
     let most = 0;
     await Promise.all(
       Array.from({ length: 30 }, (_, at) =>
-        db.tx(async (tx) => {
-          inside += 1;
-          most = Math.max(most, inside);
-          await nextCounter(tx, `own-${at}`);
-          await nextCounter(tx, 'shared');
-          inside -= 1;
-        }, { locks: at % 2 === 0 ? ['x', `a${at}`] : [`z${at}`, 'x'] }),
+        db.tx(
+          async (tx) => {
+            inside += 1;
+            most = Math.max(most, inside);
+            await nextCounter(tx, `own-${at}`);
+            await nextCounter(tx, 'shared');
+            inside -= 1;
+          },
+          { locks: at % 2 === 0 ? ['x', `a${at}`] : [`z${at}`, 'x'] },
+        ),
       ),
     );
     expect(most).toBe(1);
@@ -157,7 +190,9 @@ onBothEngines('a database', (engine: Engine) => {
     const gate = Promise.withResolvers<void>();
     if (engine === 'sqlite') return gate.resolve(); // there everybody waits behind everybody, by design
     const holder = db.tx(() => gate.promise, { locks: ['busy'] });
-    const waiters = Array.from({ length: 40 }, (_, at) => db.tx((tx) => put(tx, `w${at}`), { locks: ['busy'] }));
+    const waiters = Array.from({ length: 40 }, (_, at) =>
+      db.tx((tx) => put(tx, `w${at}`), { locks: ['busy'] }),
+    );
     await db.tx((tx) => put(tx, 'free'));
     expect(await count(db, 'free')).toBe(1);
     gate.resolve();
@@ -190,23 +225,43 @@ onBothEngines('a database', (engine: Engine) => {
       },
     };
     await expect(migrate(db, 1, [bad])).rejects.toThrow('in the middle');
-    const good: Migration = { id: 'bad', up: (inner) => inner.schema.createTable('half').addColumn('id', 'text').execute() };
+    const good: Migration = {
+      id: 'bad',
+      up: (inner) => inner.schema.createTable('half').addColumn('id', 'text').execute(),
+    };
     expect(await migrate(db, 1, [good])).toEqual(['bad']);
   });
 
   it('keeps sums whatever transfers interleave and fail', async () => {
     const names = ['a', 'b', 'c'];
     for (const name of names) await db.tx((tx) => put(tx, name, 100));
-    const transfer = fc.record({ from: fc.constantFrom(...names), to: fc.constantFrom(...names), amount: fc.integer({ min: 1, max: 60 }), fails: fc.boolean() });
+    const transfer = fc.record({
+      from: fc.constantFrom(...names),
+      to: fc.constantFrom(...names),
+      amount: fc.integer({ min: 1, max: 60 }),
+      fails: fc.boolean(),
+    });
     await fc.assert(
       fc.asyncProperty(fc.array(transfer, { maxLength: 12 }), async (transfers) => {
         await Promise.allSettled(
           transfers.map(({ from, to, amount, fails }) =>
             db.tx(async (tx) => {
-              const row = await tx.selectFrom('counters').select('value').where('name', '=', from).executeTakeFirstOrThrow();
+              const row = await tx
+                .selectFrom('counters')
+                .select('value')
+                .where('name', '=', from)
+                .executeTakeFirstOrThrow();
               if (row.value < amount) throw new Error('not enough');
-              await tx.updateTable('counters').set((eb) => ({ value: eb('value', '-', amount) })).where('name', '=', from).execute();
-              await tx.updateTable('counters').set((eb) => ({ value: eb('value', '+', amount) })).where('name', '=', to).execute();
+              await tx
+                .updateTable('counters')
+                .set((eb) => ({ value: eb('value', '-', amount) }))
+                .where('name', '=', from)
+                .execute();
+              await tx
+                .updateTable('counters')
+                .set((eb) => ({ value: eb('value', '+', amount) }))
+                .where('name', '=', to)
+                .execute();
               if (fails) throw new Error('after all');
             }),
           ),

@@ -61,7 +61,18 @@ export function isDatabaseBusy(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   return BUSY.has(String(code)) || /^Connection terminated|is not queryable$/.test(String(message));
 }
-const BUSY = new Set(['SQLITE_BUSY', '40001', '40P01', '53300', '57P01', '57P02', '57P03', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+const BUSY = new Set([
+  'SQLITE_BUSY',
+  '40001',
+  '40P01',
+  '53300',
+  '57P01',
+  '57P02',
+  '57P03',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+]);
 
 /** The next `count` values of a named counter; returns the last of them. Ordered by commit. */
 export async function nextCounter(tx: Tx, name: string, count = 1): Promise<number> {
@@ -77,7 +88,11 @@ export async function nextCounter(tx: Tx, name: string, count = 1): Promise<numb
 }
 
 /** Applies what is missing, in the order given. Safe to run from several processes at once. */
-export async function migrate(db: Database, now: number, migrations: readonly Migration[]): Promise<string[]> {
+export async function migrate(
+  db: Database,
+  now: number,
+  migrations: readonly Migration[],
+): Promise<string[]> {
   return db.tx(
     async (tx) => {
       await tx.schema
@@ -92,7 +107,9 @@ export async function migrate(db: Database, now: number, migrations: readonly Mi
         .addColumn('name', 'text', (c) => c.primaryKey())
         .addColumn('value', 'bigint', (c) => c.notNull())
         .execute();
-      const done = new Set((await tx.selectFrom('schema_migrations').select('id').execute()).map((row) => row.id));
+      const done = new Set(
+        (await tx.selectFrom('schema_migrations').select('id').execute()).map((row) => row.id),
+      );
       const applied: string[] = [];
       for (const migration of migrations) {
         if (done.has(migration.id)) continue;

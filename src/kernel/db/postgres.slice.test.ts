@@ -7,19 +7,32 @@ import { sql } from 'kysely';
 
 const URL = process.env['STRATA_TEST_PG_URL'];
 const suite = URL === undefined ? describe.skip : describe;
-const open = (schema: string): Promise<Database> => openPostgres({ url: `${URL}&application_name=${schema.slice(0, 30)}`, schema, rng: Math.random, maxConnections: 4 });
+const open = (schema: string): Promise<Database> =>
+  openPostgres({
+    url: `${URL}&application_name=${schema.slice(0, 30)}`,
+    schema,
+    rng: Math.random,
+    maxConnections: 4,
+  });
 
 const until = async (done: () => boolean, ms = 6000): Promise<void> => {
-  for (const end = Date.now() + ms; !done() && Date.now() < end;) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (const end = Date.now() + ms; !done() && Date.now() < end;)
+    await new Promise((resolve) => setTimeout(resolve, 10));
 };
 
 suite(`PostgreSQL${URL === undefined ? ' (STRATA_TEST_PG_URL is not set)' : ''}`, () => {
   it('may live in a schema with any name, opened by several processes at once', async () => {
     const schema = `T "x" ${randomUUID()}`;
-    const all = await Promise.all([1, 2, 3].map(() => openPostgres({ url: URL ?? '', schema, rng: Math.random, maxConnections: 4 })));
+    const all = await Promise.all(
+      [1, 2, 3].map(() => openPostgres({ url: URL ?? '', schema, rng: Math.random, maxConnections: 4 })),
+    );
     await Promise.all(all.map((db) => migrate(db, 1, [])));
     await Promise.all(all.map((db) => db.tx((tx) => nextCounter(tx, 'n'))));
-    const rows = await sql<{ schema: string }>`select table_schema as schema from information_schema.tables where table_schema = ${schema}`.execute(all[0]!.read);
+    const rows = await sql<{
+      schema: string;
+    }>`select table_schema as schema from information_schema.tables where table_schema = ${schema}`.execute(
+      all[0]!.read,
+    );
     expect(rows.rows.length).toBeGreaterThan(0);
     await Promise.all(all.map((db) => db.close()));
   });
@@ -31,13 +44,21 @@ suite(`PostgreSQL${URL === undefined ? ' (STRATA_TEST_PG_URL is not set)' : ''}`
     let wakes = 0;
     db.onNotify(() => (wakes += 1));
     const error = await db
-      .tx(async (tx) => {
-        await nextCounter(tx, 'lost');
-        await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${schema.slice(0, 30)} and pid <> pg_backend_pid()`.execute(other.read).catch(() => {});
-        await new Promise((resolve) => setTimeout(resolve, 50));
-        await nextCounter(tx, 'lost');
-      }, { locks: ['x'] })
-      .then(() => null, (thrown: unknown) => thrown);
+      .tx(
+        async (tx) => {
+          await nextCounter(tx, 'lost');
+          await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${schema.slice(0, 30)} and pid <> pg_backend_pid()`
+            .execute(other.read)
+            .catch(() => {});
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          await nextCounter(tx, 'lost');
+        },
+        { locks: ['x'] },
+      )
+      .then(
+        () => null,
+        (thrown: unknown) => thrown,
+      );
     expect(isDatabaseBusy(error)).toBe(true);
     await db.tx((tx) => nextCounter(tx, 'n'), { locks: ['x'] });
     expect(await db.read.selectFrom('counters').selectAll().execute()).toEqual([{ name: 'n', value: 1 }]);

@@ -93,7 +93,11 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   let notifying = false;
   let notifyAgain = false;
 
-  const attempt = async <T>(client: pg.PoolClient, work: (tx: Tx) => Promise<T>, hooks: (() => void)[]): Promise<T> => {
+  const attempt = async <T>(
+    client: pg.PoolClient,
+    work: (tx: Tx) => Promise<T>,
+    hooks: (() => void)[],
+  ): Promise<T> => {
     let ended = false;
     const execute = executeOn(client);
     const queries = queriesOver('postgres', (query) =>
@@ -143,14 +147,21 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
             runAfterCommit(hooks);
             return result;
           } catch (error) {
-            const attempts = isUniqueViolation(error) ? MAX_UNIQUE_ATTEMPTS : LOST_RACE.has(String((error as { code?: unknown } | null)?.code)) ? MAX_ATTEMPTS : 0;
+            const attempts = isUniqueViolation(error)
+              ? MAX_UNIQUE_ATTEMPTS
+              : LOST_RACE.has(String((error as { code?: unknown } | null)?.code))
+                ? MAX_ATTEMPTS
+                : 0;
             if (tries >= attempts) throw error;
-            await new Promise((resolve) => setTimeout(resolve, options.rng() * Math.min(5 * 2 ** tries, 200)));
+            await new Promise((resolve) =>
+              setTimeout(resolve, options.rng() * Math.min(5 * 2 ** tries, 200)),
+            );
           }
         }
       } finally {
         try {
-          if (client !== undefined) for (const key of locks) await client.query('SELECT pg_advisory_unlock($1)', [key]);
+          if (client !== undefined)
+            for (const key of locks) await client.query('SELECT pg_advisory_unlock($1)', [key]);
         } catch (error) {
           broken = error as Error; // the connection is gone, and with it the lock
         }

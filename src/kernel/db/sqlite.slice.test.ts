@@ -56,7 +56,15 @@ describe('SQLite', () => {
     expect(results[1]?.status).toBe('rejected');
     writer.pragma('max_page_count = 1000000');
     await db.tx((tx) => nextCounter(tx, 'after'));
-    expect((await db.read.selectFrom('counters').select('value').where('name', '=', 'after').executeTakeFirstOrThrow()).value).toBe(1);
+    expect(
+      (
+        await db.read
+          .selectFrom('counters')
+          .select('value')
+          .where('name', '=', 'after')
+          .executeTakeFirstOrThrow()
+      ).value,
+    ).toBe(1);
     await db.close();
   });
 
@@ -76,7 +84,10 @@ describe('SQLite', () => {
         writer.pragma('max_page_count = 1000000');
         await nextCounter(tx, 'after');
       })
-      .then(() => 'kept', () => 'refused');
+      .then(
+        () => 'kept',
+        () => 'refused',
+      );
     const names = (await db.read.selectFrom('counters').select('name').execute()).map((row) => row.name);
     expect(names.includes('before')).toBe(result === 'kept');
     expect(names.includes('after')).toBe(result === 'kept');
@@ -88,7 +99,10 @@ describe('SQLite', () => {
     await migrate(db, 1, []);
     const real = SqliteConnection.prototype.exec;
     let failed = false;
-    const exec = vi.spyOn(SqliteConnection.prototype, 'exec').mockImplementation(function (this: SqliteConnection.Database, text: string) {
+    const exec = vi.spyOn(SqliteConnection.prototype, 'exec').mockImplementation(function (
+      this: SqliteConnection.Database,
+      text: string,
+    ) {
       if (text === 'COMMIT' && !failed) {
         failed = true;
         throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
@@ -106,7 +120,8 @@ describe('SQLite', () => {
     );
     exec.mockRestore();
     expect(results.map((result) => result.status)).toEqual(['rejected', 'rejected', 'rejected']);
-    for (const result of results) if (result.status === 'rejected') expect(isDiskFull(result.reason)).toBe(true);
+    for (const result of results)
+      if (result.status === 'rejected') expect(isDiskFull(result.reason)).toBe(true);
     expect(hooks).toBe(0);
     expect(await db.read.selectFrom('counters').selectAll().execute()).toEqual([]);
     await db.tx((tx) => nextCounter(tx, 'n'));
@@ -116,22 +131,29 @@ describe('SQLite', () => {
   it('has every acknowledged row, and no half of one, after kill -9', async () => {
     const acknowledged = new Set<string>();
     for (let round = 0; round < 3; round++) {
-      const child = spawn(process.execPath, [join(import.meta.dirname, 'crash-writer.ts'), file], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.execPath, [join(import.meta.dirname, 'crash-writer.ts'), file], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       let text = '';
       child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       const closed = once(child, 'close');
       const enough = acknowledged.size + 100;
-      while (acknowledged.size + text.split('\n').length < enough && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (acknowledged.size + text.split('\n').length < enough && child.exitCode === null)
+        await new Promise((resolve) => setTimeout(resolve, 5));
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 40));
       child.kill('SIGKILL');
       await closed;
       for (const line of text.split('\n').slice(0, -1)) acknowledged.add(line);
     }
     const db = openSqlite({ file });
-    const names = new Set((await db.read.selectFrom('counters').select('name').execute()).map((row) => row.name));
+    const names = new Set(
+      (await db.read.selectFrom('counters').select('name').execute()).map((row) => row.name),
+    );
     await db.close();
     expect(acknowledged.size).toBeGreaterThan(200);
-    for (const one of acknowledged) expect([names.has(`${one}-a`), names.has(`${one}-b`)]).toEqual([true, true]);
-    for (const name of names) expect(names.has(name.endsWith('-a') ? name.replace(/a$/, 'b') : name.replace(/b$/, 'a'))).toBe(true);
+    for (const one of acknowledged)
+      expect([names.has(`${one}-a`), names.has(`${one}-b`)]).toEqual([true, true]);
+    for (const name of names)
+      expect(names.has(name.endsWith('-a') ? name.replace(/a$/, 'b') : name.replace(/b$/, 'a'))).toBe(true);
   });
 });

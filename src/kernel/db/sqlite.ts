@@ -89,7 +89,11 @@ export function openSqlite(options: SqliteOptions): SqliteDatabase {
           return;
         }
         try {
-          for (let job = queue.shift(); job !== undefined; job = group.length < maxGroup ? queue.shift() : undefined)
+          for (
+            let job = queue.shift();
+            job !== undefined;
+            job = group.length < maxGroup ? queue.shift() : undefined
+          )
             if (await job.run()) group.push(job);
           writer.exec('COMMIT');
         } catch (error) {
@@ -120,7 +124,8 @@ export function openSqlite(options: SqliteOptions): SqliteDatabase {
             const queries = queriesOver('sqlite', (query) => {
               if (ended) return Promise.reject(new Error('this transaction has ended'));
               // Without this a query after a rollback by the engine would commit by itself.
-              if (!writer.inTransaction) return Promise.reject(lost ?? new Error('the database rolled this transaction back'));
+              if (!writer.inTransaction)
+                return Promise.reject(lost ?? new Error('the database rolled this transaction back'));
               return executeWrite(query).catch((error: unknown) => {
                 if (!writer.inTransaction) lost = error;
                 throw error;

@@ -6,10 +6,24 @@ export type Fault = (error: CloudError, requestId: string) => { contentType: str
 const json = (value: unknown) => ({ contentType: 'application/json', body: JSON.stringify(value) });
 
 const titles: Readonly<Record<number, string>> = {
-  300: 'Multiple Choices', 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found',
-  405: 'Method Not Allowed', 406: 'Not Acceptable', 409: 'Conflict', 410: 'Gone', 412: 'Precondition Failed',
-  413: 'Request Entity Too Large', 414: 'URI Too Long', 415: 'Unsupported Media Type', 416: 'Range Not Satisfiable', 429: 'Too Many Requests',
-  500: 'Internal Server Error', 501: 'Not Implemented', 503: 'Service Unavailable',
+  300: 'Multiple Choices',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  409: 'Conflict',
+  410: 'Gone',
+  412: 'Precondition Failed',
+  413: 'Request Entity Too Large',
+  414: 'URI Too Long',
+  415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  503: 'Service Unavailable',
 };
 const titleOf = (status: number): string => titles[status] ?? 'Error';
 
@@ -18,8 +32,18 @@ export const keystoneFault: Fault = (error) =>
   json({ error: { code: error.status, title: titleOf(error.status), message: error.publicMessage } });
 
 const novaNames: Readonly<Record<number, string>> = {
-  400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemNotFound', 405: 'badMethod', 406: 'notAcceptable',
-  409: 'conflictingRequest', 413: 'overLimit', 414: 'badRequest', 415: 'badMediaType', 429: 'overLimit', 501: 'notImplemented',
+  400: 'badRequest',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'itemNotFound',
+  405: 'badMethod',
+  406: 'notAcceptable',
+  409: 'conflictingRequest',
+  413: 'overLimit',
+  414: 'badRequest',
+  415: 'badMediaType',
+  429: 'overLimit',
+  501: 'notImplemented',
   503: 'serviceUnavailable',
 };
 /** {"itemNotFound": {"code", "message"}}: Nova and Cinder. */
@@ -34,7 +58,13 @@ export const neutronFault: Fault = (error) =>
 export const placementFault: Fault = (error, requestId) =>
   json({
     errors: [
-      { status: error.status, title: titleOf(error.status), detail: error.publicMessage, code: 'placement.undefined_code', request_id: requestId },
+      {
+        status: error.status,
+        title: titleOf(error.status),
+        detail: error.publicMessage,
+        code: 'placement.undefined_code',
+        request_id: requestId,
+      },
     ],
   });
 

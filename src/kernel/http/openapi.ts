@@ -11,18 +11,43 @@ function operation(service: Service, routes: readonly Route[]): Operation {
     .map((route) =>
       route.action === undefined
         ? route.body
-        : { type: 'object', required: [route.action], properties: { [route.action]: route.body }, additionalProperties: false },
+        : {
+            type: 'object',
+            required: [route.action],
+            properties: { [route.action]: route.body },
+            additionalProperties: false,
+          },
     );
-  const query = Object.entries(first.query?.properties ?? {}).map(([name, schema]) => ({ name, in: 'query', required: false, schema }));
-  const path = Object.entries(first.ids).map(([name, resource]) => ({ name, in: 'path', required: true, schema: { type: 'string' }, 'x-resource': resource }));
+  const query = Object.entries(first.query?.properties ?? {}).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: false,
+    schema,
+  }));
+  const path = Object.entries(first.ids).map(([name, resource]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+    'x-resource': resource,
+  }));
   return {
     tags: [service.name],
     summary: routes.map((route) => route.summary).join(' · '),
     'x-policy': [...new Set(routes.map((route) => route.policy))],
     ...(first.since === undefined ? {} : { 'x-since': first.since }),
     parameters: [...path, ...query],
-    ...(bodies.length === 0 ? {} : { requestBody: { content: { 'application/json': { schema: bodies.length === 1 ? bodies[0] : { oneOf: bodies } } } } }),
-    responses: { [String(first.status ?? 200)]: { description: 'Success' }, default: { description: `A fault in the format of the ${service.name} service` } },
+    ...(bodies.length === 0
+      ? {}
+      : {
+          requestBody: {
+            content: { 'application/json': { schema: bodies.length === 1 ? bodies[0] : { oneOf: bodies } } },
+          },
+        }),
+    responses: {
+      [String(first.status ?? 200)]: { description: 'Success' },
+      default: { description: `A fault in the format of the ${service.name} service` },
+    },
   };
 }
 

@@ -13,19 +13,37 @@ it('needs a policy', () => {
 
 it('needs to say what every path parameter names', () => {
   // @ts-expect-error: b is not named
-  expect(route({ method: 'GET', path: '/x/:a/y/:b', ids: { a: 'server' }, policy: 'p', summary: '', handler })).toBeDefined();
+  expect(
+    route({ method: 'GET', path: '/x/:a/y/:b', ids: { a: 'server' }, policy: 'p', summary: '', handler }),
+  ).toBeDefined();
   // @ts-expect-error: none is named
   expect(route({ method: 'GET', path: '/x/:a', policy: 'p', summary: '', handler })).toBeDefined();
   // @ts-expect-error: there is no parameter of that name
-  expect(route({ method: 'GET', path: '/x', ids: { a: 'server' }, policy: 'p', summary: '', handler })).toBeDefined();
-  expect(route({ method: 'GET', path: '/x/:a/y/:b', ids: { a: 'server', b: 'none' }, policy: 'p', summary: '', handler }).ids).toEqual({ a: 'server', b: 'none' });
+  expect(
+    route({ method: 'GET', path: '/x', ids: { a: 'server' }, policy: 'p', summary: '', handler }),
+  ).toBeDefined();
+  expect(
+    route({
+      method: 'GET',
+      path: '/x/:a/y/:b',
+      ids: { a: 'server', b: 'none' },
+      policy: 'p',
+      summary: '',
+      handler,
+    }).ids,
+  ).toEqual({ a: 'server', b: 'none' });
 });
 
 it('types parameters, query and body by path and schemas', () => {
   expectTypeOf<ParamNames<'/x/:a/y/:b'>>().toEqualTypeOf<'a' | 'b'>();
   route({
-    method: 'POST', path: '/x/:a', ids: { a: 'server' }, policy: 'p', summary: '',
-    query: Type.Object({ n: Type.Integer() }), body: Type.Object({ s: Type.String() }),
+    method: 'POST',
+    path: '/x/:a',
+    ids: { a: 'server' },
+    policy: 'p',
+    summary: '',
+    query: Type.Object({ n: Type.Integer() }),
+    body: Type.Object({ s: Type.String() }),
     async handler({ params, query, body }) {
       expectTypeOf(params).toEqualTypeOf<Record<'a', string>>();
       expectTypeOf(query.n).toBeNumber();

@@ -65,11 +65,13 @@ function parseJson(raw: unknown): unknown {
 /** NUL and lone surrogates break text columns and C programs; reserved keys break objects. None has any honest use. */
 function refuseHostile(value: unknown, depth: number): void {
   if (typeof value === 'string') {
-    if (value.includes('\0') || !value.isWellFormed()) throw badRequest('Malformed request body: it contains a NUL character or half a character.');
+    if (value.includes('\0') || !value.isWellFormed())
+      throw badRequest('Malformed request body: it contains a NUL character or half a character.');
     return;
   }
   if (typeof value !== 'object' || value === null) return;
-  if (depth >= MAX_DEPTH) throw badRequest(`Malformed request body: it is nested more than ${MAX_DEPTH} levels deep.`);
+  if (depth >= MAX_DEPTH)
+    throw badRequest(`Malformed request body: it is nested more than ${MAX_DEPTH} levels deep.`);
   if (Array.isArray(value)) {
     for (const one of value) refuseHostile(one, depth + 1);
     return;
@@ -92,16 +94,24 @@ function negotiate(service: Service, headers: FastifyRequest['headers']): number
   const asked = generic ?? (Array.isArray(legacy) ? legacy[0] : legacy) ?? versions.default;
   if (asked === 'latest') return minorOf(versions.max);
   if (!/^\d{1,3}\.\d{1,5}$/.test(asked))
-    throw badRequest(`Invalid API version ${asked.slice(0, 40)}: it must be MAJOR.MINOR or 'latest'.`, 'InvalidVersion');
+    throw badRequest(
+      `Invalid API version ${asked.slice(0, 40)}: it must be MAJOR.MINOR or 'latest'.`,
+      'InvalidVersion',
+    );
   const [major] = versions.min.split('.');
   const minor = minorOf(asked);
   if (!asked.startsWith(`${major}.`) || minor < minorOf(versions.min) || minor > minorOf(versions.max))
-    throw new CloudError(406, 'VersionNotFound', `Version ${asked} is not supported by the API. Minimum is ${versions.min} and maximum is ${versions.max}.`);
+    throw new CloudError(
+      406,
+      'VersionNotFound',
+      `Version ${asked} is not supported by the API. Minimum is ${versions.min} and maximum is ${versions.max}.`,
+    );
   return minor;
 }
 
 const served = (route: Route, minor: number): boolean =>
-  !(route.since !== undefined && minor < minorOf(route.since)) && !(route.until !== undefined && minor > minorOf(route.until));
+  !(route.since !== undefined && minor < minorOf(route.since)) &&
+  !(route.until !== undefined && minor > minorOf(route.until));
 
 /** What escaped as something else than a CloudError, as the user may see it. */
 function asCloudError(error: unknown): CloudError {
@@ -110,14 +120,37 @@ function asCloudError(error: unknown): CloudError {
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return new CloudError(413, 'RequestTooLarge', 'The request body is larger than this API takes.');
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
-    return new CloudError(415, 'UnsupportedMediaType', 'The content type of the request is not supported; send application/json.');
+    return new CloudError(
+      415,
+      'UnsupportedMediaType',
+      'The content type of the request is not supported; send application/json.',
+    );
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
-    return new CloudError(statusCode, 'BadRequest', 'The request could not be read: its line, headers or body are malformed.');
+    return new CloudError(
+      statusCode,
+      'BadRequest',
+      'The request could not be read: its line, headers or body are malformed.',
+    );
   if (isDiskFull(error))
-    return new CloudError(503, 'InsufficientStorage', 'The cloud has no disk space left to record this change; nothing was changed. Ask the operator to free space.', { cause: error });
+    return new CloudError(
+      503,
+      'InsufficientStorage',
+      'The cloud has no disk space left to record this change; nothing was changed. Ask the operator to free space.',
+      { cause: error },
+    );
   if (isDatabaseBusy(error))
-    return new CloudError(503, 'ServiceUnavailable', 'The database of the cloud does not answer or is too busy; nothing was changed. Try again in a moment.', { cause: error, headers: { 'retry-after': '5' } });
-  return new CloudError(500, 'InternalError', 'An unexpected error prevented the server from fulfilling your request; the request id names it in the log.', { cause: error });
+    return new CloudError(
+      503,
+      'ServiceUnavailable',
+      'The database of the cloud does not answer or is too busy; nothing was changed. Try again in a moment.',
+      { cause: error, headers: { 'retry-after': '5' } },
+    );
+  return new CloudError(
+    500,
+    'InternalError',
+    'An unexpected error prevented the server from fulfilling your request; the request id names it in the log.',
+    { cause: error },
+  );
 }
 
 export function createHttpServer(options: HttpOptions): FastifyInstance {
@@ -130,29 +163,55 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     genReqId: () => '',
     forceCloseConnections: 'idle',
     // What the router itself refuses (an address with a broken escape, a parameter that is too long) looks like the rest.
-    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => void fail(request, reply, error, faultOf(request.url)),
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
+      void fail(request, reply, error, faultOf(request.url)),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 2000 },
   } as const;
   const app: FastifyInstance =
     options.tls === undefined
       ? fastify(base)
-      : (fastify({ ...base, https: { cert: options.tls.cert, key: options.tls.key, minVersion: 'TLSv1.2' } }) as unknown as FastifyInstance);
+      : (fastify({
+          ...base,
+          https: { cert: options.tls.cert, key: options.tls.key, minVersion: 'TLSv1.2' },
+        }) as unknown as FastifyInstance);
 
   // Declared as functions: the framework is given them before it exists.
   function faultOf(url: string): Fault {
     const path = (url.split('?')[0] ?? '').replace(/\/{2,}/g, '/');
-    return options.services.find((s) => [s.prefix, ...(s.aliases ?? [])].some((p) => path === p || path.startsWith(`${p}/`)))?.fault ?? keystoneFault;
+    return (
+      options.services.find((s) =>
+        [s.prefix, ...(s.aliases ?? [])].some((p) => path === p || path.startsWith(`${p}/`)),
+      )?.fault ?? keystoneFault
+    );
   }
 
   function fail(request: FastifyRequest, reply: FastifyReply, thrown: unknown, fault: Fault): FastifyReply {
     const error = asCloudError(thrown);
     const requestId = requestIdOf(request);
     if (error.status >= 500 && error.status !== 501) {
-      const cause = error.cause instanceof Error ? error.cause.stack : error.cause === undefined ? undefined : String(error.cause);
-      log.error({ requestId, method: request.method, path: request.url.split('?')[0], status: error.status, detail: error.detail, cause }, error.publicMessage);
+      const cause =
+        error.cause instanceof Error
+          ? error.cause.stack
+          : error.cause === undefined
+            ? undefined
+            : String(error.cause);
+      log.error(
+        {
+          requestId,
+          method: request.method,
+          path: request.url.split('?')[0],
+          status: error.status,
+          detail: error.detail,
+          cause,
+        },
+        error.publicMessage,
+      );
     }
     const { contentType, body } = fault(error, requestId);
-    return reply.code(error.status).headers({ ...error.headers, 'x-openstack-request-id': requestId, 'content-type': contentType }).send(body);
+    return reply
+      .code(error.status)
+      .headers({ ...error.headers, 'x-openstack-request-id': requestId, 'content-type': contentType })
+      .send(body);
   }
 
   const serve = (service: Service, candidates: readonly Compiled[]) => {
@@ -168,32 +227,62 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
           const shown = `${versions.min.split('.')[0]}.${microversion}`;
           reply.header('openstack-api-version', `${versions.type} ${shown}`);
           if (versions.legacyHeader === undefined) reply.header('vary', 'OpenStack-API-Version');
-          else reply.header(versions.legacyHeader, shown).header('vary', 'OpenStack-API-Version, X-OpenStack-Nova-API-Version').header('x-compute-request-id', requestId);
+          else
+            reply
+              .header(versions.legacyHeader, shown)
+              .header('vary', 'OpenStack-API-Version, X-OpenStack-Nova-API-Version')
+              .header('x-compute-request-id', requestId);
         }
         let route = candidates[0];
         let body: unknown;
         if (route?.action !== undefined) {
           const parsed = parseJson(request.body);
-          if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw badRequest('Malformed request body: it must be a JSON object that names an action.');
+          if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+            throw badRequest('Malformed request body: it must be a JSON object that names an action.');
           const names = Object.keys(parsed);
-          if (names.length !== 1) throw badRequest('Malformed request body: it must name exactly one action.');
+          if (names.length !== 1)
+            throw badRequest('Malformed request body: it must name exactly one action.');
           route = candidates.find((one) => one.action === names[0] && served(one, microversion));
-          if (route === undefined) throw badRequest(`There is no such action: ${String(names[0]).slice(0, 60)}`);
+          if (route === undefined)
+            throw badRequest(`There is no such action: ${String(names[0]).slice(0, 60)}`);
           body = (parsed as Record<string, unknown>)[names[0] ?? ''];
         } else if (route !== undefined && !served(route, microversion)) {
-          throw new CloudError(404, 'NotFound', `This resource is not known at microversion ${microversion}; it is at ${route.since ?? route.until}.`);
+          throw new CloudError(
+            404,
+            'NotFound',
+            `This resource is not known at microversion ${microversion}; it is at ${route.since ?? route.until}.`,
+          );
         }
         if (route === undefined) throw notFound('Resource', request.url);
-        if (!allows(route.rule, actor, null)) throw forbidden(`Policy does not allow ${route.policy} to be performed by this user.`);
+        if (!allows(route.rule, actor, null))
+          throw forbidden(`Policy does not allow ${route.policy} to be performed by this user.`);
         const params = request.params as Record<string, string>;
-        for (const [name, value] of Object.entries(params)) if (CONTROL.test(value)) throw notFound(route.ids[name] ?? 'Resource', '');
+        for (const [name, value] of Object.entries(params))
+          if (CONTROL.test(value)) throw notFound(route.ids[name] ?? 'Resource', '');
         const rawQuery = request.query as Record<string, string | string[]>;
-        for (const value of Object.values(rawQuery)) if (String(value).includes('\0')) throw badRequest('Malformed query: it contains a NUL character.');
-        const query = route.checkQuery === null ? {} : (route.checkQuery(coerceQuery(route.query as never, rawQuery), microversion, 'query parameters') as Record<string, unknown>);
-        if (route.streams !== true && route.action === undefined && route.check !== null) body = parseJson(request.body);
+        for (const value of Object.values(rawQuery))
+          if (String(value).includes('\0')) throw badRequest('Malformed query: it contains a NUL character.');
+        const query =
+          route.checkQuery === null
+            ? {}
+            : (route.checkQuery(
+                coerceQuery(route.query as never, rawQuery),
+                microversion,
+                'query parameters',
+              ) as Record<string, unknown>);
+        if (route.streams !== true && route.action === undefined && route.check !== null)
+          body = parseJson(request.body);
         if (route.check !== null) body = route.check(body, microversion, 'body') as unknown;
         const ctx: Ctx = { platform, actor, requestId, microversion, action: route.policy };
-        const result = await route.handler({ ctx, params, query, body, rawQuery, headers: request.headers, stream: ((route.streams === true ? request.body : null) ?? request.raw) as Readable });
+        const result = await route.handler({
+          ctx,
+          params,
+          query,
+          body,
+          rawQuery,
+          headers: request.headers,
+          stream: ((route.streams === true ? request.body : null) ?? request.raw) as Readable,
+        });
         return send(request, reply, route, result);
       } catch (error) {
         return fail(request, reply, error, service.fault);
@@ -211,7 +300,8 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
       body.destroy();
       return reply.send();
     }
-    if (typeof body === 'string' || Buffer.isBuffer(body) || body instanceof Readable) return reply.send(body);
+    if (typeof body === 'string' || Buffer.isBuffer(body) || body instanceof Readable)
+      return reply.send(body);
     return reply.send(JSON.stringify(body));
   };
 
@@ -219,23 +309,34 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     const groups = new Map<string, Compiled[]>();
     for (const route of service.routes) {
       const rule = service.policies[route.policy];
-      if (rule === undefined) throw new Error(`${route.method} ${service.prefix}${route.path}: no policy is named ${route.policy}`);
+      if (rule === undefined)
+        throw new Error(`${route.method} ${service.prefix}${route.path}: no policy is named ${route.policy}`);
       const key = `${route.method} ${route.path.replace(/:[a-z_]+/g, ':')}`;
       const group = groups.get(key) ?? [];
-      if (group.length > 0 && (route.action === undefined || group[0]?.action === undefined)) throw new Error(`${key} is defined twice in ${service.name}`);
-      group.push({ ...route, rule, check: route.body === undefined ? null : (checker(route.body) as Check<never>), checkQuery: route.query === undefined ? null : (checker(route.query) as Check<never>) });
+      if (group.length > 0 && (route.action === undefined || group[0]?.action === undefined))
+        throw new Error(`${key} is defined twice in ${service.name}`);
+      group.push({
+        ...route,
+        rule,
+        check: route.body === undefined ? null : (checker(route.body) as Check<never>),
+        checkQuery: route.query === undefined ? null : (checker(route.query) as Check<never>),
+      });
       groups.set(key, group);
     }
     for (const streaming of [false, true]) {
       void app.register(async (scope) => {
         scope.removeAllContentTypeParsers();
         if (streaming) scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
-        else scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, payload, done) => done(null, payload));
+        else
+          scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, payload, done) =>
+            done(null, payload),
+          );
         for (const prefix of [service.prefix, ...(service.aliases ?? [])]) {
           for (const group of groups.values()) {
             const first = group[0];
             if (first === undefined || (first.streams === true) !== streaming) continue;
-            const headToo = first.method === 'GET' && !groups.has(`HEAD ${first.path.replace(/:[a-z_]+/g, ':')}`);
+            const headToo =
+              first.method === 'GET' && !groups.has(`HEAD ${first.path.replace(/:[a-z_]+/g, ':')}`);
             scope.route({
               method: headToo ? ['GET', 'HEAD'] : [first.method],
               url: prefix + first.path,
@@ -261,12 +362,26 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   });
   app.setErrorHandler((error, request, reply) => fail(request, reply, error, faultOf(request.url)));
   app.setNotFoundHandler((request, reply) =>
-    fail(request, reply, new CloudError(404, 'NotFound', 'The resource could not be found.'), faultOf(request.url)),
+    fail(
+      request,
+      reply,
+      new CloudError(404, 'NotFound', 'The resource could not be found.'),
+      faultOf(request.url),
+    ),
   );
   app.addHook('onResponse', (request, reply, done) => {
     const label = (request.routeOptions.config as { label?: string }).label ?? 'other';
     telemetry.request(label, reply.statusCode, reply.elapsedTime / 1000);
-    log.debug({ requestId: requestIdOf(request), method: request.method, path: request.url.split('?')[0], status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
+    log.debug(
+      {
+        requestId: requestIdOf(request),
+        method: request.method,
+        path: request.url.split('?')[0],
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      'request',
+    );
     done();
   });
   return app;

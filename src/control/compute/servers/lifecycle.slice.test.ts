@@ -243,7 +243,10 @@ onBothEngines('servers', (engine) => {
     ];
     for (const [who, end, actions] of ways) {
       const id = await active();
-      await host.report(id, { state: 'failed', error: 'it ended unexpectedly and is not restarted any more' });
+      await host.report(id, {
+        state: 'failed',
+        error: 'it ended unexpectedly and is not restarted any more',
+      });
       expect((await untilStatus(id, 'ERROR')).fault.message).toContain('not restarted any more');
       expect((await history(id))[0]?.message).toContain('failed');
       expect((await act(id, { 'os-start': null })).status).toBe(409);

@@ -88,7 +88,9 @@ export async function resetState(ctx: Ctx, serverId: string, state: 'active' | '
     const row = await findServer(tx, ctx, serverId);
     const now = ctx.platform.clock.now();
     if (state === 'active' && row.error !== null && row.observed_power === null)
-      throw conflict(`Cannot 'reset' instance ${row.id}: it never ran, so there is no state to go back to. Reboot it hard, or delete it.`);
+      throw conflict(
+        `Cannot 'reset' instance ${row.id}: it never ran, so there is no state to go back to. Reboot it hard, or delete it.`,
+      );
     const changes: Partial<ServerRow> =
       state === 'active'
         ? { error: null, error_at: null }

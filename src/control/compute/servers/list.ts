@@ -141,7 +141,13 @@ export async function listServers(
       text === undefined ? undefined : withFields(text, { host_status: statusOf(rows[at]?.host_id ?? null) }),
     );
   }
-  return { body: joinObjects('{"servers":[', texts.filter((text) => text !== undefined), `]${links}}`) };
+  return {
+    body: joinObjects(
+      '{"servers":[',
+      texts.filter((text) => text !== undefined),
+      `]${links}}`,
+    ),
+  };
 }
 
 /** One server with what only `show` has: host_status and server_groups. */

@@ -55,7 +55,13 @@ async function rowsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, Serve
 }
 
 /** An entry of the history for what happened without anybody asking. */
-async function recordEvent(tx: Tx, platform: Platform, row: ServerRow, action: string, message: string): Promise<void> {
+async function recordEvent(
+  tx: Tx,
+  platform: Platform,
+  row: ServerRow,
+  action: string,
+  message: string,
+): Promise<void> {
   const now = platform.clock.now();
   await tx
     .insertInto('server_actions')
@@ -183,14 +189,18 @@ export function serverReports(
       rows.set(row.id, next);
       if (changes.observed_version !== undefined)
         await closeActions(tx, row.id, next.observed_version, now, next.error);
-      const happened = (action: string, message: string): Promise<void> => recordEvent(tx, platform, next, action, message);
+      const happened = (action: string, message: string): Promise<void> =>
+        recordEvent(tx, platform, next, action, message);
       if ((changes.observed_restarts ?? 0) > row.observed_restarts)
         await happened('reboot', 'The guest ended unexpectedly and was started again');
       if (changes.error !== undefined && changes.error !== null && changes.observed_version === undefined)
         await happened('stop', 'The guest failed; the fault of the server says why');
       if (changes.power === 'stopped') {
         changed.push(row.id);
-        await happened('stop', report.power === 'crashed' ? 'The guest crashed' : 'The guest shut itself down');
+        await happened(
+          'stop',
+          report.power === 'crashed' ? 'The guest crashed' : 'The guest shut itself down',
+        );
       }
     }
     await platform.work.enqueue(tx, 'server', changed);

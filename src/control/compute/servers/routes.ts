@@ -91,7 +91,8 @@ export function serverRoutes(deps: ComputeDeps, encoder: ServerEncoder): Route[]
       body: updateBody,
       async handler({ ctx, params, body }) {
         const row = await updateServer(ctx, params.server_id, body.server);
-        if (ctx.microversion >= 75) return { body: joinObjects('{"server":', [await encodeShown(ctx, encoder, row)], '}') };
+        if (ctx.microversion >= 75)
+          return { body: joinObjects('{"server":', [await encodeShown(ctx, encoder, row)], '}') };
         return { body: { server: updatedView(row, viewFor(ctx)) } };
       },
     }),

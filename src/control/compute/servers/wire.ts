@@ -197,4 +197,8 @@ export const withFields = (text: Buffer, fields: Record<string, unknown>): Buffe
 const COMMA = Buffer.from(',');
 /** head, the objects with commas between them, tail: bytes are copied, never encoded again. */
 export const joinObjects = (head: string, objects: readonly Buffer[], tail: string): Buffer =>
-  Buffer.concat([Buffer.from(head), ...objects.flatMap((one, at) => (at === 0 ? [one] : [COMMA, one])), Buffer.from(tail)]);
+  Buffer.concat([
+    Buffer.from(head),
+    ...objects.flatMap((one, at) => (at === 0 ? [one] : [COMMA, one])),
+    Buffer.from(tail),
+  ]);

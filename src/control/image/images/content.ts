@@ -28,7 +28,11 @@ export const needsConversion = (row: Pick<ImageRow, 'disk_format' | 'container_f
   row.container_format === 'bare' && !BOOTABLE.has(row.disk_format) && isConvertible(row.disk_format);
 export const bootCopyOf = (imageId: string): string => `${imageId}-boot`;
 
-type Watcher = { write(chunk: Buffer): void | Promise<void>; finish(): Inspection | Promise<Inspection>; abort(): void };
+type Watcher = {
+  write(chunk: Buffer): void | Promise<void>;
+  finish(): Inspection | Promise<Inspection>;
+  abort(): void;
+};
 
 function watcherFor(containerFormat: string): Watcher {
   if (containerFormat !== 'docker') return { ...createInspector(), abort: () => {} };
@@ -47,7 +51,10 @@ function watcherFor(containerFormat: string): Watcher {
 export type Contents = {
   upload(ctx: Ctx, id: string, stream: Readable): Promise<void>;
   /** Stores and accepts content for a row, without any status; used by upload and for the built-in images. */
-  store(row: Pick<ImageRow, 'id' | 'disk_format' | 'container_format'>, stream: AsyncIterable<Buffer>): Promise<PutResult & { virtualSize: number | null }>;
+  store(
+    row: Pick<ImageRow, 'id' | 'disk_format' | 'container_format'>,
+    stream: AsyncIterable<Buffer>,
+  ): Promise<PutResult & { virtualSize: number | null }>;
   open(row: ImageRow, range?: { start: number; end: number }): Promise<{ stream: Readable; size: number }>;
   /** What the agents boot: the content, or the copy converted from it. */
   openForBoot(id: string): Promise<Readable>;
@@ -63,21 +70,38 @@ export function createContents(platform: Platform, files: ContentStore): Content
   const store: Contents['store'] = async (row, stream) => {
     const watcher = watcherFor(row.container_format);
     try {
-      const result = await files.put(row.id, stream, { maxBytes: MAX_IMAGE_BYTES, onChunk: (chunk) => watcher.write(chunk) });
+      const result = await files.put(row.id, stream, {
+        maxBytes: MAX_IMAGE_BYTES,
+        onChunk: (chunk) => watcher.write(chunk),
+      });
       const verdict = acceptImage(
         { diskFormat: row.disk_format, containerFormat: row.container_format },
         await watcher.finish(),
         { maxVirtualSize: MAX_VIRTUAL_BYTES },
       );
-      if (!verdict.ok) throw badRequest(`Image ${row.id} is refused: ${verdict.message}.`, 'InvalidImageData');
+      if (!verdict.ok)
+        throw badRequest(`Image ${row.id} is refused: ${verdict.message}.`, 'InvalidImageData');
       return { ...result, virtualSize: verdict.virtualSize };
     } catch (error) {
       watcher.abort();
       await files.delete(row.id);
-      if (error instanceof ArchiveError) throw badRequest(`Image ${row.id} is refused: container_format is docker, but its ${error.message}.`, 'InvalidImageData');
+      if (error instanceof ArchiveError)
+        throw badRequest(
+          `Image ${row.id} is refused: container_format is docker, but its ${error.message}.`,
+          'InvalidImageData',
+        );
       if (!(error instanceof ContentError)) throw error;
-      if (error.code === 'too-large') throw new CloudError(413, 'ImageTooLarge', `Image ${row.id} is larger than the ${MAX_IMAGE_BYTES} bytes that are allowed.`);
-      if (error.code === 'disk-full') throw unavailable(`There is no disk space left for the content of image ${row.id}. Ask the operator to free space.`, error.message);
+      if (error.code === 'too-large')
+        throw new CloudError(
+          413,
+          'ImageTooLarge',
+          `Image ${row.id} is larger than the ${MAX_IMAGE_BYTES} bytes that are allowed.`,
+        );
+      if (error.code === 'disk-full')
+        throw unavailable(
+          `There is no disk space left for the content of image ${row.id}. Ask the operator to free space.`,
+          error.message,
+        );
       throw badRequest(`The content of image ${row.id} did not arrive whole; upload it again.`);
     }
   };
@@ -87,14 +111,28 @@ export function createContents(platform: Platform, files: ContentStore): Content
     async upload(ctx, id, stream) {
       const row = await db.tx(async (tx) => {
         const found = await ownImage(tx, ctx, id);
-        if (found.disk_format === '' || found.container_format === '') throw badRequest(`Properties disk_format and container_format of image ${id} must be set before its content is uploaded.`);
-        if (!(await moveStatus(tx, id, 'queued', { status: 'saving', updated_at: clock.now() }))) throw conflict(`Image ${id} is ${found.status}; content can be uploaded to a queued image only.`);
+        if (found.disk_format === '' || found.container_format === '')
+          throw badRequest(
+            `Properties disk_format and container_format of image ${id} must be set before its content is uploaded.`,
+          );
+        if (!(await moveStatus(tx, id, 'queued', { status: 'saving', updated_at: clock.now() })))
+          throw conflict(`Image ${id} is ${found.status}; content can be uploaded to a queued image only.`);
         return found;
       });
       try {
-        const content = await store(row, stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
+        const content = await store(
+          row,
+          stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>,
+        );
         await db.tx(async (tx) => {
-          const set = { status: 'active', size: content.size, checksum: content.md5, hash: content.sha512, virtual_size: content.virtualSize, updated_at: clock.now() } as const;
+          const set = {
+            status: 'active',
+            size: content.size,
+            checksum: content.md5,
+            hash: content.sha512,
+            virtual_size: content.virtualSize,
+            updated_at: clock.now(),
+          } as const;
           // Deleted while it was uploaded: the content goes with it.
           if (!(await moveStatus(tx, id, 'saving', set))) throw notFound('Image', id);
           await work.enqueue(tx, WORK_CONTENT, [id]);
@@ -111,20 +149,33 @@ export function createContents(platform: Platform, files: ContentStore): Content
       try {
         return await files.open(row.id, range);
       } catch (error) {
-        if (error instanceof ContentError && error.code === 'bad-range') throw new CloudError(416, 'RangeNotSatisfiable', `The requested range lies outside the ${row.size ?? 0} bytes of image ${row.id}.`);
+        if (error instanceof ContentError && error.code === 'bad-range')
+          throw new CloudError(
+            416,
+            'RangeNotSatisfiable',
+            `The requested range lies outside the ${row.size ?? 0} bytes of image ${row.id}.`,
+          );
         if (error instanceof ContentError && error.code === 'not-found') throw notFound('Image', row.id); // deleted meanwhile
         throw error;
       }
     },
 
     async sweep() {
-      const rows = await db.read.selectFrom('images').select('id').where('status', 'in', ['active', 'deactivated']).execute();
+      const rows = await db.read
+        .selectFrom('images')
+        .select('id')
+        .where('status', 'in', ['active', 'deactivated'])
+        .execute();
       const kept = new Set(rows.flatMap(({ id }) => [id, bootCopyOf(id)]));
       for (const { id } of await files.list()) if (!kept.has(id)) await files.delete(id);
     },
 
     async openForBoot(id) {
-      const row = await db.read.selectFrom('images').select('boot_hash').where('id', '=', id).executeTakeFirst();
+      const row = await db.read
+        .selectFrom('images')
+        .select('boot_hash')
+        .where('id', '=', id)
+        .executeTakeFirst();
       return (await files.open(row?.boot_hash === null || row === undefined ? id : bootCopyOf(id))).stream;
     },
 
@@ -135,13 +186,20 @@ export function createContents(platform: Platform, files: ContentStore): Content
         await files.delete(bootCopyOf(id));
         return;
       }
-      if (row.status !== 'active' || row.boot_hash !== null || !needsConversion(row) || !isConvertible(row.disk_format)) return;
+      if (
+        row.status !== 'active' ||
+        row.boot_hash !== null ||
+        !needsConversion(row) ||
+        !isConvertible(row.disk_format)
+      )
+        return;
       const target = files.path(bootCopyOf(id));
       try {
         await convertToQcow2({ path: files.path(id), format: row.disk_format }, target);
       } catch (error) {
         // Repeating it would only burn the same minutes of CPU again; without the program it is not the image's fault.
-        if (!(error instanceof RunError) || error.reason === 'missing' || error.reason === 'spawn') throw error;
+        if (!(error instanceof RunError) || error.reason === 'missing' || error.reason === 'spawn')
+          throw error;
         platform.log.warn({ image: id, error: error.message }, 'an image could not be converted');
         await db.tx((tx) => tx.updateTable('images').set({ boot_hash: '' }).where('id', '=', id).execute());
         return;

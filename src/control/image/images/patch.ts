@@ -22,13 +22,23 @@ export type Attributes = Record<string, unknown>;
 export function applyPatch(before: Attributes, patch: Static<typeof PatchBody>): Attributes {
   const after: Attributes = { ...before };
   for (const { op, path, value } of patch) {
-    const [name = '', ...deeper] = path.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+    const [name = '', ...deeper] = path
+      .slice(1)
+      .split('/')
+      .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
     if (READ_ONLY.has(name)) throw forbidden(`Attribute '${name}' is read-only.`);
-    if (!propertyName.test(name)) throw badRequest(`Invalid input for path. Value: ${path.slice(0, 100)}. A property is named with letters, digits, '_', ':', '.' and '-'.`);
+    if (!propertyName.test(name))
+      throw badRequest(
+        `Invalid input for path. Value: ${path.slice(0, 100)}. A property is named with letters, digits, '_', ':', '.' and '-'.`,
+      );
     if (deeper.length > 0) {
-      if (name !== 'tags' || op !== 'add' || deeper.length > 1) throw badRequest(`Invalid input for path. Value: ${path.slice(0, 100)}. It must be one level deep.`);
+      if (name !== 'tags' || op !== 'add' || deeper.length > 1)
+        throw badRequest(`Invalid input for path. Value: ${path.slice(0, 100)}. It must be one level deep.`);
       const tags = after['tags'];
-      if (!Array.isArray(tags) || typeof value !== 'string') throw badRequest(`Invalid input for ${path.slice(0, 100)}. A tag is a string, added to a list of them.`);
+      if (!Array.isArray(tags) || typeof value !== 'string')
+        throw badRequest(
+          `Invalid input for ${path.slice(0, 100)}. A tag is a string, added to a list of them.`,
+        );
       after['tags'] = [...new Set([...(tags as unknown[]), value])];
       continue;
     }
@@ -43,6 +53,9 @@ export function applyPatch(before: Attributes, patch: Static<typeof PatchBody>):
     after[name] = value;
   }
   const custom = Object.keys(after).filter((name) => !STANDARD.has(name));
-  if (custom.length > MAX_PROPERTIES) throw badRequest(`An image has at most ${MAX_PROPERTIES} properties; this one would have ${custom.length}.`);
+  if (custom.length > MAX_PROPERTIES)
+    throw badRequest(
+      `An image has at most ${MAX_PROPERTIES} properties; this one would have ${custom.length}.`,
+    );
   return after;
 }

@@ -23,7 +23,10 @@ export const imagePolicies: Policies = {
   'image:images:update': { description: 'Change an image', anyOf: members },
   'image:images:delete': { description: 'Delete an image', anyOf: members },
   'image:images:upload': { description: 'Upload the content of an image', anyOf: members },
-  'image:images:download': { description: 'Download the content of an image', anyOf: [rules.admin, rules.projectMember] },
+  'image:images:download': {
+    description: 'Download the content of an image',
+    anyOf: [rules.admin, rules.projectMember],
+  },
   'image:images:deactivate': { description: 'Deactivate or reactivate an image', anyOf: [rules.admin] },
 };
 
@@ -56,7 +59,10 @@ const ListQuery = Type.Object({
 });
 
 /** 'in:a,b' lists values, anything else is one. */
-const oneOrMany = (value: string): string[] => (value.startsWith('in:') ? (value.slice(3).match(/"[^"]*"|[^,]+/g) ?? ['']).map((one) => one.replaceAll('"', '')) : [value]);
+const oneOrMany = (value: string): string[] =>
+  value.startsWith('in:')
+    ? (value.slice(3).match(/"[^"]*"|[^,]+/g) ?? ['']).map((one) => one.replaceAll('"', ''))
+    : [value];
 
 export function imageRoutes(contents: Contents): readonly Route[] {
   return [
@@ -69,13 +75,26 @@ export function imageRoutes(contents: Contents): readonly Route[] {
       async handler({ ctx, query, rawQuery }) {
         const own = projectOf(ctx.actor);
         const { read } = ctx.platform.db;
-        const pairs = (query.sort ?? '').split(',').filter((pair) => pair !== '').map((pair) => pair.split(':'));
-        const sort = parseSort(columns, [...(query.sort_key ?? []), ...pairs.map(([key]) => key ?? '')], [...(query.sort_dir ?? (query.sort_key === undefined ? [] : ['desc'])), ...pairs.map(([, direction]) => direction ?? 'desc')], [
-          { column: 'created_at', direction: 'desc' },
-        ]);
+        const pairs = (query.sort ?? '')
+          .split(',')
+          .filter((pair) => pair !== '')
+          .map((pair) => pair.split(':'));
+        const sort = parseSort(
+          columns,
+          [...(query.sort_key ?? []), ...pairs.map(([key]) => key ?? '')],
+          [
+            ...(query.sort_dir ?? (query.sort_key === undefined ? [] : ['desc'])),
+            ...pairs.map(([, direction]) => direction ?? 'desc'),
+          ],
+          [{ column: 'created_at', direction: 'desc' }],
+        );
         const limit = Math.min(query.limit ?? DEFAULT_LIMIT, MAX_LIMIT);
-        const marker = query.marker === undefined ? null : await readImage(read, ctx, query.marker).catch(() => null);
-        if (query.marker !== undefined && marker === null) throw badRequest(`Invalid input for marker. Value: ${query.marker}. No image that you may read has this id.`);
+        const marker =
+          query.marker === undefined ? null : await readImage(read, ctx, query.marker).catch(() => null);
+        if (query.marker !== undefined && marker === null)
+          throw badRequest(
+            `Invalid input for marker. Value: ${query.marker}. No image that you may read has this id.`,
+          );
         let rows = read.selectFrom('images').selectAll();
         rows = rows.where((eb) =>
           eb.or([
@@ -89,21 +108,32 @@ export function imageRoutes(contents: Contents): readonly Route[] {
           const value = query[name];
           if (value !== undefined) rows = rows.where(name, 'in', oneOrMany(value) as never);
         }
-        if (query.visibility !== undefined && query.visibility !== 'all') rows = rows.where('visibility', '=', query.visibility as never);
+        if (query.visibility !== undefined && query.visibility !== 'all')
+          rows = rows.where('visibility', '=', query.visibility as never);
         if (query.owner !== undefined) rows = rows.where('owner', '=', query.owner);
         if (query.protected !== undefined) rows = rows.where('is_protected', '=', query.protected ? 1 : 0);
         rows = rows.where('is_hidden', '=', query.os_hidden === true ? 1 : 0);
         if (query.size_min !== undefined) rows = rows.where('size', '>=', query.size_min);
         if (query.size_max !== undefined) rows = rows.where('size', '<=', query.size_max);
         // JSON on both engines: a member stands behind the bracket or a comma, and in it every quote is escaped.
-        const holds = (column: string, open: '[' | '{', member: string) => sql<boolean>`(replace(${sql.ref(column)}, ${open + member}, '') <> ${sql.ref(column)} or replace(${sql.ref(column)}, ${`,${member}`}, '') <> ${sql.ref(column)})`;
+        const holds = (column: string, open: '[' | '{', member: string) =>
+          sql<boolean>`(replace(${sql.ref(column)}, ${open + member}, '') <> ${sql.ref(column)} or replace(${sql.ref(column)}, ${`,${member}`}, '') <> ${sql.ref(column)})`;
         for (const tag of query.tag ?? []) rows = rows.where(holds('tags', '[', JSON.stringify(tag)));
         for (const [name, value] of Object.entries(rawQuery))
-          if (!Object.hasOwn(ListQuery.properties, name) && typeof value === 'string' && propertyName.test(name)) rows = rows.where(holds('properties', '{', `${JSON.stringify(name)}:${JSON.stringify(value)}`));
+          if (
+            !Object.hasOwn(ListQuery.properties, name) &&
+            typeof value === 'string' &&
+            propertyName.test(name)
+          )
+            rows = rows.where(holds('properties', '{', `${JSON.stringify(name)}:${JSON.stringify(value)}`));
         if (limit === 0) return { body: { images: [], first: '/v2/images', schema: '/v2/schemas/images' } };
         const page = cutPage(await applyPage(rows, sort, marker, limit).execute(), limit);
         const last = page.rows.at(-1);
-        const first = new URLSearchParams(Object.entries(rawQuery).flatMap(([name, value]) => (name === 'marker' ? [] : [[name, String(value)] as [string, string]]))).toString();
+        const first = new URLSearchParams(
+          Object.entries(rawQuery).flatMap(([name, value]) =>
+            name === 'marker' ? [] : [[name, String(value)] as [string, string]],
+          ),
+        ).toString();
         return {
           body: {
             images: page.rows.map(imageView),
@@ -123,7 +153,10 @@ export function imageRoutes(contents: Contents): readonly Route[] {
       body: CreateImage,
       async handler({ ctx, body }) {
         const row = await createImage(ctx, body);
-        return { headers: { location: `${ctx.platform.publicUrl}/image/v2/images/${row.id}` }, body: imageView(row) };
+        return {
+          headers: { location: `${ctx.platform.publicUrl}/image/v2/images/${row.id}` },
+          body: imageView(row),
+        };
       },
     }),
     route({
@@ -132,7 +165,9 @@ export function imageRoutes(contents: Contents): readonly Route[] {
       ids: { image_id: 'image' },
       policy: 'image:images:show',
       summary: 'Show an image',
-      handler: async ({ ctx, params }) => ({ body: imageView(await readImage(ctx.platform.db.read, ctx, params.image_id)) }),
+      handler: async ({ ctx, params }) => ({
+        body: imageView(await readImage(ctx.platform.db.read, ctx, params.image_id)),
+      }),
     }),
     route({
       method: 'PATCH',
@@ -142,8 +177,16 @@ export function imageRoutes(contents: Contents): readonly Route[] {
       summary: 'Change an image by JSON patch',
       body: PatchBody,
       async handler({ ctx, params, body, headers }) {
-        if (!/^application\/(openstack-images-v2\.[01]-json-patch|json)/.test(String(headers['content-type'] ?? '')))
-          throw new CloudError(415, 'UnsupportedMediaType', 'The content type must be application/openstack-images-v2.1-json-patch.');
+        if (
+          !/^application\/(openstack-images-v2\.[01]-json-patch|json)/.test(
+            String(headers['content-type'] ?? ''),
+          )
+        )
+          throw new CloudError(
+            415,
+            'UnsupportedMediaType',
+            'The content type must be application/openstack-images-v2.1-json-patch.',
+          );
         return { body: imageView(await updateImage(ctx, params.image_id, body)) };
       },
     }),
@@ -168,7 +211,12 @@ export function imageRoutes(contents: Contents): readonly Route[] {
       status: 204,
       streams: true,
       async handler({ ctx, params, headers, stream }) {
-        if (headers['content-type'] !== 'application/octet-stream') throw new CloudError(415, 'UnsupportedMediaType', 'The content type must be application/octet-stream.');
+        if (headers['content-type'] !== 'application/octet-stream')
+          throw new CloudError(
+            415,
+            'UnsupportedMediaType',
+            'The content type must be application/octet-stream.',
+          );
         await contents.upload(ctx, params.image_id, stream);
         return {};
       },
@@ -181,18 +229,31 @@ export function imageRoutes(contents: Contents): readonly Route[] {
       summary: 'Download the content of an image',
       async handler({ ctx, params, headers }) {
         const row = await readImage(ctx.platform.db.read, ctx, params.image_id);
-        if (row.status === 'deactivated' && !isAdmin(ctx.actor)) throw new CloudError(403, 'Forbidden', `The requested image ${row.id} has been deactivated; its content cannot be read.`);
+        if (row.status === 'deactivated' && !isAdmin(ctx.actor))
+          throw new CloudError(
+            403,
+            'Forbidden',
+            `The requested image ${row.id} has been deactivated; its content cannot be read.`,
+          );
         if (row.status === 'queued' || row.status === 'saving') return { status: 204 };
         const range = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(String(headers['range'] ?? ''));
         const total = row.size ?? 0;
-        const wanted = range === null ? undefined : { start: Number(range[1]), end: range[2] === '' ? total - 1 : Math.min(Number(range[2]), total - 1) };
+        const wanted =
+          range === null
+            ? undefined
+            : {
+                start: Number(range[1]),
+                end: range[2] === '' ? total - 1 : Math.min(Number(range[2]), total - 1),
+              };
         const { stream } = await contents.open(row, wanted);
         return {
           status: wanted === undefined ? 200 : 206,
           headers: {
             'content-type': 'application/octet-stream',
             'content-length': String(wanted === undefined ? total : wanted.end - wanted.start + 1),
-            ...(wanted === undefined ? {} : { 'content-range': `bytes ${wanted.start}-${wanted.end}/${total}` }),
+            ...(wanted === undefined
+              ? {}
+              : { 'content-range': `bytes ${wanted.start}-${wanted.end}/${total}` }),
             ...(row.checksum === null ? {} : { 'content-md5': row.checksum }),
           },
           body: stream,
@@ -240,7 +301,15 @@ export function imageRoutes(contents: Contents): readonly Route[] {
       policy: 'image:schemas',
       summary: 'The schema of an image list',
       handler: async () => ({
-        body: { name: 'images', properties: { images: { type: 'array', items: imageSchema }, first: { type: 'string' }, next: { type: 'string' }, schema: { type: 'string' } } },
+        body: {
+          name: 'images',
+          properties: {
+            images: { type: 'array', items: imageSchema },
+            first: { type: 'string' },
+            next: { type: 'string' },
+            schema: { type: 'string' },
+          },
+        },
       }),
     }),
     ...(['', '/versions', '/v2'] as const).map((path) =>
@@ -253,7 +322,15 @@ export function imageRoutes(contents: Contents): readonly Route[] {
         status: path === '/versions' ? 200 : 300,
         handler: async ({ ctx }) => ({
           body: {
-            versions: [['v2.9', 'CURRENT'], ['v2.7', 'SUPPORTED'], ['v2.5', 'SUPPORTED'], ['v2.3', 'SUPPORTED'], ['v2.2', 'SUPPORTED'], ['v2.1', 'SUPPORTED'], ['v2.0', 'SUPPORTED']].map(([id, status]) => ({
+            versions: [
+              ['v2.9', 'CURRENT'],
+              ['v2.7', 'SUPPORTED'],
+              ['v2.5', 'SUPPORTED'],
+              ['v2.3', 'SUPPORTED'],
+              ['v2.2', 'SUPPORTED'],
+              ['v2.1', 'SUPPORTED'],
+              ['v2.0', 'SUPPORTED'],
+            ].map(([id, status]) => ({
               id,
               status,
               links: [{ rel: 'self', href: `${ctx.platform.publicUrl}/image/v2/` }],

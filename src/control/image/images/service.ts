@@ -27,17 +27,38 @@ export async function readImage(db: Db, ctx: Ctx, id: string): Promise<ImageRow>
 /** As readImage, for verbs that change it: what one may see but not change is 403. */
 export async function ownImage(db: Db, ctx: Ctx, id: string): Promise<ImageRow> {
   const row = await readImage(db, ctx, id);
-  if (!canSee(ctx.actor, row.owner)) throw forbidden(`Image ${id} belongs to another project; you may only read it.`);
+  if (!canSee(ctx.actor, row.owner))
+    throw forbidden(`Image ${id} belongs to another project; you may only read it.`);
   return row;
 }
 
-function columnsOf(ctx: Ctx, attributes: Attributes, before: Visibility | null): Pick<ImageRow, 'name' | 'disk_format' | 'container_format' | 'visibility' | 'min_ram' | 'min_disk' | 'is_protected' | 'is_hidden' | 'tags' | 'properties'> {
+function columnsOf(
+  ctx: Ctx,
+  attributes: Attributes,
+  before: Visibility | null,
+): Pick<
+  ImageRow,
+  | 'name'
+  | 'disk_format'
+  | 'container_format'
+  | 'visibility'
+  | 'min_ram'
+  | 'min_disk'
+  | 'is_protected'
+  | 'is_hidden'
+  | 'tags'
+  | 'properties'
+> {
   const body = checkAttributes(attributes, 0, 'body');
   const visibility = (body.visibility ?? 'shared') as Visibility;
-  if (visibility === 'public' && before !== 'public' && !isAdmin(ctx.actor)) throw forbidden('Policy does not allow publicize_image: only operators make images public.');
+  if (visibility === 'public' && before !== 'public' && !isAdmin(ctx.actor))
+    throw forbidden('Policy does not allow publicize_image: only operators make images public.');
   const custom = Object.entries(attributes).filter(([name]) => !STANDARD.has(name));
   for (const [name] of custom)
-    if (!propertyName.test(name)) throw badRequest(`Invalid input for property name. Value: ${name.slice(0, 100)}. It must consist of letters, digits, '_', ':', '.' and '-'.`);
+    if (!propertyName.test(name))
+      throw badRequest(
+        `Invalid input for property name. Value: ${name.slice(0, 100)}. It must consist of letters, digits, '_', ':', '.' and '-'.`,
+      );
   return {
     name: body.name ?? '',
     disk_format: body.disk_format ?? '',
@@ -48,21 +69,26 @@ function columnsOf(ctx: Ctx, attributes: Attributes, before: Visibility | null):
     is_protected: body.protected === true ? 1 : 0,
     is_hidden: body.os_hidden === true ? 1 : 0,
     tags: JSON.stringify([...new Set(body.tags ?? [])]),
-    properties: JSON.stringify(Object.fromEntries(custom.flatMap(([name, value]) => (value === null ? [] : [[name, value]])))),
+    properties: JSON.stringify(
+      Object.fromEntries(custom.flatMap(([name, value]) => (value === null ? [] : [[name, value]]))),
+    ),
   };
 }
 const checkAttributes = checker(CreateImage);
 
 function ownerFor(ctx: Ctx, asked: string | null | undefined): string {
   const own = projectOf(ctx.actor);
-  if (asked !== undefined && asked !== null && asked !== own && !isAdmin(ctx.actor)) throw forbidden('Policy does not allow owner to be another project.');
+  if (asked !== undefined && asked !== null && asked !== own && !isAdmin(ctx.actor))
+    throw forbidden('Policy does not allow owner to be another project.');
   const owner = asked ?? own;
-  if (owner === '') throw badRequest('An image belongs to a project: send a token that is scoped to one, or name the owner.');
+  if (owner === '')
+    throw badRequest('An image belongs to a project: send a token that is scoped to one, or name the owner.');
   return owner;
 }
 
 export async function createImage(ctx: Ctx, body: CreateImage): Promise<ImageRow> {
-  for (const name of Object.keys(body)) if (READ_ONLY.has(name) && name !== 'id') throw forbidden(`Attribute '${name}' is read-only.`);
+  for (const name of Object.keys(body))
+    if (READ_ONLY.has(name) && name !== 'id') throw forbidden(`Attribute '${name}' is read-only.`);
   const now = ctx.platform.clock.now();
   const row: ImageRow = {
     id: body.id ?? ctx.platform.ids.uuid(),
@@ -90,12 +116,24 @@ export async function createImage(ctx: Ctx, body: CreateImage): Promise<ImageRow
 export async function updateImage(ctx: Ctx, id: string, patch: Static<typeof PatchBody>): Promise<ImageRow> {
   return ctx.platform.db.tx(async (tx) => {
     const row = await ownImage(tx, ctx, id);
-    const before = Object.fromEntries(Object.entries(imageView(row)).filter(([name]) => !READ_ONLY.has(name)));
+    const before = Object.fromEntries(
+      Object.entries(imageView(row)).filter(([name]) => !READ_ONLY.has(name)),
+    );
     const after = applyPatch(before, patch);
     const columns = columnsOf(ctx, after, row.visibility);
-    if (row.status !== 'queued' && (columns.disk_format !== row.disk_format || columns.container_format !== row.container_format))
-      throw forbidden(`Attributes disk_format and container_format can only be replaced for a queued image; image ${id} is ${row.status}.`);
-    const next: ImageRow = { ...row, ...columns, owner: ownerFor(ctx, (after['owner'] ?? row.owner) as string), updated_at: ctx.platform.clock.now() };
+    if (
+      row.status !== 'queued' &&
+      (columns.disk_format !== row.disk_format || columns.container_format !== row.container_format)
+    )
+      throw forbidden(
+        `Attributes disk_format and container_format can only be replaced for a queued image; image ${id} is ${row.status}.`,
+      );
+    const next: ImageRow = {
+      ...row,
+      ...columns,
+      owner: ownerFor(ctx, (after['owner'] ?? row.owner) as string),
+      updated_at: ctx.platform.clock.now(),
+    };
     await tx.updateTable('images').set(next).where('id', '=', id).execute();
     await audit(tx, ctx, 'image', id);
     return next;
@@ -111,7 +149,11 @@ export async function setTag(ctx: Ctx, id: string, tag: string, present: boolean
     if (present) tags.add(tag);
     else tags.delete(tag);
     if (tags.size > 128) throw badRequest('An image has at most 128 tags.');
-    await tx.updateTable('images').set({ tags: JSON.stringify([...tags]), updated_at: ctx.platform.clock.now() }).where('id', '=', id).execute();
+    await tx
+      .updateTable('images')
+      .set({ tags: JSON.stringify([...tags]), updated_at: ctx.platform.clock.now() })
+      .where('id', '=', id)
+      .execute();
     await audit(tx, ctx, 'image', id);
   });
 }
@@ -119,7 +161,8 @@ export async function setTag(ctx: Ctx, id: string, tag: string, present: boolean
 export async function deleteImage(ctx: Ctx, id: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const row = await ownImage(tx, ctx, id);
-    if (row.is_protected === 1) throw forbidden(`Image ${id} is protected and cannot be deleted. Set protected to false first.`);
+    if (row.is_protected === 1)
+      throw forbidden(`Image ${id} is protected and cannot be deleted. Set protected to false first.`);
     await tx.deleteFrom('images').where('id', '=', id).execute();
     await ctx.platform.work.enqueue(tx, WORK_CONTENT, [id]);
     await audit(tx, ctx, 'image', id);
@@ -129,14 +172,31 @@ export async function deleteImage(ctx: Ctx, id: string): Promise<void> {
 export async function setActive(ctx: Ctx, id: string, active: boolean): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const row = await ownImage(tx, ctx, id);
-    if (row.status !== 'active' && row.status !== 'deactivated') throw forbidden(`Not allowed to ${active ? 'reactivate' : 'deactivate'} image ${id} in status '${row.status}'.`);
-    await tx.updateTable('images').set({ status: active ? 'active' : 'deactivated', updated_at: ctx.platform.clock.now() }).where('id', '=', id).execute();
+    if (row.status !== 'active' && row.status !== 'deactivated')
+      throw forbidden(
+        `Not allowed to ${active ? 'reactivate' : 'deactivate'} image ${id} in status '${row.status}'.`,
+      );
+    await tx
+      .updateTable('images')
+      .set({ status: active ? 'active' : 'deactivated', updated_at: ctx.platform.clock.now() })
+      .where('id', '=', id)
+      .execute();
     await audit(tx, ctx, 'image', id);
   });
 }
 
 /** Only where its status is still `from`; false: somebody was faster. */
-export async function moveStatus(tx: Tx, id: string, from: ImageRow['status'], set: Partial<ImageRow>): Promise<boolean> {
-  const moved = await tx.updateTable('images').set(set).where('id', '=', id).where('status', '=', from).executeTakeFirst();
+export async function moveStatus(
+  tx: Tx,
+  id: string,
+  from: ImageRow['status'],
+  set: Partial<ImageRow>,
+): Promise<boolean> {
+  const moved = await tx
+    .updateTable('images')
+    .set(set)
+    .where('id', '=', id)
+    .where('status', '=', from)
+    .executeTakeFirst();
   return moved.numUpdatedRows === 1n;
 }

@@ -45,7 +45,16 @@ export const imageMigrations: Migration[] = [
     id: 'image-0001',
     async up(db) {
       let table = db.schema.createTable('images').addColumn('id', 'text', (c) => c.primaryKey());
-      for (const column of ['name', 'status', 'visibility', 'owner', 'disk_format', 'container_format', 'tags', 'properties'])
+      for (const column of [
+        'name',
+        'status',
+        'visibility',
+        'owner',
+        'disk_format',
+        'container_format',
+        'tags',
+        'properties',
+      ])
         table = table.addColumn(column, 'text', (c) => c.notNull());
       for (const column of ['checksum', 'hash', 'boot_hash']) table = table.addColumn(column, 'text');
       for (const column of ['min_ram', 'min_disk', 'is_protected', 'is_hidden', 'created_at', 'updated_at'])
@@ -53,7 +62,11 @@ export const imageMigrations: Migration[] = [
       for (const column of ['size', 'virtual_size', 'boot_size']) table = table.addColumn(column, 'bigint');
       await table.execute();
       await db.schema.createIndex('images_owner').on('images').columns(['owner', 'created_at']).execute();
-      await db.schema.createIndex('images_visibility').on('images').columns(['visibility', 'created_at']).execute();
+      await db.schema
+        .createIndex('images_visibility')
+        .on('images')
+        .columns(['visibility', 'created_at'])
+        .execute();
     },
   },
 ];

@@ -6,7 +6,19 @@ import { integer, nullable, prose, text } from '../../../kernel/schema.ts';
 
 export type ImageRow = Tables['images'];
 
-export const DISK_FORMATS = ['raw', 'qcow2', 'vhd', 'vhdx', 'vmdk', 'vdi', 'iso', 'ploop', 'ami', 'aki', 'ari'] as const;
+export const DISK_FORMATS = [
+  'raw',
+  'qcow2',
+  'vhd',
+  'vhdx',
+  'vmdk',
+  'vdi',
+  'iso',
+  'ploop',
+  'ami',
+  'aki',
+  'ari',
+] as const;
 export const CONTAINER_FORMATS = ['bare', 'ovf', 'ova', 'docker', 'compressed', 'ami', 'aki', 'ari'] as const;
 const oneOf = (values: readonly string[]) => Type.Union(values.map((value) => Type.Literal(value)));
 
@@ -16,7 +28,9 @@ export const propertyName = /^[A-Za-z0-9_:.-]{1,255}$/;
 
 export const CreateImage = Type.Object(
   {
-    id: Type.Optional(Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' })),
+    id: Type.Optional(
+      Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' }),
+    ),
     name: Type.Optional(nullable(text())),
     disk_format: Type.Optional(nullable(oneOf(DISK_FORMATS))),
     container_format: Type.Optional(nullable(oneOf(CONTAINER_FORMATS))),
@@ -25,7 +39,9 @@ export const CreateImage = Type.Object(
     min_disk: Type.Optional(integer(0, 2 ** 31 - 1)),
     protected: Type.Optional(Type.Boolean()),
     os_hidden: Type.Optional(Type.Boolean()),
-    owner: Type.Optional(nullable(Type.String({ maxLength: 255, pattern: '^[^\\x00-\\x1f\\x7f/]+$', 'x-ref': 'project' }))),
+    owner: Type.Optional(
+      nullable(Type.String({ maxLength: 255, pattern: '^[^\\x00-\\x1f\\x7f/]+$', 'x-ref': 'project' })),
+    ),
     tags: Type.Optional(Type.Array(text(255, 1), { maxItems: MAX_PROPERTIES })),
   },
   // Whatever else it says is a custom property.

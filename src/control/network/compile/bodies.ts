@@ -1,5 +1,11 @@
 // Rows to item bodies: what a host is told of a network, a port, a group and a router. Pure.
-import type { AddressGroupBody, NetworkBody, PortBody, RouterBody, SecurityGroupBody } from '../../../protocol/items.ts';
+import type {
+  AddressGroupBody,
+  NetworkBody,
+  PortBody,
+  RouterBody,
+  SecurityGroupBody,
+} from '../../../protocol/items.ts';
 import type { NetworkRow } from '../networks/table.ts';
 import type { PortRow } from '../ports/table.ts';
 import { GATEWAY, type RouterAddress } from '../routers/ports.ts';
@@ -13,7 +19,11 @@ const version = (value: number): 4 | 6 => (value === 4 ? 4 : 6);
 const orNull = (text: string): string | null => (text === '' ? null : text);
 const prefixOf = (cidr: string): string => cidr.slice(cidr.indexOf('/'));
 
-export const networkBody = (row: NetworkRow, subnets: readonly SubnetRow[], dhcp: ReadonlyMap<string, { ip_address: string; mac_address: string }>): NetworkBody => ({
+export const networkBody = (
+  row: NetworkRow,
+  subnets: readonly SubnetRow[],
+  dhcp: ReadonlyMap<string, { ip_address: string; mac_address: string }>,
+): NetworkBody => ({
   segment: row.segment,
   mtu: row.mtu,
   external: row.external === 1,
@@ -31,11 +41,18 @@ export const networkBody = (row: NetworkRow, subnets: readonly SubnetRow[], dhcp
   })),
 });
 
-export const portBody = (row: PortRow, fixedIps: readonly { subnet_id: string; ip_address: string }[], groups: readonly string[]): PortBody => ({
+export const portBody = (
+  row: PortRow,
+  fixedIps: readonly { subnet_id: string; ip_address: string }[],
+  groups: readonly string[],
+): PortBody => ({
   networkId: row.network_id,
   mac: row.mac_address,
   fixedIps: fixedIps.map((one) => ({ subnetId: one.subnet_id, ipAddress: one.ip_address })),
-  allowedAddressPairs: pairsOf(row).map((pair) => ({ ipAddress: cidrOf(pair.ip_address), mac: pair.mac_address })),
+  allowedAddressPairs: pairsOf(row).map((pair) => ({
+    ipAddress: cidrOf(pair.ip_address),
+    mac: pair.mac_address,
+  })),
   portSecurity: row.port_security_enabled === 1,
   securityGroupIds: [...groups],
   adminUp: row.admin_state_up === 1,
@@ -44,17 +61,26 @@ export const portBody = (row: PortRow, fixedIps: readonly { subnet_id: string; i
   plug: row.plug === 'netns' ? 'netns' : 'tap',
 });
 
-export const pairsOf = (row: { allowed_address_pairs: string }): { ip_address: string; mac_address: string }[] =>
+export const pairsOf = (row: {
+  allowed_address_pairs: string;
+}): { ip_address: string; mac_address: string }[] =>
   JSON.parse(row.allowed_address_pairs) as { ip_address: string; mac_address: string }[];
-const cidrOf = (address: string): string => (address.includes('/') ? address : `${address}/${address.includes(':') ? 128 : 32}`);
+const cidrOf = (address: string): string =>
+  address.includes('/') ? address : `${address}/${address.includes(':') ? 128 : 32}`;
 
-export const securityGroupBody = (row: SecurityGroupRow, rules: readonly SecurityGroupRuleRow[]): SecurityGroupBody => ({
+export const securityGroupBody = (
+  row: SecurityGroupRow,
+  rules: readonly SecurityGroupRuleRow[],
+): SecurityGroupBody => ({
   stateful: row.stateful === 1,
   rules: rules.map((rule) => ({
     id: rule.id,
     direction: rule.direction === 'egress' ? 'egress' : 'ingress',
     ethertype: rule.ethertype === 'IPv6' ? 'IPv6' : 'IPv4',
-    protocol: effectiveProtocol({ protocol: rule.protocol, ethertype: rule.ethertype === 'IPv6' ? 'IPv6' : 'IPv4' }),
+    protocol: effectiveProtocol({
+      protocol: rule.protocol,
+      ethertype: rule.ethertype === 'IPv6' ? 'IPv6' : 'IPv4',
+    }),
     portMin: rule.port_range_min,
     portMax: rule.port_range_max,
     remoteCidr: rule.remote_ip_prefix,
@@ -63,20 +89,44 @@ export const securityGroupBody = (row: SecurityGroupRow, rules: readonly Securit
 });
 
 /** Each address once, in a fixed order, so that an unchanged membership is an unchanged body. */
-export const addressGroupBody = (addresses: readonly string[]): AddressGroupBody => ({ addresses: [...new Set(addresses.map(cidrOf))].sort() });
+export const addressGroupBody = (addresses: readonly string[]): AddressGroupBody => ({
+  addresses: [...new Set(addresses.map(cidrOf))].sort(),
+});
 
-export function routerBody(row: RouterRow, addresses: readonly RouterAddress[], floatingIps: readonly { id: string; floating_ip_address: string; fixed_ip_address: string | null }[]): RouterBody {
+export function routerBody(
+  row: RouterRow,
+  addresses: readonly RouterAddress[],
+  floatingIps: readonly { id: string; floating_ip_address: string; fixed_ip_address: string | null }[],
+): RouterBody {
   const ports = [...Map.groupBy(addresses, (one) => one.port_id).values()].map((ofPort) => {
     const first = ofPort[0] as RouterAddress;
-    return { first, all: ofPort, body: { portId: first.port_id, networkId: first.network_id, mac: first.mac_address, addresses: ofPort.map((one) => `${one.ip_address}${prefixOf(one.cidr)}`) } };
+    return {
+      first,
+      all: ofPort,
+      body: {
+        portId: first.port_id,
+        networkId: first.network_id,
+        mac: first.mac_address,
+        addresses: ofPort.map((one) => `${one.ip_address}${prefixOf(one.cidr)}`),
+      },
+    };
   });
   const gateway = ports.find((port) => port.first.device_owner === GATEWAY);
-  const nexthop = gateway?.all.find((one) => one.ip_version === 4 && one.gateway_ip !== '') ?? gateway?.all.find((one) => one.gateway_ip !== '');
+  const nexthop =
+    gateway?.all.find((one) => one.ip_version === 4 && one.gateway_ip !== '') ??
+    gateway?.all.find((one) => one.gateway_ip !== '');
   return {
     adminUp: row.admin_state_up === 1,
     interfaces: ports.filter((port) => port !== gateway).map((port) => port.body),
-    gateway: gateway === undefined ? null : { ...gateway.body, nexthop: nexthop?.gateway_ip ?? null, snat: row.enable_snat === 1 },
-    floatingIps: floatingIps.map((one) => ({ id: one.id, floatingAddress: one.floating_ip_address, fixedAddress: one.fixed_ip_address ?? '' })),
+    gateway:
+      gateway === undefined
+        ? null
+        : { ...gateway.body, nexthop: nexthop?.gateway_ip ?? null, snat: row.enable_snat === 1 },
+    floatingIps: floatingIps.map((one) => ({
+      id: one.id,
+      floatingAddress: one.floating_ip_address,
+      fixedAddress: one.fixed_ip_address ?? '',
+    })),
     routes: JSON.parse(row.routes) as HostRoute[],
   };
 }

@@ -4,20 +4,31 @@ import type { Items } from '../../host/index.ts';
 import { DHCP_OWNER } from '../ports/dhcp-port.ts';
 import { networkBody } from './bodies.ts';
 
-export const compileNetworks = (items: Items) => async (tx: Tx, ids: string[]): Promise<void> => {
-  const rows = await tx.selectFrom('networks').selectAll().where('id', 'in', ids).execute();
-  const subnets = Map.groupBy(await tx.selectFrom('subnets').selectAll().where('network_id', 'in', ids).orderBy('created_at').orderBy('id').execute(), (row) => row.network_id);
-  const dhcp = await tx
-    .selectFrom('ports as p')
-    .innerJoin('ip_allocations as a', 'a.port_id', 'p.id')
-    .select(['a.subnet_id', 'a.ip_address', 'p.mac_address'])
-    .where('p.network_id', 'in', ids)
-    .where('p.device_owner', '=', DHCP_OWNER)
-    .execute();
-  const addresses = new Map(dhcp.map((one) => [one.subnet_id, one]));
-  for (const id of ids) {
-    const row = rows.find((one) => one.id === id);
-    if (row === undefined) await items.drop(tx, 'network', id);
-    else await items.put(tx, 'network', id, networkBody(row, subnets.get(id) ?? [], addresses));
-  }
-};
+export const compileNetworks =
+  (items: Items) =>
+  async (tx: Tx, ids: string[]): Promise<void> => {
+    const rows = await tx.selectFrom('networks').selectAll().where('id', 'in', ids).execute();
+    const subnets = Map.groupBy(
+      await tx
+        .selectFrom('subnets')
+        .selectAll()
+        .where('network_id', 'in', ids)
+        .orderBy('created_at')
+        .orderBy('id')
+        .execute(),
+      (row) => row.network_id,
+    );
+    const dhcp = await tx
+      .selectFrom('ports as p')
+      .innerJoin('ip_allocations as a', 'a.port_id', 'p.id')
+      .select(['a.subnet_id', 'a.ip_address', 'p.mac_address'])
+      .where('p.network_id', 'in', ids)
+      .where('p.device_owner', '=', DHCP_OWNER)
+      .execute();
+    const addresses = new Map(dhcp.map((one) => [one.subnet_id, one]));
+    for (const id of ids) {
+      const row = rows.find((one) => one.id === id);
+      if (row === undefined) await items.drop(tx, 'network', id);
+      else await items.put(tx, 'network', id, networkBody(row, subnets.get(id) ?? [], addresses));
+    }
+  };

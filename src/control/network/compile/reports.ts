@@ -4,10 +4,19 @@ import type { RouterBody } from '../../../protocol/items.ts';
 import { compiledItems, reportedSomewhere, type HostReport } from '../../host/index.ts';
 import { DHCP_OWNER } from '../ports/dhcp-port.ts';
 
-const last = (reports: readonly HostReport[]): Map<string, HostReport> => new Map(reports.map((report) => [report.id, report]));
+const last = (reports: readonly HostReport[]): Map<string, HostReport> =>
+  new Map(reports.map((report) => [report.id, report]));
 
 export async function onPortReports(tx: Tx, reports: HostReport[]): Promise<void> {
-  const rows = await tx.selectFrom('ports').select(['id', 'host_id', 'status', 'error']).where('id', 'in', reports.map((report) => report.id)).execute();
+  const rows = await tx
+    .selectFrom('ports')
+    .select(['id', 'host_id', 'status', 'error'])
+    .where(
+      'id',
+      'in',
+      reports.map((report) => report.id),
+    )
+    .execute();
   const up: string[] = [];
   for (const row of rows) {
     const report = reports.findLast((one) => one.id === row.id && one.hostId === row.host_id);
@@ -15,9 +24,14 @@ export async function onPortReports(tx: Tx, reports: HostReport[]): Promise<void
     if (report.state === 'applied') {
       if (row.status !== 'ACTIVE' || row.error !== '') up.push(row.id);
     } else if (row.status !== 'DOWN' || row.error !== (report.error ?? ''))
-      await tx.updateTable('ports').set({ status: 'DOWN', error: report.error ?? '' }).where('id', '=', row.id).execute();
+      await tx
+        .updateTable('ports')
+        .set({ status: 'DOWN', error: report.error ?? '' })
+        .where('id', '=', row.id)
+        .execute();
   }
-  if (up.length > 0) await tx.updateTable('ports').set({ status: 'ACTIVE', error: '' }).where('id', 'in', up).execute();
+  if (up.length > 0)
+    await tx.updateTable('ports').set({ status: 'ACTIVE', error: '' }).where('id', 'in', up).execute();
 }
 
 /** A report says something of exactly what the item held at its generation: an older one changes no floating IP. */
@@ -30,16 +44,32 @@ export async function onRouterReports(tx: Tx, reports: HostReport[]): Promise<vo
     const item = items.find((one) => one.id === row.id);
     if (report === undefined || item === undefined || report.generation !== item.generation) continue;
     const body = JSON.parse(item.body) as RouterBody;
-    const portIds = [...body.interfaces.map((one) => one.portId), ...(body.gateway === null ? [] : [body.gateway.portId])];
+    const portIds = [
+      ...body.interfaces.map((one) => one.portId),
+      ...(body.gateway === null ? [] : [body.gateway.portId]),
+    ];
     const applied = report.state === 'applied';
-    await tx.updateTable('routers').set({ status: report.state === 'failed' ? 'ERROR' : 'ACTIVE', error: report.error ?? '' }).where('id', '=', row.id).execute();
+    await tx
+      .updateTable('routers')
+      .set({ status: report.state === 'failed' ? 'ERROR' : 'ACTIVE', error: report.error ?? '' })
+      .where('id', '=', row.id)
+      .execute();
     if (portIds.length > 0)
-      await tx.updateTable('ports').set({ status: applied && body.adminUp ? 'ACTIVE' : 'DOWN', error: report.error ?? '' }).where('id', 'in', portIds).where('device_id', '=', row.id).execute();
+      await tx
+        .updateTable('ports')
+        .set({ status: applied && body.adminUp ? 'ACTIVE' : 'DOWN', error: report.error ?? '' })
+        .where('id', 'in', portIds)
+        .where('device_id', '=', row.id)
+        .execute();
     if (body.floatingIps.length > 0)
       await tx
         .updateTable('floating_ips')
         .set({ status: applied ? 'ACTIVE' : report.state === 'failed' ? 'ERROR' : 'DOWN' })
-        .where('id', 'in', body.floatingIps.map((one) => one.id))
+        .where(
+          'id',
+          'in',
+          body.floatingIps.map((one) => one.id),
+        )
         .where('router_id', '=', row.id)
         .execute();
   }
@@ -47,10 +77,26 @@ export async function onRouterReports(tx: Tx, reports: HostReport[]): Promise<vo
 
 export async function onNetworkReports(tx: Tx, reports: HostReport[]): Promise<void> {
   for (const [id, report] of last(reports)) {
-    if (report.state === 'failed') await tx.updateTable('networks').set({ status: 'ERROR', error: report.error ?? '' }).where('id', '=', id).execute();
+    if (report.state === 'failed')
+      await tx
+        .updateTable('networks')
+        .set({ status: 'ERROR', error: report.error ?? '' })
+        .where('id', '=', id)
+        .execute();
     else if (!(await reportedSomewhere(tx, 'network', id, 'failed')))
-      await tx.updateTable('networks').set({ status: 'ACTIVE', error: '' }).where('id', '=', id).where('status', '!=', 'ACTIVE').execute();
+      await tx
+        .updateTable('networks')
+        .set({ status: 'ACTIVE', error: '' })
+        .where('id', '=', id)
+        .where('status', '!=', 'ACTIVE')
+        .execute();
     const status = (await reportedSomewhere(tx, 'network', id, 'applied')) ? 'ACTIVE' : 'DOWN';
-    await tx.updateTable('ports').set({ status }).where('network_id', '=', id).where('device_owner', '=', DHCP_OWNER).where('status', '!=', status).execute();
+    await tx
+      .updateTable('ports')
+      .set({ status })
+      .where('network_id', '=', id)
+      .where('device_owner', '=', DHCP_OWNER)
+      .where('status', '!=', status)
+      .execute();
   }
 }

@@ -22,7 +22,8 @@ export function chooseHost(routerId: string, hostIds: readonly string[]): string
   let bestScore = -1;
   for (const hostId of hostIds) {
     const own = score(`${routerId} ${hostId}`);
-    if (own > bestScore || (own === bestScore && best !== null && hostId < best)) [best, bestScore] = [hostId, own];
+    if (own > bestScore || (own === bestScore && best !== null && hostId < best))
+      [best, bestScore] = [hostId, own];
   }
   return best;
 }
@@ -40,42 +41,58 @@ async function placeRouters(tx: Tx, routers: readonly RouterRow[]): Promise<Map<
     }
     enabled ??= (await enabledHosts(tx)).map((host) => host.id);
     const hostId = chooseHost(row.id, enabled);
-    await tx.updateTable('routers').set({ host_id: hostId ?? '' }).where('id', '=', row.id).execute();
+    await tx
+      .updateTable('routers')
+      .set({ host_id: hostId ?? '' })
+      .where('id', '=', row.id)
+      .execute();
     if (hostId !== null) placed.set(row.id, hostId);
   }
   return placed;
 }
 
-const networksOf = (body: RouterBody): string[] => [...body.interfaces.map((one) => one.networkId), ...(body.gateway === null ? [] : [body.gateway.networkId])];
+const networksOf = (body: RouterBody): string[] => [
+  ...body.interfaces.map((one) => one.networkId),
+  ...(body.gateway === null ? [] : [body.gateway.networkId]),
+];
 
-export const compileRouters = (items: Items) => async (tx: Tx, ids: string[]): Promise<void> => {
-  const rows = await tx.selectFrom('routers').selectAll().where('id', 'in', ids).execute();
-  const addresses = Map.groupBy(await routerAddresses(tx, ids), (one) => one.router_id);
-  const floating = Map.groupBy(
-    await tx.selectFrom('floating_ips').select(['id', 'router_id', 'floating_ip_address', 'fixed_ip_address']).where('router_id', 'in', ids).orderBy('id').execute(),
-    (row) => row.router_id ?? '',
-  );
-  const before = await wantedItems(tx, 'router', ids);
-  const networksBefore: Pairs = new Map();
-  for (const old of before) for (const network of networksOf(JSON.parse(old.body) as RouterBody)) addPair(networksBefore, old.hostId, network);
-  const networksNow: Pairs = new Map();
-  const connected = rows.filter((row) => addresses.has(row.id));
-  const placed = await placeRouters(tx, connected);
-  for (const id of ids) {
-    const row = connected.find((one) => one.id === id);
-    const oldHosts = before.filter((old) => old.id === id).map((old) => old.hostId);
-    const hostId = placed.get(id);
-    // While no host takes routers there is no item: nobody would subscribe to it, so nobody would drop it.
-    if (row === undefined || hostId === undefined) {
-      if (oldHosts.length > 0) await items.drop(tx, 'router', id);
-      continue;
+export const compileRouters =
+  (items: Items) =>
+  async (tx: Tx, ids: string[]): Promise<void> => {
+    const rows = await tx.selectFrom('routers').selectAll().where('id', 'in', ids).execute();
+    const addresses = Map.groupBy(await routerAddresses(tx, ids), (one) => one.router_id);
+    const floating = Map.groupBy(
+      await tx
+        .selectFrom('floating_ips')
+        .select(['id', 'router_id', 'floating_ip_address', 'fixed_ip_address'])
+        .where('router_id', 'in', ids)
+        .orderBy('id')
+        .execute(),
+      (row) => row.router_id ?? '',
+    );
+    const before = await wantedItems(tx, 'router', ids);
+    const networksBefore: Pairs = new Map();
+    for (const old of before)
+      for (const network of networksOf(JSON.parse(old.body) as RouterBody))
+        addPair(networksBefore, old.hostId, network);
+    const networksNow: Pairs = new Map();
+    const connected = rows.filter((row) => addresses.has(row.id));
+    const placed = await placeRouters(tx, connected);
+    for (const id of ids) {
+      const row = connected.find((one) => one.id === id);
+      const oldHosts = before.filter((old) => old.id === id).map((old) => old.hostId);
+      const hostId = placed.get(id);
+      // While no host takes routers there is no item: nobody would subscribe to it, so nobody would drop it.
+      if (row === undefined || hostId === undefined) {
+        if (oldHosts.length > 0) await items.drop(tx, 'router', id);
+        continue;
+      }
+      const body = routerBody(row, addresses.get(id) ?? [], floating.get(id) ?? []);
+      await items.put(tx, 'router', id, body);
+      for (const host of oldHosts) if (host !== hostId) await items.unsubscribe(tx, host, 'router', id);
+      await items.subscribe(tx, hostId, 'router', id);
+      for (const network of networksOf(body)) addPair(networksNow, hostId, network);
     }
-    const body = routerBody(row, addresses.get(id) ?? [], floating.get(id) ?? []);
-    await items.put(tx, 'router', id, body);
-    for (const host of oldHosts) if (host !== hostId) await items.unsubscribe(tx, host, 'router', id);
-    await items.subscribe(tx, hostId, 'router', id);
-    for (const network of networksOf(body)) addPair(networksNow, hostId, network);
-  }
-  for (const pair of networksNow.values()) await items.subscribe(tx, pair.hostId, 'network', pair.id);
-  for (const pair of lost(networksBefore, networksNow)) await leaveNetwork(tx, items, pair.hostId, pair.id);
-};
+    for (const pair of networksNow.values()) await items.subscribe(tx, pair.hostId, 'network', pair.id);
+    for (const pair of lost(networksBefore, networksNow)) await leaveNetwork(tx, items, pair.hostId, pair.id);
+  };

@@ -5,12 +5,20 @@ import { wantedOn, type Items } from '../../host/index.ts';
 
 /** A set of pairs, each held once. */
 export type Pairs = Map<string, { hostId: string; id: string }>;
-export const addPair = (pairs: Pairs, hostId: string, id: string): void => void pairs.set(`${hostId} ${id}`, { hostId, id });
+export const addPair = (pairs: Pairs, hostId: string, id: string): void =>
+  void pairs.set(`${hostId} ${id}`, { hostId, id });
 /** What is in `before` and not in `now`. */
-export const lost = (before: Pairs, now: Pairs): { hostId: string; id: string }[] => [...before].flatMap(([key, pair]) => (now.has(key) ? [] : [pair]));
+export const lost = (before: Pairs, now: Pairs): { hostId: string; id: string }[] =>
+  [...before].flatMap(([key, pair]) => (now.has(key) ? [] : [pair]));
 
 export async function leaveNetwork(tx: Tx, items: Items, hostId: string, networkId: string): Promise<void> {
-  const port = await tx.selectFrom('ports').select('id').where('host_id', '=', hostId).where('network_id', '=', networkId).limit(1).executeTakeFirst();
+  const port = await tx
+    .selectFrom('ports')
+    .select('id')
+    .where('host_id', '=', hostId)
+    .where('network_id', '=', networkId)
+    .limit(1)
+    .executeTakeFirst();
   if (port !== undefined) return;
   const router = await tx
     .selectFrom('routers as r')
@@ -27,7 +35,8 @@ export async function leaveNetwork(tx: Tx, items: Items, hostId: string, network
 export async function joinGroup(tx: Tx, items: Items, hostId: string, groupId: string): Promise<void> {
   if ((await wantedOn(tx, hostId, 'security-group', [groupId])).length > 0) return;
   await items.subscribe(tx, hostId, 'security-group', groupId);
-  for (const remote of await remoteGroups(tx, groupId)) await items.subscribe(tx, hostId, 'address-group', remote);
+  for (const remote of await remoteGroups(tx, groupId))
+    await items.subscribe(tx, hostId, 'address-group', remote);
 }
 
 export async function leaveGroup(tx: Tx, items: Items, hostId: string, groupId: string): Promise<void> {
@@ -44,13 +53,34 @@ export async function leaveGroup(tx: Tx, items: Items, hostId: string, groupId: 
   for (const remote of await remoteGroups(tx, groupId)) await leaveAddressGroup(tx, items, hostId, remote);
 }
 
-export async function leaveAddressGroup(tx: Tx, items: Items, hostId: string, groupId: string): Promise<void> {
-  const naming = await tx.selectFrom('security_group_rules').select('security_group_id').distinct().where('remote_group_id', '=', groupId).execute();
-  const here = await wantedOn(tx, hostId, 'security-group', naming.map((row) => row.security_group_id));
+export async function leaveAddressGroup(
+  tx: Tx,
+  items: Items,
+  hostId: string,
+  groupId: string,
+): Promise<void> {
+  const naming = await tx
+    .selectFrom('security_group_rules')
+    .select('security_group_id')
+    .distinct()
+    .where('remote_group_id', '=', groupId)
+    .execute();
+  const here = await wantedOn(
+    tx,
+    hostId,
+    'security-group',
+    naming.map((row) => row.security_group_id),
+  );
   if (here.length === 0) await items.unsubscribe(tx, hostId, 'address-group', groupId);
 }
 
 async function remoteGroups(tx: Tx, groupId: string): Promise<string[]> {
-  const rows = await tx.selectFrom('security_group_rules').select('remote_group_id').distinct().where('security_group_id', '=', groupId).where('remote_group_id', 'is not', null).execute();
+  const rows = await tx
+    .selectFrom('security_group_rules')
+    .select('remote_group_id')
+    .distinct()
+    .where('security_group_id', '=', groupId)
+    .where('remote_group_id', 'is not', null)
+    .execute();
   return rows.flatMap((row) => row.remote_group_id ?? []);
 }

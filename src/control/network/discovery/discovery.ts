@@ -6,13 +6,33 @@ import { enabledHosts } from '../../host/index.ts';
 
 const extensions = [
   ['security-group', 'security-group', 'The security groups extension.'],
-  ['stateful-security-group', 'Stateful security group', 'Indicates if the security group is stateful or not.'],
-  ['security-groups-normalized-cidr', 'Normalized CIDR field for security group rules', 'Add new field with normalized remote_ip_prefix cidr in SG rule.'],
-  ['router', 'Neutron L3 Router', 'Router abstraction for basic L3 forwarding between L2 networks and access to external networks via a NAT gateway.'],
-  ['ext-gw-mode', 'Neutron L3 Configurable external gateway mode', 'Extension of the router abstraction for specifying whether SNAT should occur on the external gateway.'],
+  [
+    'stateful-security-group',
+    'Stateful security group',
+    'Indicates if the security group is stateful or not.',
+  ],
+  [
+    'security-groups-normalized-cidr',
+    'Normalized CIDR field for security group rules',
+    'Add new field with normalized remote_ip_prefix cidr in SG rule.',
+  ],
+  [
+    'router',
+    'Neutron L3 Router',
+    'Router abstraction for basic L3 forwarding between L2 networks and access to external networks via a NAT gateway.',
+  ],
+  [
+    'ext-gw-mode',
+    'Neutron L3 Configurable external gateway mode',
+    'Extension of the router abstraction for specifying whether SNAT should occur on the external gateway.',
+  ],
   ['extraroute', 'Neutron Extra Route', 'Extra routes configuration for L3 router.'],
   ['external-net', 'Neutron external network', 'Adds external network attribute to network resource.'],
-  ['fip-port-details', 'Floating IP Port Details Extension', 'Add port_details attribute to Floating IP resource.'],
+  [
+    'fip-port-details',
+    'Floating IP Port Details Extension',
+    'Add port_details attribute to Floating IP resource.',
+  ],
   ['port-security', 'Port Security', 'Provides port security.'],
   ['allowed-address-pairs', 'Allowed Address Pairs', 'Provides allowed address pairs.'],
   ['binding', 'Port Binding', 'Expose port bindings of a virtual port to external application.'],
@@ -20,19 +40,49 @@ const extensions = [
   ['net-mtu', 'Network MTU', 'Provides MTU attribute for a network resource.'],
   ['net-mtu-writable', 'Network MTU (writable)', 'Provides a writable MTU attribute for a network resource.'],
   ['quotas', 'Quota management support', 'Expose functions for quotas management per project.'],
-  ['quota_details', 'Quota details management support', 'Expose functions for quotas usage statistics per project.'],
+  [
+    'quota_details',
+    'Quota details management support',
+    'Expose functions for quotas usage statistics per project.',
+  ],
   ['project-id', 'project_id field enabled', 'Extension that indicates that project_id field is enabled.'],
-  ['standard-attr-timestamp', 'Resource timestamps', 'Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes.'],
-  ['standard-attr-description', 'standard-attr-description', 'Extension to add descriptions to standard attributes.'],
-  ['standard-attr-revisions', 'Resource revision numbers', 'This extension will display the revision number of neutron resources.'],
-  ['standard-attr-tag', 'Tag support for resources with standard attribute', 'Enables to set tag on resources with standard attribute.'],
+  [
+    'standard-attr-timestamp',
+    'Resource timestamps',
+    'Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes.',
+  ],
+  [
+    'standard-attr-description',
+    'standard-attr-description',
+    'Extension to add descriptions to standard attributes.',
+  ],
+  [
+    'standard-attr-revisions',
+    'Resource revision numbers',
+    'This extension will display the revision number of neutron resources.',
+  ],
+  [
+    'standard-attr-tag',
+    'Tag support for resources with standard attribute',
+    'Enables to set tag on resources with standard attribute.',
+  ],
   ['availability_zone', 'Availability Zone', 'The availability zone extension.'],
   ['network_availability_zone', 'Network Availability Zone', 'Availability zone support for network.'],
   ['router_availability_zone', 'Router Availability Zone', 'Availability zone support for router.'],
   ['sorting', 'Sorting support', 'Provides sorting support.'],
   ['pagination', 'Pagination support', 'Provides pagination support.'],
-  ['ip-substring-filtering', 'IP address substring filtering', 'Provides IP address substring filtering when listing ports.'],
-].map(([alias, name, description]) => ({ alias, name, description, updated: '2024-01-01T00:00:00-00:00', links: [] }));
+  [
+    'ip-substring-filtering',
+    'IP address substring filtering',
+    'Provides IP address substring filtering when listing ports.',
+  ],
+].map(([alias, name, description]) => ({
+  alias,
+  name,
+  description,
+  updated: '2024-01-01T00:00:00-00:00',
+  links: [],
+}));
 
 const version = (ctx: Ctx): object => ({
   id: 'v2.0',
@@ -40,10 +90,26 @@ const version = (ctx: Ctx): object => ({
   links: [{ rel: 'self', href: `${ctx.platform.publicUrl}/network/v2.0/` }],
 });
 
-const collections = ['networks', 'subnets', 'ports', 'security-groups', 'security-group-rules', 'routers', 'floatingips', 'quotas', 'extensions'];
+const collections = [
+  'networks',
+  'subnets',
+  'ports',
+  'security-groups',
+  'security-group-rules',
+  'routers',
+  'floatingips',
+  'quotas',
+  'extensions',
+];
 
 export const discoveryRoutes: Route[] = [
-  route({ method: 'GET', path: '/', policy: 'discovery', summary: 'Versions', handler: async ({ ctx }) => ({ body: { versions: [version(ctx)] } }) }),
+  route({
+    method: 'GET',
+    path: '/',
+    policy: 'discovery',
+    summary: 'Versions',
+    handler: async ({ ctx }) => ({ body: { versions: [version(ctx)] } }),
+  }),
   route({
     method: 'GET',
     path: '/v2.0',
@@ -53,11 +119,21 @@ export const discoveryRoutes: Route[] = [
       body: {
         versions: [version(ctx)],
         version: version(ctx),
-        resources: collections.map((name) => ({ name: name.replace(/s$/, ''), collection: name, links: [{ rel: 'self', href: `${ctx.platform.publicUrl}/network/v2.0/${name}` }] })),
+        resources: collections.map((name) => ({
+          name: name.replace(/s$/, ''),
+          collection: name,
+          links: [{ rel: 'self', href: `${ctx.platform.publicUrl}/network/v2.0/${name}` }],
+        })),
       },
     }),
   }),
-  route({ method: 'GET', path: '/v2.0/extensions', policy: 'get_extension', summary: 'List extensions', handler: async () => ({ body: { extensions } }) }),
+  route({
+    method: 'GET',
+    path: '/v2.0/extensions',
+    policy: 'get_extension',
+    summary: 'List extensions',
+    handler: async () => ({ body: { extensions } }),
+  }),
   route({
     method: 'GET',
     path: '/v2.0/extensions/:alias',
@@ -66,7 +142,12 @@ export const discoveryRoutes: Route[] = [
     ids: { alias: 'none' },
     async handler({ params }) {
       const extension = extensions.find((one) => one.alias === params.alias);
-      if (extension === undefined) throw new CloudError(404, 'HTTPNotFound', `Extension with alias ${params.alias.slice(0, 255)} does not exist`);
+      if (extension === undefined)
+        throw new CloudError(
+          404,
+          'HTTPNotFound',
+          `Extension with alias ${params.alias.slice(0, 255)} does not exist`,
+        );
       return { body: { extension } };
     },
   }),
@@ -77,7 +158,9 @@ export const discoveryRoutes: Route[] = [
     summary: 'List availability zones',
     async handler({ ctx }) {
       const names = [...new Set((await enabledHosts(ctx.platform.db.read)).map((host) => host.zone))].sort();
-      const zones = names.flatMap((zone) => ['network', 'router'].map((resource) => ({ name: zone, resource, state: 'available' })));
+      const zones = names.flatMap((zone) =>
+        ['network', 'router'].map((resource) => ({ name: zone, resource, state: 'available' })),
+      );
       return { body: { availability_zones: zones } };
     },
   }),

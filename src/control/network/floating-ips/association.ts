@@ -7,8 +7,17 @@ import { readablePort } from '../ports/schema.ts';
 import { INTERFACE } from '../routers/ports.ts';
 import type { FloatingIpRow } from './table.ts';
 
-export type Association = Pick<FloatingIpRow, 'fixed_port_id' | 'fixed_ip_address' | 'router_id' | 'status'> & { serverId: string };
-export const notAssociated: Association = { fixed_port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN', serverId: '' };
+export type Association = Pick<
+  FloatingIpRow,
+  'fixed_port_id' | 'fixed_ip_address' | 'router_id' | 'status'
+> & { serverId: string };
+export const notAssociated: Association = {
+  fixed_port_id: null,
+  fixed_ip_address: null,
+  router_id: null,
+  status: 'DOWN',
+  serverId: '',
+};
 
 /** Checks that the port is there, has the address, and is reachable from the external network. */
 export async function associate(
@@ -20,7 +29,9 @@ export async function associate(
 ): Promise<Association> {
   const port = await readablePort(tx, ctx.actor, portId);
   if (port.project_id !== floating.project_id)
-    throw badRequest(`Bad floatingip request: Cannot process floating IP association with port ${portId}, since that port is owned by a different project.`);
+    throw badRequest(
+      `Bad floatingip request: Cannot process floating IP association with port ${portId}, since that port is owned by a different project.`,
+    );
   const addresses = await tx
     .selectFrom('ip_allocations as a')
     .innerJoin('subnets as s', 's.id', 'a.subnet_id')
@@ -29,16 +40,32 @@ export async function associate(
     .where('s.ip_version', '=', 4)
     .orderBy('a.position')
     .execute();
-  const candidates = fixedIp === undefined ? addresses : addresses.filter((one) => one.ip_address === fixedIp);
-  if (addresses.length === 0) throw badRequest(`Bad floatingip request: Cannot add floating IP to port ${portId} that has no fixed IPv4 addresses.`);
-  if (candidates.length === 0) throw badRequest(`Bad floatingip request: Port ${portId} does not have fixed ip ${fixedIp}.`);
+  const candidates =
+    fixedIp === undefined ? addresses : addresses.filter((one) => one.ip_address === fixedIp);
+  if (addresses.length === 0)
+    throw badRequest(
+      `Bad floatingip request: Cannot add floating IP to port ${portId} that has no fixed IPv4 addresses.`,
+    );
+  if (candidates.length === 0)
+    throw badRequest(`Bad floatingip request: Port ${portId} does not have fixed ip ${fixedIp}.`);
   if (candidates.length > 1)
-    throw badRequest(`Bad floatingip request: Port ${portId} has multiple fixed IPv4 addresses. Must provide a specific IPv4 address when assigning a floating IP.`);
+    throw badRequest(
+      `Bad floatingip request: Port ${portId} has multiple fixed IPv4 addresses. Must provide a specific IPv4 address when assigning a floating IP.`,
+    );
   const [one] = candidates;
   if (one === undefined) return notAssociated;
-  const taken = await tx.selectFrom('floating_ips').select(['id', 'floating_ip_address']).where('fixed_port_id', '=', portId).where('fixed_ip_address', '=', one.ip_address).where('id', '!=', floating.id).executeTakeFirst();
+  const taken = await tx
+    .selectFrom('floating_ips')
+    .select(['id', 'floating_ip_address'])
+    .where('fixed_port_id', '=', portId)
+    .where('fixed_ip_address', '=', one.ip_address)
+    .where('id', '!=', floating.id)
+    .executeTakeFirst();
   if (taken !== undefined)
-    throw conflict(`Cannot associate floating IP ${floating.floating_ip_address} (${floating.id}) with port ${portId} using fixed IP ${one.ip_address}, as that fixed IP already has a floating IP on external network ${floating.floating_network_id} (${taken.floating_ip_address}).`, 'FloatingIPPortAlreadyAssociated');
+    throw conflict(
+      `Cannot associate floating IP ${floating.floating_ip_address} (${floating.id}) with port ${portId} using fixed IP ${one.ip_address}, as that fixed IP already has a floating IP on external network ${floating.floating_network_id} (${taken.floating_ip_address}).`,
+      'FloatingIPPortAlreadyAssociated',
+    );
   const router = await tx
     .selectFrom('ports as p')
     .innerJoin('ip_allocations as a', 'a.port_id', 'p.id')
@@ -52,24 +79,63 @@ export async function associate(
     .limit(1)
     .executeTakeFirst();
   if (router === undefined)
-    throw new CloudError(404, 'ExternalGatewayForFloatingIPNotFound', `External network ${floating.floating_network_id} is not reachable from subnet ${one.subnet_id}. Therefore, cannot associate Port ${portId} with a Floating IP.`);
-  return { fixed_port_id: portId, fixed_ip_address: one.ip_address, router_id: router.id, status: 'DOWN', serverId: port.server_id };
+    throw new CloudError(
+      404,
+      'ExternalGatewayForFloatingIPNotFound',
+      `External network ${floating.floating_network_id} is not reachable from subnet ${one.subnet_id}. Therefore, cannot associate Port ${portId} with a Floating IP.`,
+    );
+  return {
+    fixed_port_id: portId,
+    fixed_ip_address: one.ip_address,
+    router_id: router.id,
+    status: 'DOWN',
+    serverId: port.server_id,
+  };
 }
 
 /** The port loses these addresses (null: all): its floating IPs on them stand for nothing from now on. */
-export async function forgetFixedIps(tx: Tx, ctx: Pick<Ctx, 'platform'>, portId: string, ips: readonly string[] | null): Promise<void> {
+export async function forgetFixedIps(
+  tx: Tx,
+  ctx: Pick<Ctx, 'platform'>,
+  portId: string,
+  ips: readonly string[] | null,
+): Promise<void> {
   await forgetPorts(tx, ctx, [portId], ips);
 }
 
-export async function forgetPorts(tx: Tx, ctx: Pick<Ctx, 'platform'>, portIds: readonly string[], ips: readonly string[] | null = null): Promise<void> {
+export async function forgetPorts(
+  tx: Tx,
+  ctx: Pick<Ctx, 'platform'>,
+  portIds: readonly string[],
+  ips: readonly string[] | null = null,
+): Promise<void> {
   if (portIds.length === 0) return;
-  const found = await tx.selectFrom('floating_ips').select(['id', 'router_id', 'fixed_ip_address']).where('fixed_port_id', 'in', [...portIds]).execute();
+  const found = await tx
+    .selectFrom('floating_ips')
+    .select(['id', 'router_id', 'fixed_ip_address'])
+    .where('fixed_port_id', 'in', [...portIds])
+    .execute();
   const lost = found.filter((row) => ips === null || ips.includes(row.fixed_ip_address ?? ''));
   if (lost.length === 0) return;
   await tx
     .updateTable('floating_ips')
-    .set((eb) => ({ fixed_port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN', revision: eb('revision', '+', 1), updated_at: ctx.platform.clock.now() }))
-    .where('id', 'in', lost.map((row) => row.id))
+    .set((eb) => ({
+      fixed_port_id: null,
+      fixed_ip_address: null,
+      router_id: null,
+      status: 'DOWN',
+      revision: eb('revision', '+', 1),
+      updated_at: ctx.platform.clock.now(),
+    }))
+    .where(
+      'id',
+      'in',
+      lost.map((row) => row.id),
+    )
     .execute();
-  await ctx.platform.work.enqueue(tx, 'router', lost.flatMap((row) => row.router_id ?? []));
+  await ctx.platform.work.enqueue(
+    tx,
+    'router',
+    lost.flatMap((row) => row.router_id ?? []),
+  );
 }

@@ -46,12 +46,25 @@ const list: ListSpec = {
     id: { by: 'text', column: 'floating_ips.id', ref: 'floating-ip' },
     floating_network_id: { by: 'text', column: 'floating_ips.floating_network_id', ref: 'network' },
     floating_ip_address: { by: 'text', column: 'floating_ips.floating_ip_address' },
-    port_id: { by: 'custom', ref: 'port', where: (values) => sql`coalesce(floating_ips.fixed_port_id, '') in (${sql.join(values)})` },
+    port_id: {
+      by: 'custom',
+      ref: 'port',
+      where: (values) => sql`coalesce(floating_ips.fixed_port_id, '') in (${sql.join(values)})`,
+    },
     fixed_ip_address: { by: 'text', column: 'floating_ips.fixed_ip_address' },
-    router_id: { by: 'custom', ref: 'router', where: (values) => sql`coalesce(floating_ips.router_id, '') in (${sql.join(values)})` },
+    router_id: {
+      by: 'custom',
+      ref: 'router',
+      where: (values) => sql`coalesce(floating_ips.router_id, '') in (${sql.join(values)})`,
+    },
     status: { by: 'text', column: 'floating_ips.status' },
   },
-  sortable: { ...standardSort, floating_ip_address: 'floating_ip_address', floating_network_id: 'floating_network_id', status: 'status' },
+  sortable: {
+    ...standardSort,
+    floating_ip_address: 'floating_ip_address',
+    floating_network_id: 'floating_network_id',
+    status: 'status',
+  },
 };
 
 const rows = (db: Queries, actor: Actor) =>
@@ -66,9 +79,21 @@ async function readableFloatingIp(db: Queries, actor: Actor, id: string): Promis
   return row;
 }
 
-type PortDetails = { name: string; network_id: string; mac_address: string; admin_state_up: number; status: string; device_id: string; device_owner: string };
+type PortDetails = {
+  name: string;
+  network_id: string;
+  mac_address: string;
+  admin_state_up: number;
+  status: string;
+  device_id: string;
+  device_owner: string;
+};
 
-export const floatingIpView = (row: FloatingIpRow, port: PortDetails | undefined, tags: readonly string[]): object => ({
+export const floatingIpView = (
+  row: FloatingIpRow,
+  port: PortDetails | undefined,
+  tags: readonly string[],
+): object => ({
   id: row.id,
   tenant_id: row.project_id,
   project_id: row.project_id,
@@ -89,93 +114,176 @@ export const floatingIpView = (row: FloatingIpRow, port: PortDetails | undefined
 async function views(db: Queries, _ctx: Ctx, found: readonly FloatingIpRow[]): Promise<object[]> {
   const ports = new Map<string, PortDetails>();
   for (const part of chunks(found.flatMap((row) => row.fixed_port_id ?? [])))
-    for (const { id, ...details } of await db.selectFrom('ports').select(['id', 'name', 'network_id', 'mac_address', 'admin_state_up', 'status', 'device_id', 'device_owner']).where('id', 'in', part).execute())
+    for (const { id, ...details } of await db
+      .selectFrom('ports')
+      .select([
+        'id',
+        'name',
+        'network_id',
+        'mac_address',
+        'admin_state_up',
+        'status',
+        'device_id',
+        'device_owner',
+      ])
+      .where('id', 'in', part)
+      .execute())
       ports.set(id, details);
-  const tags = await tagsOf(db, found.map((row) => row.id));
+  const tags = await tagsOf(
+    db,
+    found.map((row) => row.id),
+  );
   return found.map((row) => floatingIpView(row, ports.get(row.fixed_port_id ?? ''), tags.get(row.id) ?? []));
 }
 
-async function insertOne(tx: Tx, ctx: Ctx, owner: string, input: Static<typeof floatingCreate>): Promise<{ id: string; serverId: string }> {
+async function insertOne(
+  tx: Tx,
+  ctx: Ctx,
+  owner: string,
+  input: Static<typeof floatingCreate>,
+): Promise<{ id: string; serverId: string }> {
   const network = await readableNetwork(tx, ctx.actor, input.floating_network_id);
-  if (network.external === 0) throw badRequest(`Bad floatingip request: Network ${network.id} is not a valid external network.`);
+  if (network.external === 0)
+    throw badRequest(`Bad floatingip request: Network ${network.id} is not a valid external network.`);
   const base = newRow(ctx, owner, input.description);
   // The port belongs to the cloud, so that a tenant cannot touch it through the port API.
-  const port = await insertPort(tx, ctx, { project_id: '', network_id: network.id, device_id: base.id, device_owner: FLOATING_OWNER, port_security_enabled: 0, status: 'N/A' });
+  const port = await insertPort(tx, ctx, {
+    project_id: '',
+    network_id: network.id,
+    device_id: base.id,
+    device_owner: FLOATING_OWNER,
+    port_security_enabled: 0,
+    status: 'N/A',
+  });
   const subnets = (await subnetsOf(tx, [network.id])).filter((subnet) => subnet.ip_version === 4);
-  if (subnets.length === 0) throw badRequest(`Bad floatingip request: Network ${network.id} does not contain any IPv4 subnet.`);
+  if (subnets.length === 0)
+    throw badRequest(`Bad floatingip request: Network ${network.id} does not contain any IPv4 subnet.`);
   const { subnet_id: subnetId = null, floating_ip_address: wanted = null, port_id: portId = null } = input;
-  const wish = { ...(subnetId === null ? {} : { subnet_id: subnetId }), ...(wanted === null ? {} : { ip_address: wanted }) };
+  const wish = {
+    ...(subnetId === null ? {} : { subnet_id: subnetId }),
+    ...(wanted === null ? {} : { ip_address: wanted }),
+  };
   await takeFixedIps(tx, port, subnets, Object.keys(wish).length === 0 ? undefined : [wish]);
-  const { ip_address: address } = await tx.selectFrom('ip_allocations').select('ip_address').where('port_id', '=', port.id).executeTakeFirstOrThrow();
-  const row = { ...base, floating_network_id: network.id, floating_ip_address: address, floating_port_id: port.id };
-  const { serverId, ...association } = portId === null ? notAssociated : await associate(tx, ctx, row, portId, input.fixed_ip_address ?? undefined);
-  await tx.insertInto('floating_ips').values({ ...row, ...association }).execute();
+  const { ip_address: address } = await tx
+    .selectFrom('ip_allocations')
+    .select('ip_address')
+    .where('port_id', '=', port.id)
+    .executeTakeFirstOrThrow();
+  const row = {
+    ...base,
+    floating_network_id: network.id,
+    floating_ip_address: address,
+    floating_port_id: port.id,
+  };
+  const { serverId, ...association } =
+    portId === null
+      ? notAssociated
+      : await associate(tx, ctx, row, portId, input.fixed_ip_address ?? undefined);
+  await tx
+    .insertInto('floating_ips')
+    .values({ ...row, ...association })
+    .execute();
   if (association.router_id !== null) await ctx.platform.work.enqueue(tx, 'router', [association.router_id]);
   return { id: row.id, serverId };
 }
 
-const makeWith = (serversChanged: ServersChanged) => async (ctx: Ctx, inputs: Static<typeof floatingCreate>[]): Promise<string[]> => {
-  const owners = inputs.map((input) => {
-    if (typeof input.floating_ip_address === 'string') adminOnly(ctx, 'create_floatingip', input, ['floating_ip_address']);
-    return ownerOf(ctx, 'create_floatingip', input);
-  });
-  return ctx.platform.db.tx(
-    async (tx) => {
-      const ids: string[] = [];
-      for (const [at, input] of inputs.entries()) {
-        await claimQuota(tx, ctx, owners[at] ?? '', { floatingip: 1 });
-        const made = await insertOne(tx, ctx, owners[at] ?? '', input);
-        if (made.serverId !== '') await serversChanged(tx, [made.serverId]);
-        await audit(tx, ctx, 'floating-ip', made.id);
-        ids.push(made.id);
-      }
-      return ids;
-    },
-    { locks: [...owners.map(quotaLock), ...inputs.map((input) => subnetsLock(input.floating_network_id))] },
-  );
-};
+const makeWith =
+  (serversChanged: ServersChanged) =>
+  async (ctx: Ctx, inputs: Static<typeof floatingCreate>[]): Promise<string[]> => {
+    const owners = inputs.map((input) => {
+      if (typeof input.floating_ip_address === 'string')
+        adminOnly(ctx, 'create_floatingip', input, ['floating_ip_address']);
+      return ownerOf(ctx, 'create_floatingip', input);
+    });
+    return ctx.platform.db.tx(
+      async (tx) => {
+        const ids: string[] = [];
+        for (const [at, input] of inputs.entries()) {
+          await claimQuota(tx, ctx, owners[at] ?? '', { floatingip: 1 });
+          const made = await insertOne(tx, ctx, owners[at] ?? '', input);
+          if (made.serverId !== '') await serversChanged(tx, [made.serverId]);
+          await audit(tx, ctx, 'floating-ip', made.id);
+          ids.push(made.id);
+        }
+        return ids;
+      },
+      { locks: [...owners.map(quotaLock), ...inputs.map((input) => subnetsLock(input.floating_network_id))] },
+    );
+  };
 
 const serverOf = async (tx: Tx, portId: string | null): Promise<string> =>
-  portId === null ? '' : ((await tx.selectFrom('ports').select('server_id').where('id', '=', portId).executeTakeFirst())?.server_id ?? '');
+  portId === null
+    ? ''
+    : ((await tx.selectFrom('ports').select('server_id').where('id', '=', portId).executeTakeFirst())
+        ?.server_id ?? '');
 
-const changeWith = (serversChanged: ServersChanged) => async (ctx: Ctx, id: string, input: Static<typeof floatingUpdate>): Promise<void> => {
-  await ctx.platform.db.tx(async (tx) => {
-    const row = await readableFloatingIp(tx, ctx.actor, id);
-    const onlyText = input.port_id === undefined && input.fixed_ip_address === undefined;
-    const portId = input.port_id === undefined ? row.fixed_port_id : input.port_id;
-    if (portId === null && typeof input.fixed_ip_address === 'string') throw badRequest('Bad floatingip request: fixed_ip_address cannot be specified without a port_id.');
-    if (onlyText) await tx.updateTable('floating_ips').set({ description: input.description ?? row.description, ...touched(ctx, row) }).where('id', '=', id).execute();
-    else {
-      const { serverId, ...association } = portId === null ? notAssociated : await associate(tx, ctx, row, portId, input.fixed_ip_address ?? undefined);
-      const same = association.fixed_port_id === row.fixed_port_id && association.fixed_ip_address === row.fixed_ip_address && association.router_id === row.router_id;
-      const servers = new Set([serverId, await serverOf(tx, row.fixed_port_id)].filter((one) => one !== ''));
-      await tx
-        .updateTable('floating_ips')
-        .set({ ...association, status: same ? row.status : association.status, description: input.description ?? row.description, ...touched(ctx, row) })
-        .where('id', '=', id)
-        .execute();
-      await ctx.platform.work.enqueue(tx, 'router', [row.router_id, association.router_id].flatMap((one) => one ?? []));
-      if (servers.size > 0 && !same) await serversChanged(tx, [...servers]);
-    }
-    await audit(tx, ctx, 'floating-ip', id);
-  });
-};
+const changeWith =
+  (serversChanged: ServersChanged) =>
+  async (ctx: Ctx, id: string, input: Static<typeof floatingUpdate>): Promise<void> => {
+    await ctx.platform.db.tx(async (tx) => {
+      const row = await readableFloatingIp(tx, ctx.actor, id);
+      const onlyText = input.port_id === undefined && input.fixed_ip_address === undefined;
+      const portId = input.port_id === undefined ? row.fixed_port_id : input.port_id;
+      if (portId === null && typeof input.fixed_ip_address === 'string')
+        throw badRequest('Bad floatingip request: fixed_ip_address cannot be specified without a port_id.');
+      if (onlyText)
+        await tx
+          .updateTable('floating_ips')
+          .set({ description: input.description ?? row.description, ...touched(ctx, row) })
+          .where('id', '=', id)
+          .execute();
+      else {
+        const { serverId, ...association } =
+          portId === null
+            ? notAssociated
+            : await associate(tx, ctx, row, portId, input.fixed_ip_address ?? undefined);
+        const same =
+          association.fixed_port_id === row.fixed_port_id &&
+          association.fixed_ip_address === row.fixed_ip_address &&
+          association.router_id === row.router_id;
+        const servers = new Set(
+          [serverId, await serverOf(tx, row.fixed_port_id)].filter((one) => one !== ''),
+        );
+        await tx
+          .updateTable('floating_ips')
+          .set({
+            ...association,
+            status: same ? row.status : association.status,
+            description: input.description ?? row.description,
+            ...touched(ctx, row),
+          })
+          .where('id', '=', id)
+          .execute();
+        await ctx.platform.work.enqueue(
+          tx,
+          'router',
+          [row.router_id, association.router_id].flatMap((one) => one ?? []),
+        );
+        if (servers.size > 0 && !same) await serversChanged(tx, [...servers]);
+      }
+      await audit(tx, ctx, 'floating-ip', id);
+    });
+  };
 
-const removeWith = (serversChanged: ServersChanged) => async (ctx: Ctx, id: string): Promise<void> => {
-  await ctx.platform.db.tx(async (tx) => {
-    const row = await readableFloatingIp(tx, ctx.actor, id);
-    const serverId = await serverOf(tx, row.fixed_port_id);
-    await tx.deleteFrom('floating_ips').where('id', '=', id).execute();
-    await deletePorts(tx, ctx, [row.floating_port_id]);
-    await deleteTags(tx, id);
-    await ctx.platform.quotas.release(tx, row.project_id, { floatingip: 1 });
-    if (row.router_id !== null) await ctx.platform.work.enqueue(tx, 'router', [row.router_id]);
-    if (serverId !== '') await serversChanged(tx, [serverId]);
-    await audit(tx, ctx, 'floating-ip', id);
-  });
-};
+const removeWith =
+  (serversChanged: ServersChanged) =>
+  async (ctx: Ctx, id: string): Promise<void> => {
+    await ctx.platform.db.tx(async (tx) => {
+      const row = await readableFloatingIp(tx, ctx.actor, id);
+      const serverId = await serverOf(tx, row.fixed_port_id);
+      await tx.deleteFrom('floating_ips').where('id', '=', id).execute();
+      await deletePorts(tx, ctx, [row.floating_port_id]);
+      await deleteTags(tx, id);
+      await ctx.platform.quotas.release(tx, row.project_id, { floatingip: 1 });
+      if (row.router_id !== null) await ctx.platform.work.enqueue(tx, 'router', [row.router_id]);
+      if (serverId !== '') await serversChanged(tx, [serverId]);
+      await audit(tx, ctx, 'floating-ip', id);
+    });
+  };
 
-export const floatingIps = (serversChanged: ServersChanged): Collection<'floating_ips', FloatingIpRow, typeof floatingCreate, typeof floatingUpdate> => ({
+export const floatingIps = (
+  serversChanged: ServersChanged,
+): Collection<'floating_ips', FloatingIpRow, typeof floatingCreate, typeof floatingUpdate> => ({
   singular: 'floatingip',
   path: '/v2.0/floatingips',
   kind: 'floating-ip',

@@ -24,14 +24,27 @@ declare module '../../../kernel/db/index.ts' {
 export const floatingIpMigration: Migration = {
   id: 'network-0008-floating-ips',
   async up(db) {
-    await standardTable(db.schema.createTable('floating_ips') as never, ['floating_network_id', 'floating_ip_address', 'floating_port_id', 'status'], [])
+    await standardTable(
+      db.schema.createTable('floating_ips') as never,
+      ['floating_network_id', 'floating_ip_address', 'floating_port_id', 'status'],
+      [],
+    )
       .addColumn('fixed_port_id' as never, 'text')
       .addColumn('fixed_ip_address' as never, 'text')
       .addColumn('router_id' as never, 'text')
       .execute();
-    await db.schema.createIndex('floating_ips_fixed').on('floating_ips').columns(['fixed_port_id', 'fixed_ip_address']).unique().execute();
+    await db.schema
+      .createIndex('floating_ips_fixed')
+      .on('floating_ips')
+      .columns(['fixed_port_id', 'fixed_ip_address'])
+      .unique()
+      .execute();
     await db.schema.createIndex('floating_ips_router').on('floating_ips').column('router_id').execute();
     await db.schema.createIndex('floating_ips_project').on('floating_ips').column('project_id').execute();
-    await db.schema.createIndex('floating_ips_address').on('floating_ips').column('floating_ip_address').execute();
+    await db.schema
+      .createIndex('floating_ips_address')
+      .on('floating_ips')
+      .column('floating_ip_address')
+      .execute();
   },
 };

@@ -41,7 +41,13 @@ const networkCreate = strict({
   'provider:segmentation_id': Type.Optional(nullable(integer(1, MAX_SEGMENT))),
   availability_zone_hints: Type.Optional(Type.Array(text(), { maxItems: 0 })),
 });
-const forOperators = ['shared', 'router:external', 'provider:network_type', 'provider:physical_network', 'provider:segmentation_id'];
+const forOperators = [
+  'shared',
+  'router:external',
+  'provider:network_type',
+  'provider:physical_network',
+  'provider:segmentation_id',
+];
 
 const list: ListSpec = {
   noun: 'Network',
@@ -59,7 +65,14 @@ const list: ListSpec = {
     mtu: { by: 'integer', column: 'networks.mtu' },
     'provider:segmentation_id': { by: 'integer', column: 'networks.segment' },
   },
-  sortable: { ...standardSort, name: 'name', status: 'status', admin_state_up: 'admin_state_up', shared: 'shared', mtu: 'mtu' },
+  sortable: {
+    ...standardSort,
+    name: 'name',
+    status: 'status',
+    admin_state_up: 'admin_state_up',
+    shared: 'shared',
+    mtu: 'mtu',
+  },
 };
 
 /** Own networks, and what is shared or external. */
@@ -68,7 +81,13 @@ export const visibleNetworks = (db: Queries, actor: Actor) =>
     .selectFrom('networks')
     .selectAll('networks')
     .$if(!isAdmin(actor), (query) =>
-      query.where((eb) => eb.or([eb('networks.project_id', '=', projectOf(actor)), eb('networks.shared', '=', 1), eb('networks.external', '=', 1)])),
+      query.where((eb) =>
+        eb.or([
+          eb('networks.project_id', '=', projectOf(actor)),
+          eb('networks.shared', '=', 1),
+          eb('networks.external', '=', 1),
+        ]),
+      ),
     );
 
 export async function readableNetwork(db: Queries, actor: Actor, id: string): Promise<NetworkRow> {
@@ -83,7 +102,12 @@ async function writableNetwork(tx: Tx, ctx: Ctx, id: string, rule: string): Prom
   return row;
 }
 
-export const networkView = (row: NetworkRow, subnetIds: readonly string[], tags: readonly string[], forOperator: boolean): object => ({
+export const networkView = (
+  row: NetworkRow,
+  subnetIds: readonly string[],
+  tags: readonly string[],
+  forOperator: boolean,
+): object => ({
   id: row.id,
   name: row.name,
   tenant_id: row.project_id,
@@ -116,10 +140,21 @@ export const networkView = (row: NetworkRow, subnetIds: readonly string[], tags:
 async function views(db: Queries, ctx: Ctx, rows: readonly NetworkRow[]): Promise<object[]> {
   const subnets = new Map<string, string[]>();
   for (const part of chunks(rows.map((row) => row.id)))
-    for (const subnet of await db.selectFrom('subnets').select(['id', 'network_id']).where('network_id', 'in', part).orderBy('created_at').orderBy('id').execute())
+    for (const subnet of await db
+      .selectFrom('subnets')
+      .select(['id', 'network_id'])
+      .where('network_id', 'in', part)
+      .orderBy('created_at')
+      .orderBy('id')
+      .execute())
       subnets.set(subnet.network_id, [...(subnets.get(subnet.network_id) ?? []), subnet.id]);
-  const tags = await tagsOf(db, rows.map((row) => row.id));
-  return rows.map((row) => networkView(row, subnets.get(row.id) ?? [], tags.get(row.id) ?? [], isAdmin(ctx.actor)));
+  const tags = await tagsOf(
+    db,
+    rows.map((row) => row.id),
+  );
+  return rows.map((row) =>
+    networkView(row, subnets.get(row.id) ?? [], tags.get(row.id) ?? [], isAdmin(ctx.actor)),
+  );
 }
 
 function checkProvider(input: Static<typeof networkCreate>): void {
@@ -127,27 +162,47 @@ function checkProvider(input: Static<typeof networkCreate>): void {
   const physical = input['provider:physical_network'] ?? undefined;
   const external = input['router:external'] === true;
   if (type !== undefined && type !== (external ? 'flat' : 'vxlan'))
-    throw invalidInput(`'provider:network_type' ${type} is not supported here: external networks are flat, all others are vxlan`);
+    throw invalidInput(
+      `'provider:network_type' ${type} is not supported here: external networks are flat, all others are vxlan`,
+    );
   if (physical !== undefined && (!external || physical !== PHYSICAL_NETWORK))
-    throw invalidInput(`'provider:physical_network' ${physical} is unknown: only external networks name one, and it is ${PHYSICAL_NETWORK}`);
+    throw invalidInput(
+      `'provider:physical_network' ${physical} is unknown: only external networks name one, and it is ${PHYSICAL_NETWORK}`,
+    );
   if (external && typeof input['provider:segmentation_id'] === 'number')
     throw invalidInput(`'provider:segmentation_id' cannot be set on a flat network`);
 }
 
 async function newSegment(tx: Tx, asked: number | null | undefined): Promise<number> {
   if (typeof asked === 'number') {
-    if ((await tx.selectFrom('networks').select('id').where('segment', '=', asked).executeTakeFirst()) !== undefined)
+    if (
+      (await tx.selectFrom('networks').select('id').where('segment', '=', asked).executeTakeFirst()) !==
+      undefined
+    )
       throw conflict(`Unable to create the network. The tunnel ID ${asked} is in use.`, 'TunnelIdInUse');
     return asked;
   }
   for (;;) {
     const segment = await nextCounter(tx, 'network-segment');
-    if (segment > MAX_SEGMENT) throw conflict('Unable to create the network. No tenant network is available for allocation.', 'NoNetworkAvailable');
-    if ((await tx.selectFrom('networks').select('id').where('segment', '=', segment).executeTakeFirst()) === undefined) return segment;
+    if (segment > MAX_SEGMENT)
+      throw conflict(
+        'Unable to create the network. No tenant network is available for allocation.',
+        'NoNetworkAvailable',
+      );
+    if (
+      (await tx.selectFrom('networks').select('id').where('segment', '=', segment).executeTakeFirst()) ===
+      undefined
+    )
+      return segment;
   }
 }
 
-async function insertNetwork(tx: Tx, ctx: Ctx, projectId: string, input: Static<typeof networkCreate>): Promise<string> {
+async function insertNetwork(
+  tx: Tx,
+  ctx: Ctx,
+  projectId: string,
+  input: Static<typeof networkCreate>,
+): Promise<string> {
   const external = input['router:external'] === true;
   const row: NetworkRow = {
     ...newRow(ctx, projectId, input.description),
@@ -191,11 +246,20 @@ async function change(ctx: Ctx, id: string, input: Static<typeof networkUpdate>)
   await ctx.platform.db.tx(async (tx) => {
     const row = await writableNetwork(tx, ctx, id, 'update_network');
     adminOnly(ctx, 'update_network', input, forOperators);
-    if (input['router:external'] !== undefined && flag(input['router:external']) !== row.external) await checkExternalChange(tx, row, input['router:external']);
+    if (input['router:external'] !== undefined && flag(input['router:external']) !== row.external)
+      await checkExternalChange(tx, row, input['router:external']);
     if (input.shared === false && row.shared === 1) {
-      const foreign = await tx.selectFrom('ports').select('id').where('network_id', '=', id).where('project_id', 'not in', [row.project_id, '']).executeTakeFirst();
+      const foreign = await tx
+        .selectFrom('ports')
+        .select('id')
+        .where('network_id', '=', id)
+        .where('project_id', 'not in', [row.project_id, ''])
+        .executeTakeFirst();
       if (foreign !== undefined)
-        throw conflict(`Unable to reconfigure sharing settings for network ${id}. Multiple projects are using it.`, 'InvalidSharedSetting');
+        throw conflict(
+          `Unable to reconfigure sharing settings for network ${id}. Multiple projects are using it.`,
+          'InvalidSharedSetting',
+        );
     }
     await tx
       .updateTable('networks')
@@ -221,7 +285,13 @@ async function checkExternalChange(tx: Tx, row: NetworkRow, external: boolean): 
     .selectFrom('ports')
     .select('id')
     .where('network_id', '=', row.id)
-    .where('device_owner', external ? 'not in' : 'in', external ? ['network:dhcp', 'network:router_gateway', 'network:floatingip'] : ['network:router_gateway', 'network:floatingip'])
+    .where(
+      'device_owner',
+      external ? 'not in' : 'in',
+      external
+        ? ['network:dhcp', 'network:router_gateway', 'network:floatingip']
+        : ['network:router_gateway', 'network:floatingip'],
+    )
     .executeTakeFirst();
   if (used !== undefined)
     throw conflict(
@@ -235,15 +305,29 @@ async function checkExternalChange(tx: Tx, row: NetworkRow, external: boolean): 
 async function remove(ctx: Ctx, id: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const row = await writableNetwork(tx, ctx, id, 'delete_network');
-    const ports = await tx.selectFrom('ports').select(['id', 'device_owner']).where('network_id', '=', id).orderBy(sql`case when device_owner = 'network:dhcp' then 1 else 0 end`).limit(4).execute();
+    const ports = await tx
+      .selectFrom('ports')
+      .select(['id', 'device_owner'])
+      .where('network_id', '=', id)
+      .orderBy(sql`case when device_owner = 'network:dhcp' then 1 else 0 end`)
+      .limit(4)
+      .execute();
     const used = ports.filter((port) => port.device_owner !== 'network:dhcp');
     if (used.length > 0)
       throw conflict(
         `Unable to complete operation on network ${id}. There are one or more ports still in use on the network, id for these ports is: ${used.map((port) => port.id).join(',')}.`,
         'NetworkInUse',
       );
-    const subnets = await tx.selectFrom('subnets').select(['id', 'project_id']).where('network_id', '=', id).execute();
-    await deletePorts(tx, ctx, ports.map((port) => port.id));
+    const subnets = await tx
+      .selectFrom('subnets')
+      .select(['id', 'project_id'])
+      .where('network_id', '=', id)
+      .execute();
+    await deletePorts(
+      tx,
+      ctx,
+      ports.map((port) => port.id),
+    );
     for (const subnet of subnets) {
       await tx.deleteFrom('free_addresses').where('subnet_id', '=', subnet.id).execute();
       await tx.deleteFrom('subnets').where('id', '=', subnet.id).execute();
@@ -275,7 +359,12 @@ export const networks: Collection<'networks', NetworkRow, typeof networkCreate, 
 
 /** The cloud's external network, made at the first start. */
 export async function ensurePublicNetwork(tx: Tx, ctx: Ctx, projectId: string): Promise<string> {
-  const existing = await tx.selectFrom('networks').select('id').where('external', '=', 1).where('name', '=', 'public').executeTakeFirst();
+  const existing = await tx
+    .selectFrom('networks')
+    .select('id')
+    .where('external', '=', 1)
+    .where('name', '=', 'public')
+    .executeTakeFirst();
   if (existing !== undefined) return existing.id;
   await claimQuota(tx, ctx, projectId, { network: 1 });
   return insertNetwork(tx, ctx, projectId, { name: 'public', 'router:external': true });

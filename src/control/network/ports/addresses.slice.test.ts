@@ -4,7 +4,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '../../../kernel/db/index.ts';
 import { onBothEngines, openTestDatabase, type TestDatabase } from '../../../testkit/database.ts';
 import { subnetMigration, type SubnetRow } from '../subnets/table.ts';
-import { addressMigration, releaseAddresses, resetFreeAddresses, takeAddress, takeNextAddress } from './addresses.ts';
+import {
+  addressMigration,
+  releaseAddresses,
+  resetFreeAddresses,
+  takeAddress,
+  takeNextAddress,
+} from './addresses.ts';
 
 onBothEngines('addresses of a pool', (engine) => {
   let test_: TestDatabase;
@@ -17,9 +23,23 @@ onBothEngines('addresses of a pool', (engine) => {
   let made = 0;
   const subnet = async (pools: { start: string; end: string }[], version = 4): Promise<SubnetRow> => {
     const row: SubnetRow = {
-      id: `s${made++}`, project_id: 'p', description: '', created_at: 0, updated_at: 0, revision: 0, name: '', network_id: 'n', ip_version: version,
-      cidr: version === 4 ? '10.0.0.0/8' : 'fd00::/64', gateway_ip: '', enable_dhcp: 0, allocation_pools: JSON.stringify(pools),
-      dns_nameservers: '[]', host_routes: '[]', ipv6_ra_mode: '', ipv6_address_mode: '',
+      id: `s${made++}`,
+      project_id: 'p',
+      description: '',
+      created_at: 0,
+      updated_at: 0,
+      revision: 0,
+      name: '',
+      network_id: 'n',
+      ip_version: version,
+      cidr: version === 4 ? '10.0.0.0/8' : 'fd00::/64',
+      gateway_ip: '',
+      enable_dhcp: 0,
+      allocation_pools: JSON.stringify(pools),
+      dns_nameservers: '[]',
+      host_routes: '[]',
+      ipv6_ra_mode: '',
+      ipv6_address_mode: '',
     };
     await test_.db.tx(async (tx) => {
       await tx.insertInto('subnets').values(row).execute();
@@ -28,14 +48,31 @@ onBothEngines('addresses of a pool', (engine) => {
     return row;
   };
   const holder = (name: string) => ({ portId: name, networkId: 'n', position: 0 });
-  const next = (row: SubnetRow, name: string) => test_.db.tx((tx) => takeNextAddress(tx, row, holder(name)), { locks: [row.id] });
+  const next = (row: SubnetRow, name: string) =>
+    test_.db.tx((tx) => takeNextAddress(tx, row, holder(name)), { locks: [row.id] });
 
   test('any mix of claims, claims by name and releases fills a pool to the last address, each once', async () => {
-    const step = fc.oneof(fc.constant('next' as const), fc.record({ ip: fc.integer({ min: 0, max: 15 }) }), fc.record({ free: fc.nat(20) }));
+    const step = fc.oneof(
+      fc.constant('next' as const),
+      fc.record({ ip: fc.integer({ min: 0, max: 15 }) }),
+      fc.record({ free: fc.nat(20) }),
+    );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
-        const row = await subnet([{ start: '10.0.0.2', end: '10.0.0.6' }, { start: '10.0.0.10', end: '10.0.0.12' }]);
-        const pool = ['10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5', '10.0.0.6', '10.0.0.10', '10.0.0.11', '10.0.0.12'];
+        const row = await subnet([
+          { start: '10.0.0.2', end: '10.0.0.6' },
+          { start: '10.0.0.10', end: '10.0.0.12' },
+        ]);
+        const pool = [
+          '10.0.0.2',
+          '10.0.0.3',
+          '10.0.0.4',
+          '10.0.0.5',
+          '10.0.0.6',
+          '10.0.0.10',
+          '10.0.0.11',
+          '10.0.0.12',
+        ];
         const held = new Map<string, string>();
         for (const [at, one] of steps.entries()) {
           const name = `${row.id}-p${at}`;
@@ -59,7 +96,8 @@ onBothEngines('addresses of a pool', (engine) => {
             held.delete(victim[0]);
           }
         }
-        for (let left = pool.filter((address) => !held.has(address)).length; left > 0; left--) expect(await next(row, `${row.id}-x${left}`)).not.toBeNull();
+        for (let left = pool.filter((address) => !held.has(address)).length; left > 0; left--)
+          expect(await next(row, `${row.id}-x${left}`)).not.toBeNull();
         expect(await next(row, `${row.id}-more`)).toBeNull();
       }),
       { numRuns: engine === 'sqlite' ? 60 : 15 },

@@ -4,13 +4,33 @@
 // an address does not come back while its last holder is still in some neighbour's cache.
 import type { Migration, Tx } from '../../../kernel/db/index.ts';
 import { chunks } from '../rows.ts';
-import { addressText, keyOf, parseAddress, valueOf, within, without, type IpVersion, type Range } from '../subnets/addressing.ts';
+import {
+  addressText,
+  keyOf,
+  parseAddress,
+  valueOf,
+  within,
+  without,
+  type IpVersion,
+  type Range,
+} from '../subnets/addressing.ts';
 
 declare module '../../../kernel/db/index.ts' {
   interface Tables {
-    ip_allocations: { subnet_id: string; ip_address: string; port_id: string; network_id: string; /** order within the port */ position: number };
+    ip_allocations: {
+      subnet_id: string;
+      ip_address: string;
+      port_id: string;
+      network_id: string;
+      /** order within the port */ position: number;
+    };
     /** Keys as keyOf() writes them; the ranges of a subnet never overlap. */
-    free_addresses: { subnet_id: string; first_key: string; last_key: string; /** 0: never used */ freed_at: number };
+    free_addresses: {
+      subnet_id: string;
+      first_key: string;
+      last_key: string;
+      /** 0: never used */ freed_at: number;
+    };
   }
 }
 
@@ -26,7 +46,11 @@ export const addressMigration: Migration = {
       .addColumn('position', 'bigint', (c) => c.notNull())
       .addPrimaryKeyConstraint('ip_allocations_pk', ['subnet_id', 'ip_address'])
       .execute();
-    await db.schema.createIndex('ip_allocations_port').on('ip_allocations').columns(['port_id', 'position']).execute();
+    await db.schema
+      .createIndex('ip_allocations_port')
+      .on('ip_allocations')
+      .columns(['port_id', 'position'])
+      .execute();
     await db.schema.createIndex('ip_allocations_address').on('ip_allocations').column('ip_address').execute();
     await db.schema
       .createTable('free_addresses')
@@ -36,7 +60,11 @@ export const addressMigration: Migration = {
       .addColumn('freed_at', 'bigint', (c) => c.notNull())
       .addPrimaryKeyConstraint('free_addresses_pk', ['subnet_id', 'first_key'])
       .execute();
-    await db.schema.createIndex('free_addresses_order').on('free_addresses').columns(['subnet_id', 'freed_at', 'first_key']).execute();
+    await db.schema
+      .createIndex('free_addresses_order')
+      .on('free_addresses')
+      .columns(['subnet_id', 'freed_at', 'first_key'])
+      .execute();
   },
 };
 
@@ -49,7 +77,13 @@ const before = (key: string): string => (valueOf(key) - 1n).toString(16).padStar
 const insertAllocation = (tx: Tx, subnetId: string, ip: string, holder: Holder) =>
   tx
     .insertInto('ip_allocations')
-    .values({ subnet_id: subnetId, ip_address: ip, port_id: holder.portId, network_id: holder.networkId, position: holder.position })
+    .values({
+      subnet_id: subnetId,
+      ip_address: ip,
+      port_id: holder.portId,
+      network_id: holder.networkId,
+      position: holder.position,
+    })
     .onConflict((oc) => oc.columns(['subnet_id', 'ip_address']).doNothing())
     .executeTakeFirst();
 
@@ -64,7 +98,12 @@ export async function takeNextAddress(tx: Tx, subnet: Subnet, holder: Holder): P
     .limit(1)
     .executeTakeFirst();
   if (range === undefined) return null;
-  if (range.first_key === range.last_key) await tx.deleteFrom('free_addresses').where('subnet_id', '=', subnet.id).where('first_key', '=', range.first_key).execute();
+  if (range.first_key === range.last_key)
+    await tx
+      .deleteFrom('free_addresses')
+      .where('subnet_id', '=', subnet.id)
+      .where('first_key', '=', range.first_key)
+      .execute();
   else
     await tx
       .updateTable('free_addresses')
@@ -74,7 +113,8 @@ export async function takeNextAddress(tx: Tx, subnet: Subnet, holder: Holder): P
       .execute();
   const ip = addressText(versionOf(subnet), valueOf(range.first_key));
   const inserted = await insertAllocation(tx, subnet.id, ip, holder);
-  if (inserted.numInsertedOrUpdatedRows === 0n) throw new Error(`subnet ${subnet.id}: ${ip} is both free and held`);
+  if (inserted.numInsertedOrUpdatedRows === 0n)
+    throw new Error(`subnet ${subnet.id}: ${ip} is both free and held`);
   return ip;
 }
 
@@ -93,7 +133,11 @@ export async function takeAddress(tx: Tx, subnet: Subnet, ip: string, holder: Ho
     .limit(1)
     .executeTakeFirst();
   if (range === undefined || range.last_key < key) return true;
-  await tx.deleteFrom('free_addresses').where('subnet_id', '=', subnet.id).where('first_key', '=', range.first_key).execute();
+  await tx
+    .deleteFrom('free_addresses')
+    .where('subnet_id', '=', subnet.id)
+    .where('first_key', '=', range.first_key)
+    .execute();
   const rest = [
     ...(range.first_key < key ? [{ ...range, last_key: before(key) }] : []),
     ...(range.last_key > key ? [{ ...range, first_key: after(key) }] : []),
@@ -105,10 +149,18 @@ export async function takeAddress(tx: Tx, subnet: Subnet, ip: string, holder: Ho
 export const poolsOf = (subnet: { allocation_pools: string }): { start: string; end: string }[] =>
   JSON.parse(subnet.allocation_pools) as { start: string; end: string }[];
 export const rangesOf = (pools: readonly { start: string; end: string }[]): Range[] =>
-  pools.map(({ start, end }) => ({ first: parseAddress(start)?.value ?? 0n, last: parseAddress(end)?.value ?? -1n }));
+  pools.map(({ start, end }) => ({
+    first: parseAddress(start)?.value ?? 0n,
+    last: parseAddress(end)?.value ?? -1n,
+  }));
 
 /** Frees all addresses of these ports, or only `ips` of theirs. */
-export async function releaseAddresses(tx: Tx, now: number, portIds: readonly string[], ips: readonly string[] | null = null): Promise<void> {
+export async function releaseAddresses(
+  tx: Tx,
+  now: number,
+  portIds: readonly string[],
+  ips: readonly string[] | null = null,
+): Promise<void> {
   for (const part of chunks(portIds)) {
     let query = tx
       .selectFrom('ip_allocations as a')
@@ -126,7 +178,8 @@ export async function releaseAddresses(tx: Tx, now: number, portIds: readonly st
     await deletion.execute();
     const free = held.flatMap((row) => {
       const address = parseAddress(row.ip_address);
-      if (address === null || !rangesOf(poolsOf(row)).some((range) => within(range, address.value))) return [];
+      if (address === null || !rangesOf(poolsOf(row)).some((range) => within(range, address.value)))
+        return [];
       const key = keyOf(address.version, address.value);
       return [{ subnet_id: row.subnet_id, first_key: key, last_key: key, freed_at: now }];
     });
@@ -135,13 +188,30 @@ export async function releaseAddresses(tx: Tx, now: number, portIds: readonly st
 }
 
 /** Writes the subnet's free ranges anew: its pools without what is held. */
-export async function resetFreeAddresses(tx: Tx, subnet: Subnet & { allocation_pools: string }): Promise<void> {
-  const held = await tx.selectFrom('ip_allocations').select('ip_address').where('subnet_id', '=', subnet.id).execute();
-  const ranges = without(rangesOf(poolsOf(subnet)), held.flatMap((row) => parseAddress(row.ip_address)?.value ?? []));
+export async function resetFreeAddresses(
+  tx: Tx,
+  subnet: Subnet & { allocation_pools: string },
+): Promise<void> {
+  const held = await tx
+    .selectFrom('ip_allocations')
+    .select('ip_address')
+    .where('subnet_id', '=', subnet.id)
+    .execute();
+  const ranges = without(
+    rangesOf(poolsOf(subnet)),
+    held.flatMap((row) => parseAddress(row.ip_address)?.value ?? []),
+  );
   await tx.deleteFrom('free_addresses').where('subnet_id', '=', subnet.id).execute();
   for (const part of chunks(ranges, 200))
     await tx
       .insertInto('free_addresses')
-      .values(part.map((range) => ({ subnet_id: subnet.id, first_key: keyOf(versionOf(subnet), range.first), last_key: keyOf(versionOf(subnet), range.last), freed_at: 0 })))
+      .values(
+        part.map((range) => ({
+          subnet_id: subnet.id,
+          first_key: keyOf(versionOf(subnet), range.first),
+          last_key: keyOf(versionOf(subnet), range.last),
+          freed_at: 0,
+        })),
+      )
       .execute();
 }

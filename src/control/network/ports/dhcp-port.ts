@@ -9,12 +9,23 @@ import { deletePorts, insertPort, takeFixedIps } from './insert.ts';
 export const DHCP_OWNER = 'network:dhcp';
 
 const findPort = (tx: Tx, networkId: string) =>
-  tx.selectFrom('ports').selectAll().where('network_id', '=', networkId).where('device_owner', '=', DHCP_OWNER).executeTakeFirst();
+  tx
+    .selectFrom('ports')
+    .selectAll()
+    .where('network_id', '=', networkId)
+    .where('device_owner', '=', DHCP_OWNER)
+    .executeTakeFirst();
 
 /** 409 IpAddressGenerationFailure when the subnet has no address left for it. */
 export async function ensureDhcpPort(tx: Tx, ctx: Ctx, subnet: SubnetRow): Promise<void> {
   const existing = await findPort(tx, subnet.network_id);
-  const network = existing ?? (await tx.selectFrom('networks').select('project_id').where('id', '=', subnet.network_id).executeTakeFirstOrThrow());
+  const network =
+    existing ??
+    (await tx
+      .selectFrom('networks')
+      .select('project_id')
+      .where('id', '=', subnet.network_id)
+      .executeTakeFirstOrThrow());
   const port =
     existing ??
     (await insertPort(tx, ctx, {
@@ -24,14 +35,24 @@ export async function ensureDhcpPort(tx: Tx, ctx: Ctx, subnet: SubnetRow): Promi
       device_id: `dhcp-${subnet.network_id}`,
       port_security_enabled: 0,
     }));
-  const held = await tx.selectFrom('ip_allocations').select('position').where('port_id', '=', port.id).orderBy('position', 'desc').limit(1).executeTakeFirst();
+  const held = await tx
+    .selectFrom('ip_allocations')
+    .select('position')
+    .where('port_id', '=', port.id)
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst();
   await takeFixedIps(tx, port, [subnet], [{ subnet_id: subnet.id }], (held?.position ?? -1) + 1);
 }
 
 export async function leaveDhcpPort(tx: Tx, ctx: Ctx, subnet: SubnetRow): Promise<void> {
   const port = await findPort(tx, subnet.network_id);
   if (port === undefined) return;
-  const held = await tx.selectFrom('ip_allocations').select(['subnet_id', 'ip_address']).where('port_id', '=', port.id).execute();
+  const held = await tx
+    .selectFrom('ip_allocations')
+    .select(['subnet_id', 'ip_address'])
+    .where('port_id', '=', port.id)
+    .execute();
   const here = held.filter((row) => row.subnet_id === subnet.id).map((row) => row.ip_address);
   if (here.length === held.length) await deletePorts(tx, ctx, [port.id]);
   else await releaseAddresses(tx, ctx.platform.clock.now(), [port.id], here);

@@ -13,7 +13,12 @@ export const MAX_FIXED_IPS = 5;
 
 type NetworkOfPort = { project_id: string; shared: number };
 
-export function checkFields(ctx: Ctx, verb: 'create_port' | 'update_port', input: PortUpdate, network: NetworkOfPort): void {
+export function checkFields(
+  ctx: Ctx,
+  verb: 'create_port' | 'update_port',
+  input: PortUpdate,
+  network: NetworkOfPort,
+): void {
   if (isAdmin(ctx.actor)) return;
   const ownsNetwork = network.project_id === projectOf(ctx.actor);
   const refuse = (field: keyof PortUpdate): never => {
@@ -26,14 +31,18 @@ export function checkFields(ctx: Ctx, verb: 'create_port' | 'update_port', input
   if (ownsNetwork) return;
   if (input.port_security_enabled !== undefined) refuse('port_security_enabled');
   if (input.allowed_address_pairs !== undefined) refuse('allowed_address_pairs');
-  if (input.fixed_ips?.some((wish) => wish.ip_address !== undefined) === true) throw disallowed(`${verb}:fixed_ips:ip_address`);
+  if (input.fixed_ips?.some((wish) => wish.ip_address !== undefined) === true)
+    throw disallowed(`${verb}:fixed_ips:ip_address`);
   if (input.fixed_ips !== undefined && network.shared === 0) refuse('fixed_ips');
 }
 
 /** Lower case with colons; group addresses are no interface's address. */
 export function checkMac(text: string): string {
   const mac = text.toLowerCase().replaceAll('-', ':');
-  if ((Number.parseInt(mac.slice(0, 2), 16) & 1) === 1 || mac === '00:00:00:00:00:00') throw invalidInput(`mac_address '${text}' is not the address of an interface (multicast, broadcast or null)`);
+  if ((Number.parseInt(mac.slice(0, 2), 16) & 1) === 1 || mac === '00:00:00:00:00:00')
+    throw invalidInput(
+      `mac_address '${text}' is not the address of an interface (multicast, broadcast or null)`,
+    );
   return mac;
 }
 
@@ -41,16 +50,31 @@ export type AddressPair = { ip_address: string; mac_address: string };
 
 export function checkPairs(input: PortUpdate['allowed_address_pairs'], portMac: string): AddressPair[] {
   const list = input ?? [];
-  if (list.length > MAX_ADDRESS_PAIRS) throw badRequest(`The number of allowed address pair exceeds the maximum ${MAX_ADDRESS_PAIRS}.`, 'AllowedAddressPairExhausted');
+  if (list.length > MAX_ADDRESS_PAIRS)
+    throw badRequest(
+      `The number of allowed address pair exceeds the maximum ${MAX_ADDRESS_PAIRS}.`,
+      'AllowedAddressPairExhausted',
+    );
   const pairs = list.map((pair) => {
     const address = parseAddress(pair.ip_address);
     const cidr = parseCidr(pair.ip_address);
-    if (address === null && cidr === null) throw badRequest(`Invalid input for allowed_address_pairs. Reason: '${pair.ip_address}' is not a valid IP address or CIDR.`, 'HTTPBadRequest');
-    return { ip_address: address === null ? (cidr?.text ?? '') : addressText(address.version, address.value), mac_address: pair.mac_address === undefined ? portMac : checkMac(pair.mac_address) };
+    if (address === null && cidr === null)
+      throw badRequest(
+        `Invalid input for allowed_address_pairs. Reason: '${pair.ip_address}' is not a valid IP address or CIDR.`,
+        'HTTPBadRequest',
+      );
+    return {
+      ip_address: address === null ? (cidr?.text ?? '') : addressText(address.version, address.value),
+      mac_address: pair.mac_address === undefined ? portMac : checkMac(pair.mac_address),
+    };
   });
   const keys = pairs.map((pair) => `${pair.mac_address} ${pair.ip_address}`);
   const twice = pairs.find((_, at) => keys.indexOf(keys[at] ?? '') !== at);
-  if (twice !== undefined) throw badRequest(`Request contains duplicate address pair: mac_address ${twice.mac_address} ip_address ${twice.ip_address}.`, 'DuplicateAddressPairInRequest');
+  if (twice !== undefined)
+    throw badRequest(
+      `Request contains duplicate address pair: mac_address ${twice.mac_address} ip_address ${twice.ip_address}.`,
+      'DuplicateAddressPairInRequest',
+    );
   return pairs;
 }
 
@@ -58,15 +82,31 @@ export function checkPairs(input: PortUpdate['allowed_address_pairs'], portMac: 
 export async function requireGroups(tx: Tx, projectId: string, ids: readonly string[]): Promise<string[]> {
   const wanted = [...new Set(ids)];
   if (wanted.length === 0) return [];
-  const found = await tx.selectFrom('security_groups').select('id').where('id', 'in', wanted).where('project_id', '=', projectId).execute();
+  const found = await tx
+    .selectFrom('security_groups')
+    .select('id')
+    .where('id', 'in', wanted)
+    .where('project_id', '=', projectId)
+    .execute();
   const missing = wanted.find((id) => !found.some((group) => group.id === id));
   if (missing !== undefined) throw notFound('Security Group', missing);
   return wanted;
 }
 
-export function checkSecurity(portSecurity: boolean, groups: readonly string[], pairs: readonly AddressPair[]): void {
+export function checkSecurity(
+  portSecurity: boolean,
+  groups: readonly string[],
+  pairs: readonly AddressPair[],
+): void {
   if (portSecurity) return;
   if (groups.length > 0)
-    throw conflict('Port has security group associated. Cannot disable port security or ip address until security group is removed.', 'PortSecurityPortHasSecurityGroup');
-  if (pairs.length > 0) throw conflict('Port Security must be enabled in order to have allowed address pairs on a port.', 'AddressPairAndPortSecurityRequired');
+    throw conflict(
+      'Port has security group associated. Cannot disable port security or ip address until security group is removed.',
+      'PortSecurityPortHasSecurityGroup',
+    );
+  if (pairs.length > 0)
+    throw conflict(
+      'Port Security must be enabled in order to have allowed address pairs on a port.',
+      'AddressPairAndPortSecurityRequired',
+    );
 }

@@ -11,7 +11,10 @@ import { chunks, tagsOf, type Queries } from '../rows.ts';
 import type { PortRow } from './table.ts';
 
 const mac = Type.String({ pattern: '^([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}$' });
-const fixedIps = Type.Array(strict({ subnet_id: Type.Optional(idOf('subnet')), ip_address: Type.Optional(text(45)) }), { maxItems: 64 });
+const fixedIps = Type.Array(
+  strict({ subnet_id: Type.Optional(idOf('subnet')), ip_address: Type.Optional(text(45)) }),
+  { maxItems: 64 },
+);
 const changeable = {
   name: Type.Optional(text()),
   description: Type.Optional(text()),
@@ -22,13 +25,22 @@ const changeable = {
   device_owner: Type.Optional(text()),
   security_groups: Type.Optional(nullable(Type.Array(idOf('security-group'), { maxItems: 64 }))),
   port_security_enabled: Type.Optional(Type.Boolean()),
-  allowed_address_pairs: Type.Optional(nullable(Type.Array(strict({ ip_address: text(49), mac_address: Type.Optional(mac) }), { maxItems: 64 }))),
+  allowed_address_pairs: Type.Optional(
+    nullable(Type.Array(strict({ ip_address: text(49), mac_address: Type.Optional(mac) }), { maxItems: 64 })),
+  ),
   'binding:host_id': Type.Optional(nullable(text())),
-  'binding:profile': Type.Optional(nullable(Type.Record(Type.String({ maxLength: 64 }), text(), { maxProperties: 32 }))),
+  'binding:profile': Type.Optional(
+    nullable(Type.Record(Type.String({ maxLength: 64 }), text(), { maxProperties: 32 })),
+  ),
   'binding:vnic_type': Type.Optional(Type.Literal('normal')),
 };
 export const portUpdate = strict(changeable);
-export const portCreate = strict({ ...changeable, network_id: idOf('network'), project_id: Type.Optional(idOf('project')), tenant_id: Type.Optional(idOf('project')) });
+export const portCreate = strict({
+  ...changeable,
+  network_id: idOf('network'),
+  project_id: Type.Optional(idOf('project')),
+  tenant_id: Type.Optional(idOf('project')),
+});
 export type PortUpdate = Static<typeof portUpdate>;
 export type PortCreate = Static<typeof portCreate>;
 
@@ -38,11 +50,18 @@ function fixedIpsFilter(values: string[]) {
     const at = value.indexOf('=');
     const [key, wanted] = [value.slice(0, at), value.slice(at + 1)];
     if (key === 'subnet_id') return sql`a.subnet_id = ${wanted}`;
-    if (key === 'ip_address_substr') return sql`a.ip_address like ${`%${wanted.replace(/[^0-9a-fA-F:.]/g, '')}%`}`;
+    if (key === 'ip_address_substr')
+      return sql`a.ip_address like ${`%${wanted.replace(/[^0-9a-fA-F:.]/g, '')}%`}`;
     return sql`a.ip_address = ${key === 'ip_address' ? wanted : value}`;
   });
   const groups = Map.groupBy(conditions.entries(), ([at]) => (values[at] ?? '').split('=')[0]);
-  const all = [...groups.values()].map((same) => sql`(${sql.join(same.map(([, condition]) => condition), sql` or `)})`);
+  const all = [...groups.values()].map(
+    (same) =>
+      sql`(${sql.join(
+        same.map(([, condition]) => condition),
+        sql` or `,
+      )})`,
+  );
   return sql<boolean>`exists (select 1 from ip_allocations a where a.port_id = ports.id and ${sql.join(all, sql` and `)})`;
 }
 
@@ -66,10 +85,20 @@ export const portList: ListSpec = {
     security_groups: {
       by: 'custom',
       ref: 'security-group',
-      where: (values) => sql`exists (select 1 from port_security_groups g where g.port_id = ports.id and g.security_group_id in (${sql.join(values)}))`,
+      where: (values) =>
+        sql`exists (select 1 from port_security_groups g where g.port_id = ports.id and g.security_group_id in (${sql.join(values)}))`,
     },
   },
-  sortable: { ...standardSort, name: 'name', network_id: 'network_id', mac_address: 'mac_address', device_id: 'device_id', device_owner: 'device_owner', status: 'status', admin_state_up: 'admin_state_up' },
+  sortable: {
+    ...standardSort,
+    name: 'name',
+    network_id: 'network_id',
+    mac_address: 'mac_address',
+    device_id: 'device_id',
+    device_owner: 'device_owner',
+    status: 'status',
+    admin_state_up: 'admin_state_up',
+  },
 };
 
 /** Own ports, and all ports of own networks. */
@@ -81,7 +110,14 @@ export const visiblePorts = (db: Queries, actor: Actor) =>
       query.where((eb) =>
         eb.or([
           eb('ports.project_id', '=', projectOf(actor)),
-          eb('ports.network_id', 'in', db.selectFrom('networks').select('networks.id').where('networks.project_id', '=', projectOf(actor))),
+          eb(
+            'ports.network_id',
+            'in',
+            db
+              .selectFrom('networks')
+              .select('networks.id')
+              .where('networks.project_id', '=', projectOf(actor)),
+          ),
         ]),
       ),
     );
@@ -92,7 +128,11 @@ export async function readablePort(db: Queries, actor: Actor, id: string): Promi
   return row;
 }
 
-export type PortExtras = { fixedIps: readonly { subnet_id: string; ip_address: string }[]; groups: readonly string[]; tags: readonly string[] };
+export type PortExtras = {
+  fixedIps: readonly { subnet_id: string; ip_address: string }[];
+  groups: readonly string[];
+  tags: readonly string[];
+};
 
 export const portView = (row: PortRow, extras: PortExtras, forOperator: boolean): object => ({
   id: row.id,
@@ -115,7 +155,8 @@ export const portView = (row: PortRow, extras: PortExtras, forOperator: boolean)
     ? {
         'binding:host_id': row.binding_host,
         'binding:profile': JSON.parse(row.binding_profile) as unknown,
-        'binding:vif_type': row.host_id === '' && !row.device_owner.startsWith('network:') ? 'unbound' : 'bridge',
+        'binding:vif_type':
+          row.host_id === '' && !row.device_owner.startsWith('network:') ? 'unbound' : 'bridge',
         'binding:vif_details': {},
       }
     : {}),
@@ -129,13 +170,33 @@ export async function portViews(db: Queries, ctx: Ctx, rows: readonly PortRow[])
   const addresses = new Map<string, { subnet_id: string; ip_address: string }[]>();
   const groups = new Map<string, string[]>();
   for (const part of chunks(rows.map((row) => row.id))) {
-    for (const row of await db.selectFrom('ip_allocations').selectAll().where('port_id', 'in', part).orderBy('position').execute())
+    for (const row of await db
+      .selectFrom('ip_allocations')
+      .selectAll()
+      .where('port_id', 'in', part)
+      .orderBy('position')
+      .execute())
       addresses.set(row.port_id, [...(addresses.get(row.port_id) ?? []), row]);
-    for (const row of await db.selectFrom('port_security_groups').selectAll().where('port_id', 'in', part).execute())
+    for (const row of await db
+      .selectFrom('port_security_groups')
+      .selectAll()
+      .where('port_id', 'in', part)
+      .execute())
       groups.set(row.port_id, [...(groups.get(row.port_id) ?? []), row.security_group_id]);
   }
-  const tags = await tagsOf(db, rows.map((row) => row.id));
+  const tags = await tagsOf(
+    db,
+    rows.map((row) => row.id),
+  );
   return rows.map((row) =>
-    portView(row, { fixedIps: addresses.get(row.id) ?? [], groups: groups.get(row.id) ?? [], tags: tags.get(row.id) ?? [] }, isAdmin(ctx.actor)),
+    portView(
+      row,
+      {
+        fixedIps: addresses.get(row.id) ?? [],
+        groups: groups.get(row.id) ?? [],
+        tags: tags.get(row.id) ?? [],
+      },
+      isAdmin(ctx.actor),
+    ),
   );
 }

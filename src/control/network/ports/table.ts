@@ -45,13 +45,37 @@ export const portMigration: Migration = {
   async up(db) {
     await standardTable(
       db.schema.createTable('ports') as never,
-      ['name', 'network_id', 'mac_address', 'status', 'device_id', 'device_owner', 'allowed_address_pairs', 'server_id', 'plug', 'hostname', 'host_id', 'binding_host', 'binding_profile', 'error'],
+      [
+        'name',
+        'network_id',
+        'mac_address',
+        'status',
+        'device_id',
+        'device_owner',
+        'allowed_address_pairs',
+        'server_id',
+        'plug',
+        'hostname',
+        'host_id',
+        'binding_host',
+        'binding_profile',
+        'error',
+      ],
       ['admin_state_up', 'port_security_enabled', 'server_made', 'server_position'],
     ).execute();
-    await db.schema.createIndex('ports_mac').on('ports').columns(['network_id', 'mac_address']).unique().execute();
+    await db.schema
+      .createIndex('ports_mac')
+      .on('ports')
+      .columns(['network_id', 'mac_address'])
+      .unique()
+      .execute();
     await db.schema.createIndex('ports_project').on('ports').column('project_id').execute();
     await db.schema.createIndex('ports_device').on('ports').columns(['device_id', 'device_owner']).execute();
-    await db.schema.createIndex('ports_server').on('ports').columns(['server_id', 'server_position']).execute();
+    await db.schema
+      .createIndex('ports_server')
+      .on('ports')
+      .columns(['server_id', 'server_position'])
+      .execute();
     await db.schema.createIndex('ports_host').on('ports').columns(['host_id', 'network_id']).execute();
     await db.schema
       .createTable('port_security_groups')
@@ -59,6 +83,10 @@ export const portMigration: Migration = {
       .addColumn('security_group_id', 'text', (c) => c.notNull())
       .addPrimaryKeyConstraint('port_security_groups_pk', ['port_id', 'security_group_id'])
       .execute();
-    await db.schema.createIndex('port_security_groups_group').on('port_security_groups').columns(['security_group_id', 'port_id']).execute();
+    await db.schema
+      .createIndex('port_security_groups_group')
+      .on('port_security_groups')
+      .columns(['security_group_id', 'port_id'])
+      .execute();
   },
 };

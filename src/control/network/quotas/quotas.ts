@@ -20,7 +20,8 @@ export const quotaDefaults = {
 const resources = Object.keys(quotaDefaults);
 const MAX_LIMIT = 2_147_483_647;
 
-const only = (values: Record<string, number>): Record<string, number> => Object.fromEntries(resources.map((name) => [name, values[name] ?? 0]));
+const only = (values: Record<string, number>): Record<string, number> =>
+  Object.fromEntries(resources.map((name) => [name, values[name] ?? 0]));
 
 /** Of a project that the actor may see; others are 404. */
 function target(ctx: Ctx, projectId: string): string {
@@ -28,7 +29,8 @@ function target(ctx: Ctx, projectId: string): string {
   return projectId;
 }
 
-const defaultsOf = (ctx: Ctx): Record<string, number> => only({ ...quotaDefaults, ...ctx.platform.quotas.defaults });
+const defaultsOf = (ctx: Ctx): Record<string, number> =>
+  only({ ...quotaDefaults, ...ctx.platform.quotas.defaults });
 
 const limits = Object.fromEntries(resources.map((name) => [name, Type.Optional(integer(-1, MAX_LIMIT))]));
 const one = '/v2.0/quotas/:project_id';
@@ -57,7 +59,9 @@ export const quotaRoutes: Route[] = [
     path: '/v2.0/quotas/tenant',
     policy: 'get_quota',
     summary: 'The project that quotas are shown of',
-    handler: async ({ ctx }) => ({ body: { tenant: { tenant_id: projectOf(ctx.actor), project_id: projectOf(ctx.actor) } } }),
+    handler: async ({ ctx }) => ({
+      body: { tenant: { tenant_id: projectOf(ctx.actor), project_id: projectOf(ctx.actor) } },
+    }),
   }),
   route({
     method: 'GET',
@@ -65,7 +69,11 @@ export const quotaRoutes: Route[] = [
     policy: 'get_quota',
     summary: 'Show the quota of a project',
     ids,
-    handler: async ({ ctx, params }) => ({ body: { quota: only(await ctx.platform.quotas.limits(ctx.platform.db.read, target(ctx, params.project_id))) } }),
+    handler: async ({ ctx, params }) => ({
+      body: {
+        quota: only(await ctx.platform.quotas.limits(ctx.platform.db.read, target(ctx, params.project_id))),
+      },
+    }),
   }),
   ...(['/default', '/default.json'] as const).map((end) =>
     route({
@@ -90,8 +98,20 @@ export const quotaRoutes: Route[] = [
       handler: async ({ ctx, params }) => {
         const projectId = target(ctx, params.project_id);
         const db = ctx.platform.db.read;
-        const [limit, used] = [await ctx.platform.quotas.limits(db, projectId), await ctx.platform.quotas.usage(db, projectId)];
-        return { body: { quota: Object.fromEntries(resources.map((name) => [name, { limit: limit[name] ?? 0, used: used[name] ?? 0, reserved: 0 }])) } };
+        const [limit, used] = [
+          await ctx.platform.quotas.limits(db, projectId),
+          await ctx.platform.quotas.usage(db, projectId),
+        ];
+        return {
+          body: {
+            quota: Object.fromEntries(
+              resources.map((name) => [
+                name,
+                { limit: limit[name] ?? 0, used: used[name] ?? 0, reserved: 0 },
+              ]),
+            ),
+          },
+        };
       },
     }),
   ),
@@ -101,14 +121,28 @@ export const quotaRoutes: Route[] = [
     policy: 'update_quota',
     summary: 'Set the quota of a project',
     ids,
-    body: strict({ quota: strict({ ...limits, force: Type.Optional(Type.Boolean()), check_limit: Type.Optional(Type.Boolean()), project_id: Type.Optional(idOf('project')), tenant_id: Type.Optional(idOf('project')) }) }),
+    body: strict({
+      quota: strict({
+        ...limits,
+        force: Type.Optional(Type.Boolean()),
+        check_limit: Type.Optional(Type.Boolean()),
+        project_id: Type.Optional(idOf('project')),
+        tenant_id: Type.Optional(idOf('project')),
+      }),
+    }),
     async handler({ ctx, params, body }) {
-      const given = Object.fromEntries(Object.entries(body.quota).flatMap(([name, value]) => (resources.includes(name) && typeof value === 'number' ? [[name, value] as const] : [])));
+      const given = Object.fromEntries(
+        Object.entries(body.quota).flatMap(([name, value]) =>
+          resources.includes(name) && typeof value === 'number' ? [[name, value] as const] : [],
+        ),
+      );
       await ctx.platform.db.tx(async (tx) => {
         await ctx.platform.quotas.setLimits(tx, params.project_id, given);
         await audit(tx, ctx, 'project', params.project_id);
       });
-      return { body: { quota: only(await ctx.platform.quotas.limits(ctx.platform.db.read, params.project_id)) } };
+      return {
+        body: { quota: only(await ctx.platform.quotas.limits(ctx.platform.db.read, params.project_id)) },
+      };
     },
   }),
   route({

@@ -11,8 +11,16 @@ export const routerAddresses = (db: Queries, routerIds: readonly string[]) =>
     .innerJoin('ip_allocations as a', 'a.port_id', 'p.id')
     .innerJoin('subnets as s', 's.id', 'a.subnet_id')
     .select([
-      'p.id as port_id', 'p.device_id as router_id', 'p.device_owner', 'p.network_id', 'p.mac_address',
-      'a.ip_address', 'a.subnet_id', 's.cidr', 's.gateway_ip', 's.ip_version',
+      'p.id as port_id',
+      'p.device_id as router_id',
+      'p.device_owner',
+      'p.network_id',
+      'p.mac_address',
+      'a.ip_address',
+      'a.subnet_id',
+      's.cidr',
+      's.gateway_ip',
+      's.ip_version',
     ])
     .where('p.device_id', 'in', [...routerIds])
     .where('p.device_owner', 'in', [INTERFACE, GATEWAY])

@@ -27,7 +27,10 @@ const changeable = {
   distributed: Type.Optional(Type.Literal(false)),
   ha: Type.Optional(Type.Literal(false)),
 };
-const routerUpdate = strict({ ...changeable, routes: Type.Optional(Type.Array(strict({ destination: text(49), nexthop: text(49) }), { maxItems: 64 })) });
+const routerUpdate = strict({
+  ...changeable,
+  routes: Type.Optional(Type.Array(strict({ destination: text(49), nexthop: text(49) }), { maxItems: 64 })),
+});
 const routerCreate = strict({
   ...changeable,
   project_id: Type.Optional(idOf('project')),
@@ -61,7 +64,12 @@ export async function readableRouter(db: Queries, actor: Actor, id: string): Pro
   return row;
 }
 
-export const routerView = (row: RouterRow, gatewayIps: readonly { subnet_id: string; ip_address: string }[], tags: readonly string[], forOperator: boolean): object => ({
+export const routerView = (
+  row: RouterRow,
+  gatewayIps: readonly { subnet_id: string; ip_address: string }[],
+  tags: readonly string[],
+  forOperator: boolean,
+): object => ({
   id: row.id,
   name: row.name,
   tenant_id: row.project_id,
@@ -90,16 +98,29 @@ export const routerView = (row: RouterRow, gatewayIps: readonly { subnet_id: str
 
 async function views(db: Queries, ctx: Ctx, found: readonly RouterRow[]): Promise<object[]> {
   const addresses = new Map<string, { subnet_id: string; ip_address: string }[]>();
-  for (const part of chunks(found.flatMap((row) => (row.gateway_port_id === '' ? [] : [row.gateway_port_id]))))
-    for (const one of await db.selectFrom('ip_allocations').selectAll().where('port_id', 'in', part).orderBy('position').execute())
+  for (const part of chunks(
+    found.flatMap((row) => (row.gateway_port_id === '' ? [] : [row.gateway_port_id])),
+  ))
+    for (const one of await db
+      .selectFrom('ip_allocations')
+      .selectAll()
+      .where('port_id', 'in', part)
+      .orderBy('position')
+      .execute())
       addresses.set(one.port_id, [...(addresses.get(one.port_id) ?? []), one]);
-  const tags = await tagsOf(db, found.map((row) => row.id));
-  return found.map((row) => routerView(row, addresses.get(row.gateway_port_id) ?? [], tags.get(row.id) ?? [], isAdmin(ctx.actor)));
+  const tags = await tagsOf(
+    db,
+    found.map((row) => row.id),
+  );
+  return found.map((row) =>
+    routerView(row, addresses.get(row.gateway_port_id) ?? [], tags.get(row.id) ?? [], isAdmin(ctx.actor)),
+  );
 }
 
 async function make(ctx: Ctx, inputs: Static<typeof routerCreate>[]): Promise<string[]> {
   const owners = inputs.map((input) => {
-    if (!isAdmin(ctx.actor) && (input.ha !== undefined || input.distributed !== undefined)) throw disallowed(`create_router:${input.ha === undefined ? 'distributed' : 'ha'}`);
+    if (!isAdmin(ctx.actor) && (input.ha !== undefined || input.distributed !== undefined))
+      throw disallowed(`create_router:${input.ha === undefined ? 'distributed' : 'ha'}`);
     return ownerOf(ctx, 'create_router', input);
   });
   return ctx.platform.db.tx(
@@ -120,15 +141,26 @@ async function make(ctx: Ctx, inputs: Static<typeof routerCreate>[]): Promise<st
           host_id: '',
           error: '',
         };
-        const gateway = input.external_gateway_info === undefined ? {} : await setGateway(tx, ctx, row, input.external_gateway_info, 'create_router');
-        await tx.insertInto('routers').values({ ...row, ...gateway }).execute();
+        const gateway =
+          input.external_gateway_info === undefined
+            ? {}
+            : await setGateway(tx, ctx, row, input.external_gateway_info, 'create_router');
+        await tx
+          .insertInto('routers')
+          .values({ ...row, ...gateway })
+          .execute();
         await ctx.platform.work.enqueue(tx, 'router', [row.id]);
         await audit(tx, ctx, 'router', row.id);
         ids.push(row.id);
       }
       return ids;
     },
-    { locks: [...owners.map(quotaLock), ...inputs.map((input) => subnetsLock(input.external_gateway_info?.network_id ?? ''))] },
+    {
+      locks: [
+        ...owners.map(quotaLock),
+        ...inputs.map((input) => subnetsLock(input.external_gateway_info?.network_id ?? '')),
+      ],
+    },
   );
 }
 
@@ -139,9 +171,15 @@ async function routesFor(tx: Tx, router: RouterRow, asked: readonly HostRoute[])
   for (const one of routes) {
     const nexthop = parseAddress(one.nexthop);
     if (nexthop !== null && connected.some((address) => address.ip_address === one.nexthop))
-      throw badRequest(`Invalid format for routes: ${one.destination} via ${one.nexthop}, the nexthop is used by router.`, 'InvalidRoutes');
+      throw badRequest(
+        `Invalid format for routes: ${one.destination} via ${one.nexthop}, the nexthop is used by router.`,
+        'InvalidRoutes',
+      );
     if (nexthop === null || !connected.some((address) => contains(cidrOf(address), nexthop)))
-      throw badRequest(`Invalid format for routes: ${one.destination} via ${one.nexthop}, the nexthop is not connected with router.`, 'InvalidRoutes');
+      throw badRequest(
+        `Invalid format for routes: ${one.destination} via ${one.nexthop}, the nexthop is not connected with router.`,
+        'InvalidRoutes',
+      );
   }
   return JSON.stringify(routes);
 }
@@ -150,7 +188,10 @@ async function change(ctx: Ctx, id: string, input: Static<typeof routerUpdate>):
   await ctx.platform.db.tx(
     async (tx) => {
       const row = await readableRouter(tx, ctx.actor, id);
-      const gateway = input.external_gateway_info === undefined ? null : await setGateway(tx, ctx, row, input.external_gateway_info, 'update_router');
+      const gateway =
+        input.external_gateway_info === undefined
+          ? null
+          : await setGateway(tx, ctx, row, input.external_gateway_info, 'update_router');
       await tx
         .updateTable('routers')
         .set({
@@ -175,8 +216,18 @@ async function change(ctx: Ctx, id: string, input: Static<typeof routerUpdate>):
 async function remove(ctx: Ctx, id: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const row = await readableRouter(tx, ctx.actor, id);
-    const used = await tx.selectFrom('ports').select('id').where('device_id', '=', id).where('device_owner', '=', INTERFACE).limit(1).executeTakeFirst();
-    if (used !== undefined) throw conflict(`Router ${id} still has ports (e.g. ${used.id}); remove its interfaces first.`, 'RouterInUse');
+    const used = await tx
+      .selectFrom('ports')
+      .select('id')
+      .where('device_id', '=', id)
+      .where('device_owner', '=', INTERFACE)
+      .limit(1)
+      .executeTakeFirst();
+    if (used !== undefined)
+      throw conflict(
+        `Router ${id} still has ports (e.g. ${used.id}); remove its interfaces first.`,
+        'RouterInUse',
+      );
     await setGateway(tx, ctx, row, null, 'delete_router');
     await tx.deleteFrom('routers').where('id', '=', id).execute();
     await deleteTags(tx, id);

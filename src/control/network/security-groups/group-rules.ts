@@ -37,7 +37,11 @@ const list: ListSpec = {
   filters: {
     ...standardFilters('security_group_rules'),
     id: { by: 'text', column: 'security_group_rules.id', ref: 'security-group-rule' },
-    security_group_id: { by: 'text', column: 'security_group_rules.security_group_id', ref: 'security-group' },
+    security_group_id: {
+      by: 'text',
+      column: 'security_group_rules.security_group_id',
+      ref: 'security-group',
+    },
     direction: { by: 'text', column: 'security_group_rules.direction' },
     ethertype: { by: 'text', column: 'security_group_rules.ethertype' },
     protocol: { by: 'text', column: 'security_group_rules.protocol' },
@@ -46,7 +50,12 @@ const list: ListSpec = {
     remote_ip_prefix: { by: 'text', column: 'security_group_rules.remote_ip_prefix' },
     remote_group_id: { by: 'text', column: 'security_group_rules.remote_group_id', ref: 'security-group' },
   },
-  sortable: { ...standardSort, security_group_id: 'security_group_id', direction: 'direction', ethertype: 'ethertype' },
+  sortable: {
+    ...standardSort,
+    security_group_id: 'security_group_id',
+    direction: 'direction',
+    ethertype: 'ethertype',
+  },
 };
 
 const rows = (db: Queries, actor: Actor) =>
@@ -77,13 +86,21 @@ export const ruleView = (row: SecurityGroupRuleRow, tags: readonly string[] = []
 });
 
 async function views(db: Queries, _ctx: Ctx, found: readonly SecurityGroupRuleRow[]): Promise<object[]> {
-  const tags = await tagsOf(db, found.map((row) => row.id));
+  const tags = await tagsOf(
+    db,
+    found.map((row) => row.id),
+  );
   return found.map((row) => ruleView(row, tags.get(row.id) ?? []));
 }
 
 async function requireGroup(tx: Tx, actor: Actor, id: string): Promise<{ project_id: string }> {
-  const group = await tx.selectFrom('security_groups').select('project_id').where('id', '=', id).executeTakeFirst();
-  if (group === undefined || (!isAdmin(actor) && group.project_id !== projectOf(actor))) throw notFound('Security Group', id);
+  const group = await tx
+    .selectFrom('security_groups')
+    .select('project_id')
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (group === undefined || (!isAdmin(actor) && group.project_id !== projectOf(actor)))
+    throw notFound('Security Group', id);
   return group;
 }
 
@@ -98,13 +115,28 @@ async function make(ctx: Ctx, inputs: Static<typeof ruleCreate>[]): Promise<stri
         if (input === undefined) continue;
         const group = await requireGroup(tx, ctx.actor, input.security_group_id);
         if (rule.remote_group_id !== null) await requireGroup(tx, ctx.actor, rule.remote_group_id);
-        const row: SecurityGroupRuleRow = { ...newRow(ctx, group.project_id, input.description), ...rule, security_group_id: input.security_group_id, digest: ruleDigest(rule) };
-        const same = await tx.selectFrom('security_group_rules').select('id').where('security_group_id', '=', row.security_group_id).where('digest', '=', row.digest).executeTakeFirst();
-        if (same !== undefined) throw conflict(`Security group rule already exists. Rule id is ${same.id}.`, 'SecurityGroupRuleExists');
+        const row: SecurityGroupRuleRow = {
+          ...newRow(ctx, group.project_id, input.description),
+          ...rule,
+          security_group_id: input.security_group_id,
+          digest: ruleDigest(rule),
+        };
+        const same = await tx
+          .selectFrom('security_group_rules')
+          .select('id')
+          .where('security_group_id', '=', row.security_group_id)
+          .where('digest', '=', row.digest)
+          .executeTakeFirst();
+        if (same !== undefined)
+          throw conflict(
+            `Security group rule already exists. Rule id is ${same.id}.`,
+            'SecurityGroupRuleExists',
+          );
         await claimQuota(tx, ctx, group.project_id, { security_group_rule: 1 });
         await tx.insertInto('security_group_rules').values(row).execute();
         await touchGroup(tx, ctx, row.security_group_id);
-        if (rule.remote_group_id !== null) await ctx.platform.work.enqueue(tx, 'address-group', [rule.remote_group_id]);
+        if (rule.remote_group_id !== null)
+          await ctx.platform.work.enqueue(tx, 'address-group', [rule.remote_group_id]);
         await audit(tx, ctx, 'security-group-rule', row.id);
         ids.push(row.id);
       }
@@ -130,12 +162,18 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
     await tx.deleteFrom('security_group_rules').where('id', '=', id).execute();
     await ctx.platform.quotas.release(tx, row.project_id, { security_group_rule: 1 });
     await touchGroup(tx, ctx, row.security_group_id);
-    if (row.remote_group_id !== null) await ctx.platform.work.enqueue(tx, 'address-group', [row.remote_group_id]);
+    if (row.remote_group_id !== null)
+      await ctx.platform.work.enqueue(tx, 'address-group', [row.remote_group_id]);
     await audit(tx, ctx, 'security-group-rule', id);
   });
 }
 
-export const securityGroupRules: Collection<'security_group_rules', SecurityGroupRuleRow, typeof ruleCreate, never> = {
+export const securityGroupRules: Collection<
+  'security_group_rules',
+  SecurityGroupRuleRow,
+  typeof ruleCreate,
+  never
+> = {
   singular: 'security_group_rule',
   path: '/v2.0/security-group-rules',
   kind: 'security-group-rule',

@@ -16,7 +16,11 @@ import { ruleView } from './group-rules.ts';
 import { ruleDigest, type Rule } from './rules.ts';
 import type { SecurityGroupRow, SecurityGroupRuleRow } from './table.ts';
 
-const groupUpdate = strict({ name: Type.Optional(text()), description: Type.Optional(text()), stateful: Type.Optional(Type.Boolean()) });
+const groupUpdate = strict({
+  name: Type.Optional(text()),
+  description: Type.Optional(text()),
+  stateful: Type.Optional(Type.Boolean()),
+});
 const groupCreate = strict({
   name: Type.Optional(text()),
   description: Type.Optional(text()),
@@ -50,7 +54,11 @@ export async function readableGroup(db: Queries, actor: Actor, id: string): Prom
   return row;
 }
 
-export const groupView = (row: SecurityGroupRow, rules: readonly SecurityGroupRuleRow[], tags: readonly string[]): object => ({
+export const groupView = (
+  row: SecurityGroupRow,
+  rules: readonly SecurityGroupRuleRow[],
+  tags: readonly string[],
+): object => ({
   id: row.id,
   name: row.name,
   tenant_id: row.project_id,
@@ -69,7 +77,15 @@ async function views(db: Queries, _ctx: Ctx, found: readonly SecurityGroupRow[])
   const ids = found.map((row) => row.id);
   const rules: SecurityGroupRuleRow[] = [];
   for (const part of chunks(ids))
-    rules.push(...(await db.selectFrom('security_group_rules').selectAll().where('security_group_id', 'in', part).orderBy('created_at').orderBy('id').execute()));
+    rules.push(
+      ...(await db
+        .selectFrom('security_group_rules')
+        .selectAll()
+        .where('security_group_id', 'in', part)
+        .orderBy('created_at')
+        .orderBy('id')
+        .execute()),
+    );
   const byGroup = Map.groupBy(rules, (rule) => rule.security_group_id);
   const tags = await tagsOf(db, ids);
   return found.map((row) => groupView(row, byGroup.get(row.id) ?? [], tags.get(row.id) ?? []));
@@ -80,8 +96,20 @@ function initialRules(group: SecurityGroupRow): Rule[] {
   const open = { protocol: null, port_range_min: null, port_range_max: null, remote_ip_prefix: null };
   const versions = ['IPv4', 'IPv6'] as const;
   return [
-    ...versions.map((ethertype): Rule => ({ ...open, direction: 'egress', ethertype, remote_group_id: null })),
-    ...(group.default_of === null ? [] : versions.map((ethertype): Rule => ({ ...open, direction: 'ingress', ethertype, remote_group_id: group.id }))),
+    ...versions.map((ethertype): Rule => ({
+      ...open,
+      direction: 'egress',
+      ethertype,
+      remote_group_id: null,
+    })),
+    ...(group.default_of === null
+      ? []
+      : versions.map((ethertype): Rule => ({
+          ...open,
+          direction: 'ingress',
+          ethertype,
+          remote_group_id: group.id,
+        }))),
   ];
 }
 
@@ -101,9 +129,18 @@ async function insertGroup(tx: Tx, ctx: Ctx, group: SecurityGroupRow): Promise<n
 
 /** The id of the project's default group, made at its first use. */
 export async function defaultGroup(tx: Tx, ctx: Ctx, projectId: string): Promise<string> {
-  const existing = await tx.selectFrom('security_groups').select('id').where('default_of', '=', projectId).executeTakeFirst();
+  const existing = await tx
+    .selectFrom('security_groups')
+    .select('id')
+    .where('default_of', '=', projectId)
+    .executeTakeFirst();
   if (existing !== undefined) return existing.id;
-  const group: SecurityGroupRow = { ...newRow(ctx, projectId, 'Default security group'), name: 'default', stateful: 1, default_of: projectId };
+  const group: SecurityGroupRow = {
+    ...newRow(ctx, projectId, 'Default security group'),
+    name: 'default',
+    stateful: 1,
+    default_of: projectId,
+  };
   const rules = await insertGroup(tx, ctx, group);
   // Counted but never refused: a project must be able to have its first port.
   await ctx.platform.quotas.release(tx, projectId, { security_group: -1, security_group_rule: -rules });
@@ -113,8 +150,15 @@ export async function defaultGroup(tx: Tx, ctx: Ctx, projectId: string): Promise
 async function beforeList(ctx: Ctx): Promise<void> {
   const projectId = projectOf(ctx.actor);
   if (projectId === '') return;
-  const existing = await ctx.platform.db.read.selectFrom('security_groups').select('id').where('default_of', '=', projectId).executeTakeFirst();
-  if (existing === undefined) await ctx.platform.db.tx((tx) => defaultGroup(tx, ctx, projectId), { locks: [`default-group:${projectId}`] });
+  const existing = await ctx.platform.db.read
+    .selectFrom('security_groups')
+    .select('id')
+    .where('default_of', '=', projectId)
+    .executeTakeFirst();
+  if (existing === undefined)
+    await ctx.platform.db.tx((tx) => defaultGroup(tx, ctx, projectId), {
+      locks: [`default-group:${projectId}`],
+    });
 }
 
 async function make(ctx: Ctx, inputs: Static<typeof groupCreate>[]): Promise<string[]> {
@@ -125,9 +169,15 @@ async function make(ctx: Ctx, inputs: Static<typeof groupCreate>[]): Promise<str
       for (const [at, input] of inputs.entries()) {
         const owner = owners[at] ?? '';
         await defaultGroup(tx, ctx, owner);
-        if ((input.name ?? '').toLowerCase() === 'default') throw conflict('Default security group already exists.', 'SecurityGroupDefaultAlreadyExists');
+        if ((input.name ?? '').toLowerCase() === 'default')
+          throw conflict('Default security group already exists.', 'SecurityGroupDefaultAlreadyExists');
         await claimQuota(tx, ctx, owner, { security_group: 1 });
-        const group: SecurityGroupRow = { ...newRow(ctx, owner, input.description), name: input.name ?? '', stateful: flag(input.stateful ?? true), default_of: null };
+        const group: SecurityGroupRow = {
+          ...newRow(ctx, owner, input.description),
+          name: input.name ?? '',
+          stateful: flag(input.stateful ?? true),
+          default_of: null,
+        };
         await claimQuota(tx, ctx, owner, { security_group_rule: await insertGroup(tx, ctx, group) });
         await audit(tx, ctx, 'security-group', group.id);
         ids.push(group.id);
@@ -141,12 +191,19 @@ async function make(ctx: Ctx, inputs: Static<typeof groupCreate>[]): Promise<str
 async function change(ctx: Ctx, id: string, input: Static<typeof groupUpdate>): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const row = await readableGroup(tx, ctx.actor, id);
-    if (row.default_of !== null && input.name !== undefined && input.name !== row.name) throw conflict('Updating default security group not allowed.', 'SecurityGroupCannotUpdateDefault');
-    if (row.default_of === null && (input.name ?? '').toLowerCase() === 'default') throw conflict('Default security group already exists.', 'SecurityGroupDefaultAlreadyExists');
+    if (row.default_of !== null && input.name !== undefined && input.name !== row.name)
+      throw conflict('Updating default security group not allowed.', 'SecurityGroupCannotUpdateDefault');
+    if (row.default_of === null && (input.name ?? '').toLowerCase() === 'default')
+      throw conflict('Default security group already exists.', 'SecurityGroupDefaultAlreadyExists');
     if (input.stateful !== undefined && flag(input.stateful) !== row.stateful) await refuseInUse(tx, id);
     await tx
       .updateTable('security_groups')
-      .set({ name: input.name ?? row.name, description: input.description ?? row.description, stateful: flag(input.stateful ?? row.stateful === 1), ...touched(ctx, row) })
+      .set({
+        name: input.name ?? row.name,
+        description: input.description ?? row.description,
+        stateful: flag(input.stateful ?? row.stateful === 1),
+        ...touched(ctx, row),
+      })
       .where('id', '=', id)
       .execute();
     await ctx.platform.work.enqueue(tx, 'security-group', [id]);
@@ -155,14 +212,24 @@ async function change(ctx: Ctx, id: string, input: Static<typeof groupUpdate>): 
 }
 
 async function refuseInUse(tx: Tx, id: string): Promise<void> {
-  const used = await tx.selectFrom('port_security_groups').select('port_id').where('security_group_id', '=', id).limit(1).executeTakeFirst();
-  if (used !== undefined) throw conflict(`Security Group ${id} in use (e.g. by port ${used.port_id}).`, 'SecurityGroupInUse');
+  const used = await tx
+    .selectFrom('port_security_groups')
+    .select('port_id')
+    .where('security_group_id', '=', id)
+    .limit(1)
+    .executeTakeFirst();
+  if (used !== undefined)
+    throw conflict(`Security Group ${id} in use (e.g. by port ${used.port_id}).`, 'SecurityGroupInUse');
 }
 
 async function remove(ctx: Ctx, id: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const row = await readableGroup(tx, ctx.actor, id);
-    if (row.default_of !== null && !isAdmin(ctx.actor)) throw conflict('Insufficient rights for removing default security group.', 'SecurityGroupCannotRemoveDefault');
+    if (row.default_of !== null && !isAdmin(ctx.actor))
+      throw conflict(
+        'Insufficient rights for removing default security group.',
+        'SecurityGroupCannotRemoveDefault',
+      );
     await refuseInUse(tx, id);
     // Rules of other groups that name this one allow nobody any more and go with it, as in Neutron.
     const rules = await tx
@@ -170,19 +237,35 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
       .select(['id', 'project_id', 'security_group_id'])
       .where((eb) => eb.or([eb('security_group_id', '=', id), eb('remote_group_id', '=', id)]))
       .execute();
-    for (const part of chunks(rules)) await tx.deleteFrom('security_group_rules').where('id', 'in', part.map((rule) => rule.id)).execute();
+    for (const part of chunks(rules))
+      await tx
+        .deleteFrom('security_group_rules')
+        .where(
+          'id',
+          'in',
+          part.map((rule) => rule.id),
+        )
+        .execute();
     for (const [projectId, ofProject] of Map.groupBy(rules, (rule) => rule.project_id))
       await ctx.platform.quotas.release(tx, projectId, { security_group_rule: ofProject.length });
     await tx.deleteFrom('security_groups').where('id', '=', id).execute();
     await deleteTags(tx, id);
     await ctx.platform.quotas.release(tx, row.project_id, { security_group: 1 });
-    await ctx.platform.work.enqueue(tx, 'security-group', [id, ...rules.map((rule) => rule.security_group_id)]);
+    await ctx.platform.work.enqueue(tx, 'security-group', [
+      id,
+      ...rules.map((rule) => rule.security_group_id),
+    ]);
     await ctx.platform.work.enqueue(tx, 'address-group', [id]);
     await audit(tx, ctx, 'security-group', id);
   });
 }
 
-export const securityGroups: Collection<'security_groups', SecurityGroupRow, typeof groupCreate, typeof groupUpdate> = {
+export const securityGroups: Collection<
+  'security_groups',
+  SecurityGroupRow,
+  typeof groupCreate,
+  typeof groupUpdate
+> = {
   singular: 'security_group',
   path: '/v2.0/security-groups',
   kind: 'security-group',

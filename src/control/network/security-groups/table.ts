@@ -36,17 +36,43 @@ export const securityGroupMigration: Migration = {
     await standardTable(db.schema.createTable('security_groups') as never, ['name'], ['stateful'])
       .addColumn('default_of' as never, 'text')
       .execute();
-    await db.schema.createIndex('security_groups_default').on('security_groups').column('default_of').unique().execute();
-    await db.schema.createIndex('security_groups_project').on('security_groups').column('project_id').execute();
-    await standardTable(db.schema.createTable('security_group_rules') as never, ['security_group_id', 'direction', 'ethertype', 'digest'], [])
+    await db.schema
+      .createIndex('security_groups_default')
+      .on('security_groups')
+      .column('default_of')
+      .unique()
+      .execute();
+    await db.schema
+      .createIndex('security_groups_project')
+      .on('security_groups')
+      .column('project_id')
+      .execute();
+    await standardTable(
+      db.schema.createTable('security_group_rules') as never,
+      ['security_group_id', 'direction', 'ethertype', 'digest'],
+      [],
+    )
       .addColumn('protocol' as never, 'text')
       .addColumn('port_range_min' as never, 'bigint')
       .addColumn('port_range_max' as never, 'bigint')
       .addColumn('remote_ip_prefix' as never, 'text')
       .addColumn('remote_group_id' as never, 'text')
       .execute();
-    await db.schema.createIndex('security_group_rules_digest').on('security_group_rules').columns(['security_group_id', 'digest']).unique().execute();
-    await db.schema.createIndex('security_group_rules_remote').on('security_group_rules').column('remote_group_id').execute();
-    await db.schema.createIndex('security_group_rules_project').on('security_group_rules').column('project_id').execute();
+    await db.schema
+      .createIndex('security_group_rules_digest')
+      .on('security_group_rules')
+      .columns(['security_group_id', 'digest'])
+      .unique()
+      .execute();
+    await db.schema
+      .createIndex('security_group_rules_remote')
+      .on('security_group_rules')
+      .column('remote_group_id')
+      .execute();
+    await db.schema
+      .createIndex('security_group_rules_project')
+      .on('security_group_rules')
+      .column('project_id')
+      .execute();
   },
 };

@@ -5,8 +5,17 @@ import { hostnames } from '../../host/index.ts';
 import { forgetPorts } from '../floating-ips/association.ts';
 import { deletePorts } from '../ports/insert.ts';
 
-export async function bindPorts(tx: Tx, platform: Platform, serverId: string, hostId: string | null): Promise<void> {
-  const ports = await tx.selectFrom('ports').select(['id', 'host_id']).where('server_id', '=', serverId).execute();
+export async function bindPorts(
+  tx: Tx,
+  platform: Platform,
+  serverId: string,
+  hostId: string | null,
+): Promise<void> {
+  const ports = await tx
+    .selectFrom('ports')
+    .select(['id', 'host_id'])
+    .where('server_id', '=', serverId)
+    .execute();
   const moved = ports.filter((port) => port.host_id !== (hostId ?? '')).map((port) => port.id);
   if (moved.length === 0) return;
   const hostname = hostId === null ? '' : ((await hostnames(tx, [hostId])).get(hostId) ?? '');
@@ -19,19 +28,36 @@ export async function bindPorts(tx: Tx, platform: Platform, serverId: string, ho
 }
 
 export async function releasePorts(tx: Tx, platform: Platform, serverId: string): Promise<void> {
-  const ports = await tx.selectFrom('ports').select(['id', 'project_id', 'server_made']).where('server_id', '=', serverId).execute();
+  const ports = await tx
+    .selectFrom('ports')
+    .select(['id', 'project_id', 'server_made'])
+    .where('server_id', '=', serverId)
+    .execute();
   const made = ports.filter((port) => port.server_made === 1);
   const kept = ports.filter((port) => port.server_made === 0).map((port) => port.id);
   if (made.length > 0) {
     const ids = made.map((port) => port.id);
     await forgetPorts(tx, { platform }, ids);
     await deletePorts(tx, { platform }, ids);
-    for (const [projectId, ofProject] of Map.groupBy(made, (port) => port.project_id)) await platform.quotas.release(tx, projectId, { port: ofProject.length });
+    for (const [projectId, ofProject] of Map.groupBy(made, (port) => port.project_id))
+      await platform.quotas.release(tx, projectId, { port: ofProject.length });
   }
   if (kept.length === 0) return;
   await tx
     .updateTable('ports')
-    .set({ server_id: '', server_position: 0, plug: '', hostname: '', device_id: '', device_owner: '', host_id: '', binding_host: '', status: 'DOWN', error: '', updated_at: platform.clock.now() })
+    .set({
+      server_id: '',
+      server_position: 0,
+      plug: '',
+      hostname: '',
+      device_id: '',
+      device_owner: '',
+      host_id: '',
+      binding_host: '',
+      status: 'DOWN',
+      error: '',
+      updated_at: platform.clock.now(),
+    })
     .where('id', 'in', kept)
     .execute();
   await platform.work.enqueue(tx, 'port', kept);

@@ -5,7 +5,13 @@ import { badRequest, CloudError, conflict, forbidden } from '../../../kernel/err
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin } from '../../../kernel/policy.ts';
 import type { NetworkApi, PortRequest, ServerPort } from '../index.ts';
-import { insertPort, membershipChanged, subnetsOf, takeFixedIps, type SubnetOfPort } from '../ports/insert.ts';
+import {
+  insertPort,
+  membershipChanged,
+  subnetsOf,
+  takeFixedIps,
+  type SubnetOfPort,
+} from '../ports/insert.ts';
 import { defaultGroup } from '../security-groups/groups.ts';
 import type { NetworkRow } from '../networks/table.ts';
 import { portsOf } from './read.ts';
@@ -25,23 +31,46 @@ async function autoNetwork(tx: Tx, projectId: string): Promise<NetworkRow | null
     .execute();
   const own = found.filter((row) => row.project_id === projectId);
   const [first, ...others] = own.length > 0 ? own : found;
-  if (others.length > 0) throw conflict('Multiple possible networks found, use a Network ID to be more specific.', 'NetworkAmbiguous');
+  if (others.length > 0)
+    throw conflict(
+      'Multiple possible networks found, use a Network ID to be more specific.',
+      'NetworkAmbiguous',
+    );
   return first ?? null;
 }
 
-async function requireNetworks(tx: Tx, ctx: Ctx, server: Server, ids: readonly string[]): Promise<NetworkRow[]> {
+async function requireNetworks(
+  tx: Tx,
+  ctx: Ctx,
+  server: Server,
+  ids: readonly string[],
+): Promise<NetworkRow[]> {
   if (ids.length === 0) return [];
-  const rows = await tx.selectFrom('networks').selectAll().where('id', 'in', [...ids]).execute();
+  const rows = await tx
+    .selectFrom('networks')
+    .selectAll()
+    .where('id', 'in', [...ids])
+    .execute();
   for (const id of ids) {
     const row = rows.find((one) => one.id === id);
     const mine = row !== undefined && (row.project_id === server.projectId || isAdmin(ctx.actor));
-    if (row === undefined || (!mine && row.shared === 0 && row.external === 0)) throw badRequest(`Network ${id} could not be found.`, 'NetworkNotFound');
-    if (!mine && row.external === 1 && row.shared === 0) throw forbidden(`It is not allowed to create an interface on external network ${id}. Attach to a tenant network and use a floating IP.`, 'ExternalNetworkAttachForbidden');
+    if (row === undefined || (!mine && row.shared === 0 && row.external === 0))
+      throw badRequest(`Network ${id} could not be found.`, 'NetworkNotFound');
+    if (!mine && row.external === 1 && row.shared === 0)
+      throw forbidden(
+        `It is not allowed to create an interface on external network ${id}. Attach to a tenant network and use a floating IP.`,
+        'ExternalNetworkAttachForbidden',
+      );
   }
   return rows;
 }
 
-async function resolveGroups(tx: Tx, ctx: Ctx, projectId: string, asked: readonly string[] | null): Promise<Group[]> {
+async function resolveGroups(
+  tx: Tx,
+  ctx: Ctx,
+  projectId: string,
+  asked: readonly string[] | null,
+): Promise<Group[]> {
   const wanted = [...new Set(asked ?? ['default'])];
   if (wanted.length === 0) return [];
   const named = await tx
@@ -53,7 +82,11 @@ async function resolveGroups(tx: Tx, ctx: Ctx, projectId: string, asked: readonl
   const groups: Group[] = [];
   for (const one of wanted) {
     const found = named.filter((group) => group.id === one || group.name === one);
-    if (found.length > 1) throw conflict(`Multiple security groups found matching '${one}'. Use an ID to be more specific.`, 'NoUniqueMatch');
+    if (found.length > 1)
+      throw conflict(
+        `Multiple security groups found matching '${one}'. Use an ID to be more specific.`,
+        'NoUniqueMatch',
+      );
     if (found[0] !== undefined) groups.push(found[0]);
     else if (one === 'default') groups.push({ id: await defaultGroup(tx, ctx, projectId), name: 'default' });
     else throw badRequest(`Security group ${one.slice(0, 255)} not found.`, 'SecurityGroupNotFound');
@@ -62,9 +95,15 @@ async function resolveGroups(tx: Tx, ctx: Ctx, projectId: string, asked: readonl
 }
 
 async function takeOver(tx: Tx, ctx: Ctx, server: Server, portId: string, position: number): Promise<void> {
-  const port = await tx.selectFrom('ports').select(['id', 'project_id', 'network_id', 'device_id', 'server_id', 'revision']).where('id', '=', portId).executeTakeFirst();
-  if (port === undefined || (port.project_id !== server.projectId && !isAdmin(ctx.actor))) throw badRequest(`Port id ${portId} could not be found.`, 'PortNotFound');
-  if (port.device_id !== '' || port.server_id !== '') throw conflict(`Port ${portId} is still in use.`, 'PortInUse');
+  const port = await tx
+    .selectFrom('ports')
+    .select(['id', 'project_id', 'network_id', 'device_id', 'server_id', 'revision'])
+    .where('id', '=', portId)
+    .executeTakeFirst();
+  if (port === undefined || (port.project_id !== server.projectId && !isAdmin(ctx.actor)))
+    throw badRequest(`Port id ${portId} could not be found.`, 'PortNotFound');
+  if (port.device_id !== '' || port.server_id !== '')
+    throw conflict(`Port ${portId} is still in use.`, 'PortInUse');
   await tx
     .updateTable('ports')
     .set({
@@ -82,8 +121,21 @@ async function takeOver(tx: Tx, ctx: Ctx, server: Server, portId: string, positi
     .execute();
 }
 
-async function makePort(tx: Tx, ctx: Ctx, server: Server, network: NetworkRow, subnets: readonly SubnetOfPort[], fixedIp: string | null, groups: readonly Group[], position: number): Promise<ServerPort> {
-  if (subnets.length === 0) throw badRequest(`Network ${network.id} requires a subnet in order to boot instances on.`, 'NetworkRequiresSubnet');
+async function makePort(
+  tx: Tx,
+  ctx: Ctx,
+  server: Server,
+  network: NetworkRow,
+  subnets: readonly SubnetOfPort[],
+  fixedIp: string | null,
+  groups: readonly Group[],
+  position: number,
+): Promise<ServerPort> {
+  if (subnets.length === 0)
+    throw badRequest(
+      `Network ${network.id} requires a subnet in order to boot instances on.`,
+      'NetworkRequiresSubnet',
+    );
   const security = network.port_security_enabled === 1;
   const port = await insertPort(tx, ctx, {
     project_id: server.projectId,
@@ -97,15 +149,28 @@ async function makePort(tx: Tx, ctx: Ctx, server: Server, network: NetworkRow, s
     plug: plugOf(server),
     hostname: server.hostname,
   });
-  const taken = await takeFixedIps(tx, port, subnets, fixedIp === null ? undefined : [{ ip_address: fixedIp }]);
+  const taken = await takeFixedIps(
+    tx,
+    port,
+    subnets,
+    fixedIp === null ? undefined : [{ ip_address: fixedIp }],
+  );
   const applied = security ? groups : [];
-  if (applied.length > 0) await tx.insertInto('port_security_groups').values(applied.map((group) => ({ port_id: port.id, security_group_id: group.id }))).execute();
+  if (applied.length > 0)
+    await tx
+      .insertInto('port_security_groups')
+      .values(applied.map((group) => ({ port_id: port.id, security_group_id: group.id })))
+      .execute();
   return {
     portId: port.id,
     mac: port.mac_address,
     networkId: network.id,
     networkName: network.name,
-    fixedIps: taken.map((one) => ({ ...one, version: one.ipAddress.includes(':') ? 6 : 4, floatingIp: null })),
+    fixedIps: taken.map((one) => ({
+      ...one,
+      version: one.ipAddress.includes(':') ? 6 : 4,
+      floatingIp: null,
+    })),
     securityGroups: [...applied],
   };
 }
@@ -119,7 +184,8 @@ export async function claimPorts(
 ): Promise<ServerPort[]> {
   if (requests === 'none') return [];
   const auto = requests === 'auto' ? await autoNetwork(tx, server.projectId) : null;
-  const wishes: readonly PortRequest[] = requests !== 'auto' ? requests : auto === null ? [] : [{ networkId: auto.id, fixedIp: null }];
+  const wishes: readonly PortRequest[] =
+    requests !== 'auto' ? requests : auto === null ? [] : [{ networkId: auto.id, fixedIp: null }];
   const toMake = wishes.flatMap((wish) => ('networkId' in wish ? [wish] : []));
   const networkIds = [...new Set(toMake.map((wish) => wish.networkId))];
   const networks = auto !== null ? [auto] : await requireNetworks(tx, ctx, server, networkIds);
@@ -131,11 +197,30 @@ export async function claimPorts(
     if ('portId' in wish) await takeOver(tx, ctx, server, wish.portId, position);
     else {
       const network = networks.find((one) => one.id === wish.networkId);
-      if (network === undefined) throw badRequest(`Network ${wish.networkId} could not be found.`, 'NetworkNotFound');
-      made.push(await inNovasWords(makePort(tx, ctx, server, network, subnets.filter((one) => one.network_id === network.id), wish.fixedIp, groups, position)));
+      if (network === undefined)
+        throw badRequest(`Network ${wish.networkId} could not be found.`, 'NetworkNotFound');
+      made.push(
+        await inNovasWords(
+          makePort(
+            tx,
+            ctx,
+            server,
+            network,
+            subnets.filter((one) => one.network_id === network.id),
+            wish.fixedIp,
+            groups,
+            position,
+          ),
+        ),
+      );
     }
   }
-  if (made.some((port) => port.securityGroups.length > 0)) await membershipChanged(tx, ctx, groups.map((group) => group.id));
+  if (made.some((port) => port.securityGroups.length > 0))
+    await membershipChanged(
+      tx,
+      ctx,
+      groups.map((group) => group.id),
+    );
   return made.length === wishes.length ? made : ((await portsOf(tx, [server.id])).get(server.id) ?? []);
 }
 
@@ -144,7 +229,8 @@ async function inNovasWords<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof CloudError && error.code === 'IpAddressAlreadyAllocated') throw badRequest(error.publicMessage, 'FixedIpAlreadyInUse');
+    if (error instanceof CloudError && error.code === 'IpAddressAlreadyAllocated')
+      throw badRequest(error.publicMessage, 'FixedIpAlreadyInUse');
     throw error;
   }
 }

@@ -3,7 +3,10 @@ import type { Reader } from '../../../kernel/db/index.ts';
 import { chunks } from '../rows.ts';
 import type { ServerPort } from '../index.ts';
 
-export async function portsOf(db: Pick<Reader, 'selectFrom'>, serverIds: readonly string[]): Promise<Map<string, ServerPort[]>> {
+export async function portsOf(
+  db: Pick<Reader, 'selectFrom'>,
+  serverIds: readonly string[],
+): Promise<Map<string, ServerPort[]>> {
   const out = new Map<string, ServerPort[]>(serverIds.map((id) => [id, []]));
   for (const part of chunks(serverIds)) {
     const ports = await db
@@ -18,7 +21,9 @@ export async function portsOf(db: Pick<Reader, 'selectFrom'>, serverIds: readonl
     const addresses = await db
       .selectFrom('ports as p')
       .innerJoin('ip_allocations as a', 'a.port_id', 'p.id')
-      .leftJoin('floating_ips as f', (join) => join.onRef('f.fixed_port_id', '=', 'a.port_id').onRef('f.fixed_ip_address', '=', 'a.ip_address'))
+      .leftJoin('floating_ips as f', (join) =>
+        join.onRef('f.fixed_port_id', '=', 'a.port_id').onRef('f.fixed_ip_address', '=', 'a.ip_address'),
+      )
       .select(['a.port_id', 'a.subnet_id', 'a.ip_address', 'f.floating_ip_address'])
       .where('p.server_id', 'in', part)
       .orderBy('a.position')

@@ -3,7 +3,13 @@ import ipaddr from 'ipaddr.js';
 
 export type IpVersion = 4 | 6;
 export type Address = { version: IpVersion; value: bigint };
-export type Cidr = { version: IpVersion; network: bigint; prefix: number; /** as it is written without host bits */ text: string; canonical: boolean };
+export type Cidr = {
+  version: IpVersion;
+  network: bigint;
+  prefix: number;
+  /** as it is written without host bits */ text: string;
+  canonical: boolean;
+};
 /** Both ends included. */
 export type Range = { first: bigint; last: bigint };
 
@@ -43,7 +49,8 @@ export function parseCidr(text: string): Cidr | null {
   return { version: address.version, network, prefix, text: written, canonical: network === address.value };
 }
 
-export const lastOf = (cidr: Cidr): bigint => cidr.network | ((1n << BigInt(bitsOf(cidr.version) - cidr.prefix)) - 1n);
+export const lastOf = (cidr: Cidr): bigint =>
+  cidr.network | ((1n << BigInt(bitsOf(cidr.version) - cidr.prefix)) - 1n);
 export const contains = (cidr: Cidr, address: Address): boolean =>
   address.version === cidr.version && address.value >= cidr.network && address.value <= lastOf(cidr);
 export const overlaps = (a: Cidr, b: Cidr): boolean =>
@@ -57,7 +64,10 @@ export const within = (range: Range, value: bigint): boolean => value >= range.f
 export function usable(cidr: Cidr): Range {
   const last = lastOf(cidr);
   const spare = bitsOf(cidr.version) - cidr.prefix > 1;
-  return { first: spare ? cidr.network + 1n : cidr.network, last: cidr.version === 4 && spare ? last - 1n : last };
+  return {
+    first: spare ? cidr.network + 1n : cidr.network,
+    last: cidr.version === 4 && spare ? last - 1n : last,
+  };
 }
 
 /** `ranges` without the addresses `taken`; both ordered or not, the result is ordered. */
@@ -78,12 +88,22 @@ export function without(ranges: readonly Range[], taken: readonly bigint[]): Ran
 }
 
 /** A fixed-width key whose text order is the order of the addresses. */
-export const keyOf = (version: IpVersion, value: bigint): string => value.toString(16).padStart(version === 4 ? 8 : 32, '0');
+export const keyOf = (version: IpVersion, value: bigint): string =>
+  value.toString(16).padStart(version === 4 ? 8 : 32, '0');
 export const valueOf = (key: string): bigint => BigInt(`0x${key}`);
 
 /** The address that stateless autoconfiguration forms (RFC 4291, appendix A: modified EUI-64). */
 export function slaacAddress(cidr: Cidr, mac: string): bigint {
   const octets = mac.split(':').map((octet) => Number.parseInt(octet, 16));
-  const id = [(octets[0] ?? 0) ^ 2, octets[1] ?? 0, octets[2] ?? 0, 0xff, 0xfe, octets[3] ?? 0, octets[4] ?? 0, octets[5] ?? 0];
+  const id = [
+    (octets[0] ?? 0) ^ 2,
+    octets[1] ?? 0,
+    octets[2] ?? 0,
+    0xff,
+    0xfe,
+    octets[3] ?? 0,
+    octets[4] ?? 0,
+    octets[5] ?? 0,
+  ];
   return cidr.network | id.reduce((sum, octet) => (sum << 8n) | BigInt(octet), 0n);
 }

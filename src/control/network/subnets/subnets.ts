@@ -16,11 +16,23 @@ import { ensureDhcpPort, leaveDhcpPort } from '../ports/dhcp-port.ts';
 import { poolsOf, rangesOf, resetFreeAddresses } from '../ports/addresses.ts';
 import { deleteTags, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { overlaps, parseAddress, parseCidr, within, type Cidr } from './addressing.ts';
-import { checkCidr, checkDhcp, checkIpv6Modes, checkNameservers, checkRoutes, gatewayFor, poolsFor } from './rules.ts';
+import {
+  checkCidr,
+  checkDhcp,
+  checkIpv6Modes,
+  checkNameservers,
+  checkRoutes,
+  gatewayFor,
+  poolsFor,
+} from './rules.ts';
 import type { SubnetRow } from './table.ts';
 
 const ipText = text(49);
-const mode = Type.Union([Type.Literal('slaac'), Type.Literal('dhcpv6-stateful'), Type.Literal('dhcpv6-stateless')]);
+const mode = Type.Union([
+  Type.Literal('slaac'),
+  Type.Literal('dhcpv6-stateful'),
+  Type.Literal('dhcpv6-stateless'),
+]);
 const changeable = {
   name: Type.Optional(text()),
   description: Type.Optional(text()),
@@ -59,7 +71,15 @@ const list: ListSpec = {
     ipv6_ra_mode: { by: 'text', column: 'subnets.ipv6_ra_mode' },
     ipv6_address_mode: { by: 'text', column: 'subnets.ipv6_address_mode' },
   },
-  sortable: { ...standardSort, name: 'name', network_id: 'network_id', ip_version: 'ip_version', cidr: 'cidr', gateway_ip: 'gateway_ip', enable_dhcp: 'enable_dhcp' },
+  sortable: {
+    ...standardSort,
+    name: 'name',
+    network_id: 'network_id',
+    ip_version: 'ip_version',
+    cidr: 'cidr',
+    gateway_ip: 'gateway_ip',
+    enable_dhcp: 'enable_dhcp',
+  },
 };
 
 /** Own subnets, those of own networks, and those of shared networks. */
@@ -71,7 +91,16 @@ const rows = (db: Queries, actor: Actor) =>
       query.where((eb) =>
         eb.or([
           eb('subnets.project_id', '=', projectOf(actor)),
-          eb('subnets.network_id', 'in', db.selectFrom('networks').select('networks.id').where((of) => of.or([of('networks.project_id', '=', projectOf(actor)), of('networks.shared', '=', 1)]))),
+          eb(
+            'subnets.network_id',
+            'in',
+            db
+              .selectFrom('networks')
+              .select('networks.id')
+              .where((of) =>
+                of.or([of('networks.project_id', '=', projectOf(actor)), of('networks.shared', '=', 1)]),
+              ),
+          ),
         ]),
       ),
     );
@@ -113,7 +142,10 @@ export const subnetView = (row: SubnetRow, tags: readonly string[]): object => (
 });
 
 async function views(db: Queries, _ctx: Ctx, found: readonly SubnetRow[]): Promise<object[]> {
-  const tags = await tagsOf(db, found.map((row) => row.id));
+  const tags = await tagsOf(
+    db,
+    found.map((row) => row.id),
+  );
   return found.map((row) => subnetView(row, tags.get(row.id) ?? []));
 }
 
@@ -121,13 +153,24 @@ async function views(db: Queries, _ctx: Ctx, found: readonly SubnetRow[]): Promi
 export const subnetsLock = (networkId: string): string => `subnets:${networkId}`;
 
 async function refuseOverlap(tx: Tx, networkId: string, cidr: Cidr): Promise<void> {
-  const others = await tx.selectFrom('subnets').select(['id', 'cidr']).where('network_id', '=', networkId).execute();
+  const others = await tx
+    .selectFrom('subnets')
+    .select(['id', 'cidr'])
+    .where('network_id', '=', networkId)
+    .execute();
   const other = others.find((one) => overlaps(cidrOf(one), cidr));
   if (other !== undefined)
-    throw invalidInput(`Requested subnet with cidr: ${cidr.text} for network: ${networkId} overlaps with another subnet (${other.id}, ${other.cidr})`);
+    throw invalidInput(
+      `Requested subnet with cidr: ${cidr.text} for network: ${networkId} overlaps with another subnet (${other.id}, ${other.cidr})`,
+    );
 }
 
-export async function insertSubnet(tx: Tx, ctx: Ctx, projectId: string, input: Static<typeof subnetCreate>): Promise<string> {
+export async function insertSubnet(
+  tx: Tx,
+  ctx: Ctx,
+  projectId: string,
+  input: Static<typeof subnetCreate>,
+): Promise<string> {
   const cidr = checkCidr(input.cidr, Number(input.ip_version));
   const dhcp = input.enable_dhcp ?? true;
   checkDhcp(cidr, dhcp);
@@ -163,7 +206,8 @@ async function make(ctx: Ctx, inputs: Static<typeof subnetCreate>[]): Promise<st
       const ids: string[] = [];
       for (const [at, input] of inputs.entries()) {
         const network = await readableNetwork(tx, ctx.actor, input.network_id);
-        if (!isAdmin(ctx.actor) && network.project_id !== projectOf(ctx.actor)) throw disallowed('create_subnet');
+        if (!isAdmin(ctx.actor) && network.project_id !== projectOf(ctx.actor))
+          throw disallowed('create_subnet');
         await claimQuota(tx, ctx, owners[at] ?? '', { subnet: 1 });
         ids.push(await insertSubnet(tx, ctx, owners[at] ?? '', input));
       }
@@ -191,7 +235,8 @@ async function change(ctx: Ctx, id: string, input: Static<typeof subnetUpdate>):
       checkIpv6Modes(cidr, dhcp, row.ipv6_ra_mode, row.ipv6_address_mode);
     }
     const gateway = input.gateway_ip === undefined ? row.gateway_ip : gatewayFor(cidr, input.gateway_ip);
-    const pools = input.allocation_pools === undefined ? poolsOf(row) : poolsFor(cidr, gateway, input.allocation_pools);
+    const pools =
+      input.allocation_pools === undefined ? poolsOf(row) : poolsFor(cidr, gateway, input.allocation_pools);
     if (gateway !== row.gateway_ip) await checkNewGateway(tx, row, gateway, pools);
     const next: SubnetRow = {
       ...row,
@@ -200,8 +245,14 @@ async function change(ctx: Ctx, id: string, input: Static<typeof subnetUpdate>):
       gateway_ip: gateway,
       enable_dhcp: flag(dhcp),
       allocation_pools: JSON.stringify(pools),
-      dns_nameservers: input.dns_nameservers === undefined ? row.dns_nameservers : JSON.stringify(checkNameservers(input.dns_nameservers)),
-      host_routes: input.host_routes === undefined ? row.host_routes : JSON.stringify(checkRoutes(input.host_routes, 'host_routes')),
+      dns_nameservers:
+        input.dns_nameservers === undefined
+          ? row.dns_nameservers
+          : JSON.stringify(checkNameservers(input.dns_nameservers)),
+      host_routes:
+        input.host_routes === undefined
+          ? row.host_routes
+          : JSON.stringify(checkRoutes(input.host_routes, 'host_routes')),
       ...touched(ctx, row),
     };
     await tx.updateTable('subnets').set(next).where('id', '=', id).execute();
@@ -209,14 +260,27 @@ async function change(ctx: Ctx, id: string, input: Static<typeof subnetUpdate>):
     if (dhcp && row.enable_dhcp === 0) await ensureDhcpPort(tx, ctx, next);
     if (!dhcp && row.enable_dhcp === 1) await leaveDhcpPort(tx, ctx, next);
     await ctx.platform.work.enqueue(tx, 'network', [row.network_id]);
-    const gateways = await tx.selectFrom('routers').select('id').where('external_network_id', '=', row.network_id).execute();
-    await ctx.platform.work.enqueue(tx, 'router', gateways.map((router) => router.id));
+    const gateways = await tx
+      .selectFrom('routers')
+      .select('id')
+      .where('external_network_id', '=', row.network_id)
+      .execute();
+    await ctx.platform.work.enqueue(
+      tx,
+      'router',
+      gateways.map((router) => router.id),
+    );
     await audit(tx, ctx, 'subnet', id);
   });
 }
 
 /** A gateway that a router holds stays; a new one must not be an address that guests may get. */
-async function checkNewGateway(tx: Tx, row: SubnetRow, gateway: string, pools: { start: string; end: string }[]): Promise<void> {
+async function checkNewGateway(
+  tx: Tx,
+  row: SubnetRow,
+  gateway: string,
+  pools: { start: string; end: string }[],
+): Promise<void> {
   const router = await tx
     .selectFrom('ip_allocations as a')
     .innerJoin('ports as p', 'p.id', 'a.port_id')
@@ -225,10 +289,18 @@ async function checkNewGateway(tx: Tx, row: SubnetRow, gateway: string, pools: {
     .where('a.ip_address', '=', row.gateway_ip)
     .where('p.device_owner', '=', 'network:router_interface')
     .executeTakeFirst();
-  if (router !== undefined) throw conflict(`Current gateway ip ${row.gateway_ip} already in use by port ${router.id}. Unable to update.`, 'GatewayIpInUse');
+  if (router !== undefined)
+    throw conflict(
+      `Current gateway ip ${row.gateway_ip} already in use by port ${router.id}. Unable to update.`,
+      'GatewayIpInUse',
+    );
   const value = parseAddress(gateway)?.value;
   const pool = rangesOf(pools).findIndex((range) => value !== undefined && within(range, value));
-  if (pool >= 0) throw conflict(`Gateway ip ${gateway} conflicts with allocation pool ${pools[pool]?.start}-${pools[pool]?.end}.`, 'GatewayConflictWithAllocationPools');
+  if (pool >= 0)
+    throw conflict(
+      `Gateway ip ${gateway} conflicts with allocation pool ${pools[pool]?.start}-${pools[pool]?.end}.`,
+      'GatewayConflictWithAllocationPools',
+    );
 }
 
 async function remove(ctx: Ctx, id: string): Promise<void> {
@@ -243,7 +315,10 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
       .limit(1)
       .executeTakeFirst();
     if (used !== undefined)
-      throw conflict(`Unable to complete operation on subnet ${id}: One or more ports have an IP allocation from this subnet (e.g. port ${used.id}).`, 'SubnetInUse');
+      throw conflict(
+        `Unable to complete operation on subnet ${id}: One or more ports have an IP allocation from this subnet (e.g. port ${used.id}).`,
+        'SubnetInUse',
+      );
     await leaveDhcpPort(tx, ctx, row);
     await tx.deleteFrom('free_addresses').where('subnet_id', '=', id).execute();
     await tx.deleteFrom('subnets').where('id', '=', id).execute();

@@ -31,7 +31,17 @@ export const subnetMigration: Migration = {
   async up(db) {
     await standardTable(
       db.schema.createTable('subnets') as never,
-      ['name', 'network_id', 'cidr', 'gateway_ip', 'allocation_pools', 'dns_nameservers', 'host_routes', 'ipv6_ra_mode', 'ipv6_address_mode'],
+      [
+        'name',
+        'network_id',
+        'cidr',
+        'gateway_ip',
+        'allocation_pools',
+        'dns_nameservers',
+        'host_routes',
+        'ipv6_ra_mode',
+        'ipv6_address_mode',
+      ],
       ['ip_version', 'enable_dhcp'],
     ).execute();
     await db.schema.createIndex('subnets_network').on('subnets').column('network_id').execute();
