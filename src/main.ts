@@ -12,15 +12,20 @@ function listenAddress(value: string): { host: string; port: number } {
   return { host: match[1], port };
 }
 
+function nonEmpty(value: string): string {
+  if (value.trim() === '') throw new InvalidArgumentError('it must not be empty.');
+  return value;
+}
+
 const program = new Command('strata')
   .description('A combined cloud: virtual machines, containers and Kubernetes behind the OpenStack API')
   .version(VERSION)
-  .showHelpAfterError();
+  .showHelpAfterError('(strata --help and strata COMMAND --help say more)');
 
 program
   .command('up')
   .description('Start the cloud of a data dir in the foreground; adopts the guests that already run')
-  .option('--data-dir <dir>', 'where everything of this cloud lives', DEFAULT_DATA_DIR)
+  .option('--data-dir <dir>', 'where everything of this cloud lives', nonEmpty, DEFAULT_DATA_DIR)
   .option(
     '--listen <address:port>',
     'where the API listens (default: a loopback port, kept for the data dir)',
@@ -47,7 +52,7 @@ program
 program
   .command('teardown')
   .description('Stop and remove everything of a data dir: guests, networks, devices, files')
-  .option('--data-dir <dir>', 'the data dir to remove', DEFAULT_DATA_DIR)
+  .option('--data-dir <dir>', 'the data dir to remove', nonEmpty, DEFAULT_DATA_DIR)
   .action(async (options) => {
     const { teardown } = await import('./cli/teardown.ts');
     process.exitCode = await teardown(options);

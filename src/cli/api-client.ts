@@ -9,6 +9,8 @@ export type ApiClient = {
   call<T>(method: string, path: string, body?: unknown): Promise<T>;
 };
 
+const REQUEST_LIMIT_MS = 120_000;
+
 type Answer = { status: number; headers: Record<string, string | string[] | undefined>; text: string };
 
 function send(
@@ -31,12 +33,16 @@ function send(
         let text = '';
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => (text += chunk));
+        response.on('error', reject);
         response.on('end', () =>
           resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
         );
       },
     );
     request.on('error', reject);
+    request.setTimeout(REQUEST_LIMIT_MS, () =>
+      request.destroy(new Error(`${method} ${url} was not answered in ${REQUEST_LIMIT_MS / 1000} s`)),
+    );
     request.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }

@@ -39,7 +39,11 @@ export async function prepareBuiltinImages(
       containerFormat: 'bare',
       minRam: 64,
       minDisk: 0,
-      properties: { os_type: 'linux', os_distro: 'strata-tiny', architecture: 'x86_64' },
+      properties: {
+        os_type: 'linux',
+        os_distro: 'strata-tiny',
+        architecture: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+      },
     },
     {
       name: 'tiny-container',

@@ -1,13 +1,13 @@
 // `teardown`: stops and removes everything of one data dir and says what it removed. Nothing else on the
 // machine is touched: all names carry the cloud id of the data dir.
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { teardownPodman } from '../agent/drivers/guest/podman/teardown.ts';
 import { teardownQemu } from '../agent/drivers/guest/qemu/teardown.ts';
 import { teardownLinuxNetwork } from '../agent/drivers/network/linux/teardown.ts';
-import { readCloudFile, runningPid } from './data-dir.ts';
+import { dataDirEntries, readCloudFile, runningPid } from './data-dir.ts';
 
 const STOP_LIMIT_MS = 10_000;
 
@@ -40,7 +40,14 @@ export async function teardown(options: { dataDir: string }): Promise<number> {
   const place = { dataDir, cloudId: cloud.cloudId };
   for (const part of [teardownQemu, teardownPodman, teardownLinuxNetwork])
     for (const line of await part(place)) say(line);
-  await rm(dataDir, { recursive: true, force: true });
-  say(`removed ${dataDir}`);
+  // By name: what a user put beside stays, and so does a folder that never was ours alone.
+  for (const name of dataDirEntries) await rm(join(dataDir, name), { recursive: true, force: true });
+  const left = await readdir(dataDir);
+  if (left.length === 0) await rmdir(dataDir);
+  say(
+    left.length === 0
+      ? `removed ${dataDir}`
+      : `removed everything of the cloud in ${dataDir}; it also holds ${left.slice(0, 5).join(', ')}, which stays`,
+  );
   return 0;
 }

@@ -3,6 +3,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import ipaddr from 'ipaddr.js';
 import { createControl } from '../control/app.ts';
 import { DriverError } from '../agent/drivers/errors.ts';
@@ -46,18 +47,38 @@ function isLoopback(host: string): boolean {
   return bare === 'localhost' || (ipaddr.isValid(bare) && ipaddr.parse(bare).range() === 'loopback');
 }
 
-async function isFree(host: string, port: number): Promise<boolean> {
+/** null: the address can be listened on; else the system's code for why not. */
+async function listenError(host: string, port: number): Promise<string | null> {
   return new Promise((answer) => {
     const probe = createServer();
-    probe.once('error', () => answer(false));
+    probe.once('error', (error: NodeJS.ErrnoException) => answer(error.code ?? error.message));
     probe.listen({ host: host.replace(/^\[|\]$/g, ''), port, exclusive: true }, () =>
-      probe.close(() => answer(true)),
+      probe.close(() => answer(null)),
     );
   });
 }
 
+function refuseListen(host: string, port: number, code: string): UsageError {
+  const address = `${host}:${port}`;
+  if (code === 'EADDRINUSE')
+    return new UsageError(
+      `${address} is in use by another program. Choose another address with --listen ADDRESS:PORT.`,
+    );
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return new UsageError(
+      `${host} is no address of this machine. Choose one that is with --listen ADDRESS:PORT.`,
+    );
+  return new UsageError(
+    `${address} cannot be listened on (${code}). Choose another address with --listen ADDRESS:PORT.`,
+  );
+}
+
 async function freePort(host: string): Promise<number> {
-  for (let port = DEFAULT_PORT; port < DEFAULT_PORT + 200; port++) if (await isFree(host, port)) return port;
+  for (let port = DEFAULT_PORT; port < DEFAULT_PORT + 200; port++) {
+    const code = await listenError(host, port);
+    if (code === null) return port;
+    if (code !== 'EADDRINUSE') throw refuseListen(host, port, code);
+  }
   throw new UsageError(
     `No port between ${DEFAULT_PORT} and ${DEFAULT_PORT + 199} is free on ${host}. Choose one with --listen.`,
   );
@@ -99,10 +120,8 @@ async function cloudOf(options: UpOptions): Promise<CloudFile> {
     port: port === 0 ? await freePort(host) : port,
     externalCidr: kept?.externalCidr ?? (await freeExternalCidr()),
   };
-  if (!(await isFree(cloud.host, cloud.port)))
-    throw new UsageError(
-      `${cloud.host}:${cloud.port} is in use by another program. Choose another address with --listen ADDRESS:PORT.`,
-    );
+  const refused = await listenError(cloud.host, cloud.port);
+  if (refused !== null) throw refuseListen(cloud.host, cloud.port, refused);
   if (JSON.stringify(cloud) !== JSON.stringify(kept)) await writeCloudFile(options.dataDir, cloud);
   return cloud;
 }
@@ -151,11 +170,24 @@ async function tlsOf(options: UpOptions, host: string): Promise<Tls | null> {
       );
     return null;
   }
-  return {
-    cert: await readFile(certFile, 'utf8'),
-    key: await readFile(keyFile, 'utf8'),
-    certFile: resolve(certFile),
-  };
+  const cert = await readPem('--tls-cert', certFile);
+  const key = await readPem('--tls-key', keyFile);
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw new UsageError(
+      `${certFile} and ${keyFile} are not a certificate and its key in PEM: ${error instanceof Error ? error.message : String(error)}.`,
+    );
+  }
+  return { cert, key, certFile: resolve(certFile) };
+}
+
+async function readPem(option: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${option}: ${error instanceof Error ? error.message : String(error)}.`);
+  }
 }
 
 /** Runs until a signal; returns the exit code. */

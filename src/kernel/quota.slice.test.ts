@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { migrate, type Database } from './db/index.ts';
-import { CloudError } from './errors.ts';
+import type { CloudError } from './errors.ts';
 import { createQuotas, quotaLock, quotaMigrations } from './quota.ts';
 import { onBothEngines, openTestDatabase, type TestDatabase } from '../testkit/database.ts';
 

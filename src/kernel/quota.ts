@@ -61,29 +61,37 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
     return { ...defaults, ...Object.fromEntries(rows.map((row) => [row.resource, row.limit_value])) };
   };
 
-  const add = async (tx: Tx, projectId: string, resource: string, amount: number): Promise<number> => {
-    const row = await tx
+  /** Returns what is in use now, by resource. */
+  const add = async (
+    tx: Tx,
+    projectId: string,
+    amounts: readonly (readonly [string, number])[],
+  ): Promise<Map<string, number>> => {
+    if (amounts.length === 0) return new Map();
+    const rows = await tx
       .insertInto('quota_usage')
-      .values({ project_id: projectId, resource, in_use: amount })
+      .values(amounts.map(([resource, amount]) => ({ project_id: projectId, resource, in_use: amount })))
       .onConflict((oc) =>
         oc
           .columns(['project_id', 'resource'])
           .doUpdateSet((eb) => ({ in_use: eb('quota_usage.in_use', '+', eb.ref('excluded.in_use')) })),
       )
-      .returning('in_use')
-      .executeTakeFirstOrThrow();
-    return row.in_use;
+      .returning(['resource', 'in_use'])
+      .execute();
+    return new Map(rows.map((row) => [row.resource, row.in_use]));
   };
+  const asked = (amounts: QuotaAmounts): [string, number][] =>
+    Object.entries(amounts).filter(([, amount]) => amount !== 0);
 
   return {
     defaults,
     limits,
     async claim(tx, projectId, amounts) {
       const effective = await limits(tx, projectId);
-      for (const [resource, amount] of Object.entries(amounts)) {
-        if (amount === 0) continue;
+      const used = await add(tx, projectId, asked(amounts));
+      for (const [resource, amount] of asked(amounts)) {
         const limit = effective[resource] ?? 0;
-        const inUse = await add(tx, projectId, resource, amount);
+        const inUse = used.get(resource) ?? 0;
         if (amount > 0 && limit >= 0 && inUse > limit) {
           throw new CloudError(
             403,
@@ -94,8 +102,11 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
       }
     },
     async release(tx, projectId, amounts) {
-      for (const [resource, amount] of Object.entries(amounts))
-        if (amount !== 0) await add(tx, projectId, resource, -amount);
+      await add(
+        tx,
+        projectId,
+        asked(amounts).map(([resource, amount]) => [resource, -amount]),
+      );
     },
     async usage(db, projectId) {
       const rows = await db

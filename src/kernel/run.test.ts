@@ -1,7 +1,7 @@
 // Running programs: limits hold whatever the program, or what it started, does.
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { run, RunError } from './run.ts';
+import { run, type RunError } from './run.ts';
 
 const failure = (promise: Promise<unknown>): Promise<RunError> =>
   promise.then(

@@ -256,13 +256,13 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
     let cancel = (): void => {};
     let renewal: Promise<unknown> = Promise.resolve();
     const renew = async (): Promise<void> => {
-      const next = Math.max(mine + 1, clock.now() + handler.leaseMs);
+      const longer = Math.max(mine + 1, clock.now() + handler.leaseMs);
       const kept = await db.tx((tx) =>
         tx
           .updateTable('work')
           .set((eb) => ({
-            lease_until: next,
-            due_at: eb.case().when('due_at', '=', mine).then(next).else(eb.ref('due_at')).end(),
+            lease_until: longer,
+            due_at: eb.case().when('due_at', '=', mine).then(longer).else(eb.ref('due_at')).end(),
           }))
           .where('kind', '=', kind)
           .where('id', '=', row.id)
@@ -270,7 +270,7 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
           .executeTakeFirst(),
       );
       if (kept.numUpdatedRows === 0n) return; // somebody else has it now
-      mine = next;
+      mine = longer;
       renewLater();
     };
     const renewLater = (): void => {

@@ -50,7 +50,10 @@ const serverBody = (cloud: World, name: string, networkId: string, more: object 
 });
 const create = (cloud: World, name: string, networkId: string, more: object = {}): Promise<Answer | null> =>
   cloud.call('demo', 'POST', '/compute/v2.1/servers', serverBody(cloud, name, networkId, more));
-const idOf = (answer: Answer | null): string => (answer?.json as { server: { id: string } }).server.id;
+function idOf(answer: Answer | null | undefined): string {
+  if (answer?.status !== 202) throw new Error(`the server was not accepted: ${answer?.text}`);
+  return (answer.json as { server: { id: string } }).server.id;
+}
 const many = (cloud: World, count: number, networkId: string): Promise<(Answer | null)[]> =>
   cloud.during(
     Promise.all(Array.from({ length: count }, (_, at) => create(cloud, `server-${at}`, networkId))),
@@ -132,7 +135,7 @@ test('a host that reboots while control is away brings its guests and networks b
   const network = await networkOf(cloud);
   const answers = await many(cloud, 12, network);
   await cloud.settle();
-  const stopped = idOf(answers[0] ?? null);
+  const stopped = idOf(answers[0]);
   await ask(cloud, 'POST', `/compute/v2.1/servers/${stopped}/action`, { 'os-stop': null });
   await cloud.settle();
   const before = cloud.hosts.map((host) => ({

@@ -16,6 +16,8 @@ export type Witness = {
   deleted: ReadonlySet<string>;
   /** server -> incarnation when it was last seen running; only of servers that nobody touched since. */
   running: ReadonlyMap<string, number>;
+  /** Servers that a driver refused for good; absent: not known. */
+  refused?: ReadonlySet<string>;
 };
 
 type Rows = {
@@ -47,13 +49,17 @@ function differences(what: string, actual: Iterable<string>, expected: Iterable<
   ];
 }
 
-function statuses(rows: Rows): string[] {
+function statuses(rows: Rows, refused: ReadonlySet<string> | undefined): string[] {
   return rows.servers.flatMap((row) => {
     const name = `server ${row.id} (${row.name})`;
     if (row.deleting === 1) return [`${name} is stuck in its deletion`];
     if (!['ACTIVE', 'SHUTOFF', 'PAUSED', 'SUSPENDED', 'ERROR'].includes(row.status))
       return [`${name} is stuck in ${row.status}`];
-    return row.status === 'ERROR' && (row.error ?? '') === '' ? [`${name} is in ERROR without a fault`] : [];
+    if (row.status !== 'ERROR') return [];
+    if ((row.error ?? '') === '') return [`${name} is in ERROR without a fault`];
+    return row.host_id === null || refused === undefined || refused.has(row.id)
+      ? []
+      : [`${name} is in ERROR, though no driver refused it for good: ${row.error}`];
   });
 }
 
@@ -340,7 +346,7 @@ export async function brokenInvariants(world: Observed, witness: Witness): Promi
   return [
     ...world.errors.map((error) => `logged as an error: ${error}`),
     ...world.hosts.flatMap((host) => host.broken),
-    ...statuses(rows),
+    ...statuses(rows, witness.refused),
     ...world.hosts.flatMap((host) => kernel(host, rows)),
     ...(await bodies(world)),
     ...(await leaks(world, rows)),

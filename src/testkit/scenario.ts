@@ -189,7 +189,15 @@ export function createScenario(world: World, options: { servers: number; misfort
       network_id: id,
       security_groups: [pick(given.groups)],
     });
+    // A server of its own: its host gets the network, and loses it again.
+    const server = await create('/compute/v2.1/servers', '/compute/v2.1/servers?name=', 'server', {
+      name: `brief-${at}-end`,
+      imageRef: world.given.images.vm,
+      flavorRef: world.given.flavorId,
+      networks: [{ uuid: id }],
+    });
     await sleep(rng() * 5_000);
+    if (server !== null) await remove(server);
     if (port !== null && rng() < 0.7) await insist('DELETE', `${network}/ports/${port}`);
     if (rng() < 0.7) await insist('DELETE', `${network}/networks/${id}`);
   }
@@ -234,7 +242,7 @@ export function createScenario(world: World, options: { servers: number; misfort
 
   return {
     wrong,
-    witness: { created, deleted, running },
+    witness: { created, deleted, running, refused: world.faults.refused },
     async run() {
       const given = await prepare();
       const clients = [

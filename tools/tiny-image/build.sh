@@ -82,9 +82,10 @@ printf 'root:x:0:0:root:/root:/bin/sh\n' >"$ROOT/etc/passwd"
 printf 'root:x:0:\n' >"$ROOT/etc/group"
 chmod 755 "$ROOT/init" "$ROOT/etc/udhcpc.sh" "$ROOT/etc/acpi/PWRF/00000080"
 
-# Three lists, so that the way to `ready` loads only what it needs.
+# Separate lists, so that the way to `ready` loads only what it needs.
+add_modules power button evdev
 add_modules net virtio_pci virtio_net af_packet
-add_modules rest virtio_blk button evdev virtio_rng virtio_balloon
+add_modules rest virtio_blk virtio_rng virtio_balloon
 add_modules drive virtio_scsi sd_mod ahci sr_mod isofs nls_ascii nls_cp437 nls_iso8859-1 vfat
 (cd "$ROOT" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet | gzip -1n) >"$WORK/initrd.gz"
 

@@ -158,7 +158,7 @@ export function serverController(parts: {
     if (now.power === 'crashed')
       throw new DriverError(
         'refused',
-        `The guest of server ${id} ended unexpectedly and is not restarted any more. Look at its console log, then reboot or start it.`,
+        `The guest of server ${id} ended unexpectedly and is not restarted any more. Look at its console log, then reboot it hard.`,
       );
     const outcomes = await volumes.sync(driver, spec, failed, isLive(now));
     if (outcomes.some((one) => one.error !== null))

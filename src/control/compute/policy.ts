@@ -23,6 +23,7 @@ export const computePolicies = {
   'compute:servers:resume': member('Resume a server'),
   'compute:servers:lock': member('Lock a server'),
   'compute:servers:unlock': member('Unlock a server'),
+  'compute:servers:reset-state': operator('Clear or set the fault of a server'),
   'compute:servers:console-output': member('Read the console log of a server'),
   'compute:servers:metadata': member('Change the metadata of a server'),
   'compute:servers:tags': member('Change the tags of a server'),

@@ -29,10 +29,10 @@ it('tells many hosts at once, and what comes soon after in one go', () => {
   announce(hosts(600));
   announce(['x']);
   expect(told.map((ids) => ids.length)).toEqual([500, 1]);
-  expect(timers.map((timer) => timer.ms)).toEqual([500]);
+  expect(timers.map((timer) => timer.ms)).toEqual([1000]);
   timers[0]?.fire();
   expect(told.at(-1)).toHaveLength(600);
-  expect(timers.map((timer) => timer.ms)).toEqual([500, 600]);
+  expect(timers.map((timer) => timer.ms)).toEqual([1000, 1200]);
 });
 
 it('is at rest again when nothing came meanwhile', () => {
@@ -41,5 +41,5 @@ it('is at rest again when nothing came meanwhile', () => {
   timers[0]?.fire();
   announce(hosts(5000));
   expect(told).toHaveLength(2);
-  expect(timers.map((timer) => timer.ms)).toEqual([1000, 1000]);
+  expect(timers.map((timer) => timer.ms)).toEqual([2000, 2000]);
 });

@@ -4,8 +4,8 @@ import type { Clock } from '../../kernel/clock.ts';
 
 /** More hosts than this are many. */
 const FEW = 16;
-const MS_A_HOST = 1;
-const MAX_MS = 1_000;
+const MS_A_HOST = 2;
+const MAX_MS = 2_000;
 
 export function createAnnouncer(
   clock: Clock,

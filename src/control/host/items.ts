@@ -18,6 +18,17 @@ export type Items = {
 
 const COUNTER = 'item-revision';
 
+const revisions = new WeakMap<Tx, Promise<number>>();
+/** One a transaction: what is committed together is pulled together. */
+function revisionOf(tx: Tx): Promise<number> {
+  let revision = revisions.get(tx);
+  if (revision === undefined) {
+    revision = nextCounter(tx, COUNTER);
+    revisions.set(tx, revision);
+  }
+  return revision;
+}
+
 /** `wake(hostIds)` is called after the commit, with the hosts that have something to pull. */
 export function createItems(wake: (hostIds: readonly string[]) => void): Items {
   const wakeAfter = (tx: Tx, hostIds: readonly string[]): void => {
@@ -46,8 +57,9 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
         .where('id', '=', id)
         .executeTakeFirst();
       if (before?.body === text) return before.generation;
-      const generation = (before?.generation ?? 0) + 1;
-      const revision = await nextCounter(tx, COUNTER);
+      const revision = await revisionOf(tx);
+      // An item that was dropped and comes back must not repeat a generation: agents and caches know the old body by it.
+      const generation = before === undefined ? revision : before.generation + 1;
       if (before === undefined)
         await tx.insertInto('items').values({ kind, id, generation, revision, body: text }).execute();
       else
@@ -69,7 +81,7 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
         .where('id', '=', id)
         .executeTakeFirst();
       if (before?.wanted === 1) return;
-      const revision = await nextCounter(tx, COUNTER);
+      const revision = await revisionOf(tx);
       await tx
         .insertInto('host_items')
         .values({
@@ -85,25 +97,32 @@ export function createItems(wake: (hostIds: readonly string[]) => void): Items {
         .onConflict((oc) =>
           oc
             .columns(['host_id', 'kind', 'id'])
-            .doUpdateSet({ wanted: 1, revision, state: 'pending', error: null }),
+            .doUpdateSet({ wanted: 1, revision, applied_generation: 0, state: 'pending', error: null }),
         )
         .execute();
       wakeAfter(tx, [hostId]);
     },
     async unsubscribe(tx, hostId, kind, id) {
-      const revision = await nextCounter(tx, COUNTER);
-      const changed = await tx
+      const before = await tx
+        .selectFrom('host_items')
+        .select('wanted')
+        .where('host_id', '=', hostId)
+        .where('kind', '=', kind)
+        .where('id', '=', id)
+        .executeTakeFirst();
+      if (before?.wanted !== 1) return;
+      const revision = await revisionOf(tx);
+      await tx
         .updateTable('host_items')
         .set({ wanted: 0, revision })
         .where('host_id', '=', hostId)
         .where('kind', '=', kind)
         .where('id', '=', id)
-        .where('wanted', '=', 1)
-        .executeTakeFirst();
-      if (changed.numUpdatedRows > 0n) wakeAfter(tx, [hostId]);
+        .execute();
+      wakeAfter(tx, [hostId]);
     },
     async drop(tx, kind, id) {
-      const revision = await nextCounter(tx, COUNTER);
+      const revision = await revisionOf(tx);
       const hosts = await subscribers(tx, kind, id);
       await tx
         .updateTable('host_items')

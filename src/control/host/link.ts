@@ -120,6 +120,35 @@ export function createLink(parts: LinkParts): Link {
     return read;
   };
 
+  /** One report that cannot be recorded never stops the others: it is left out, once the rest has gone through. */
+  const recordApart = async (entry: Entry): Promise<void> => {
+    const record = (reports: Report[], sequence: number | undefined): Promise<void> =>
+      platform.db.tx((tx) => recordAll(tx, [{ ...entry, reports, sequence }]), { locks: ['reports'] });
+    try {
+      return await record(entry.reports, entry.sequence);
+    } catch (error) {
+      const results = [];
+      for (const report of entry.reports)
+        results.push(
+          await record([report], undefined).then(
+            () => null,
+            (cause: unknown) => ({ report, cause }),
+          ),
+        );
+      const failed = results.filter((result) => result !== null);
+      if (failed.length === entry.reports.length) throw error; // not the reports but the database: the agent repeats them
+      for (const { report, cause } of failed)
+        platform.log.error(
+          {
+            host: entry.hostId,
+            item: `${report.kind}/${report.id}`,
+            error: cause instanceof Error ? cause.stack : String(cause),
+          },
+          'a report could not be recorded',
+        );
+    }
+  };
+
   const flush = async (): Promise<void> => {
     const batch = pending;
     pending = [];
@@ -127,11 +156,7 @@ export function createLink(parts: LinkParts): Link {
       await platform.db.tx((tx) => recordAll(tx, batch), { locks: ['reports'] });
       for (const entry of batch) entry.done();
     } catch {
-      // One report that cannot be recorded never stops the others.
-      for (const entry of batch)
-        await platform.db
-          .tx((tx) => recordAll(tx, [entry]), { locks: ['reports'] })
-          .then(entry.done, entry.failed);
+      for (const entry of batch) await recordApart(entry).then(entry.done, entry.failed);
     }
   };
 

@@ -7,7 +7,7 @@ import { glanceFault } from '../../kernel/http/faults.ts';
 import type { Service } from '../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../kernel/platform.ts';
 import { createContentStore } from './content/store.ts';
-import { createContents, needsConversion } from './images/content.ts';
+import { BOOTABLE, createContents, needsConversion } from './images/content.ts';
 import { imagePolicies, imageRoutes } from './images/routes.ts';
 import { readImage, WORK_CONTENT } from './images/service.ts';
 import { imageMigrations } from './images/table.ts';
@@ -87,9 +87,17 @@ export async function createImageService(
           throw badRequest(
             `Image ${imageId} is still being converted from ${row.disk_format}; try again in a moment.`,
           );
+        if (converts && row.boot_hash === '')
+          throw badRequest(
+            `Image ${imageId} could not be converted from ${row.disk_format}: its content is damaged or too large. Upload it as qcow2 or raw.`,
+          );
         if (!['bare', 'docker'].includes(row.container_format))
           throw badRequest(
             `Image ${imageId} has container_format ${row.container_format}; servers boot from bare disks and docker archives.`,
+          );
+        if (row.container_format === 'bare' && !converts && !BOOTABLE.has(row.disk_format))
+          throw badRequest(
+            `Image ${imageId} has disk_format ${row.disk_format}, which no server boots from.`,
           );
         return {
           id: row.id,
@@ -110,6 +118,7 @@ export async function createImageService(
       await db.tx((tx) =>
         tx.updateTable('images').set({ status: 'queued' }).where('status', '=', 'saving').execute(),
       );
+      await contents.sweep();
     },
     async addBuiltin(image, projectId) {
       const present = await db.read

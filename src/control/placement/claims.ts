@@ -18,15 +18,17 @@ export function createClaims(platform: Platform): PlacementApi {
   let revision = 0;
   let readAt = -Infinity;
 
-  async function refresh(tx: Tx): Promise<void> {
+  /** True when all hosts were read anew. */
+  async function refresh(tx: Tx): Promise<boolean> {
     const now = clock.now();
-    if (now - readAt >= FULL_READ_MS) {
+    const whole = now - readAt >= FULL_READ_MS;
+    if (whole) {
       readAt = now;
       revision = 0;
       hosts = new Map();
     }
     const changed = await hostsSince(tx, revision);
-    if (changed.length === 0) return;
+    if (changed.length === 0) return whole;
     let grew = false;
     for (const row of changed) {
       revision = Math.max(revision, row.revision);
@@ -38,13 +40,20 @@ export function createClaims(platform: Platform): PlacementApi {
       } else Object.assign(before, host);
     }
     if (grew) snapshot = [...hosts.values()];
+    return whole;
   }
 
   return {
     async claim(tx, want) {
-      await refresh(tx);
+      let whole = await refresh(tx);
       for (let tries = 1; ; tries++) {
         const { host, explanation } = schedule(snapshot, want, rng);
+        if (host === null && !whole) {
+          // The snapshot may hold claims that were rolled back: nobody is refused because of them.
+          readAt = -Infinity;
+          whole = await refresh(tx);
+          continue;
+        }
         if (host === null) return { placed: false, explanation };
         if (await claimOnHost(tx, host.id, want, host)) {
           await tx
@@ -61,7 +70,7 @@ export function createClaims(platform: Platform): PlacementApi {
         }
         if (tries >= MAX_TRIES) return { placed: false, explanation };
         readAt = -Infinity;
-        await refresh(tx);
+        whole = await refresh(tx);
       }
     },
     async release(tx, serverId) {

@@ -1,4 +1,5 @@
 // What a host offers: its physical resources, less what the host itself needs, times the allocation ratios.
+import { LRUCache } from 'lru-cache';
 import type { Tables } from '../../kernel/db/index.ts';
 import type { HostFacts } from '../../protocol/link.ts';
 import { HOST_DOWN_MS } from '../host/index.ts';
@@ -25,6 +26,17 @@ export function inventoryOf(host: Pick<Tables['hosts'], 'vcpus' | 'memory_mib' |
 export const isUp = (host: Pick<Tables['hosts'], 'seen_at'>, now: number): boolean =>
   now - host.seen_at < HOST_DOWN_MS;
 
+/** Guests of hosts of one make, by their JSON: one object for all, so that the scheduler looks at it once. */
+const makes = new LRUCache<string, SchedulerHost['guests']>({ max: 1000 });
+function guestsOf(facts: HostFacts): SchedulerHost['guests'] {
+  const key = JSON.stringify(facts.guests);
+  const known = makes.get(key);
+  if (known !== undefined) return known;
+  const guests = Object.fromEntries(facts.guests.map((guest) => [guest.type, guest.capabilities]));
+  makes.set(key, guests);
+  return guests;
+}
+
 export function schedulerHost(host: Tables['hosts'], now: number): SchedulerHost {
   const facts = JSON.parse(host.facts) as HostFacts;
   return {
@@ -32,7 +44,7 @@ export function schedulerHost(host: Tables['hosts'], now: number): SchedulerHost
     hostname: host.hostname,
     zone: host.zone,
     architecture: facts.architecture,
-    guests: Object.fromEntries(facts.guests.map((guest) => [guest.type, guest.capabilities])),
+    guests: guestsOf(facts),
     up: isUp(host, now),
     enabled: host.enabled === 1,
     ...inventoryOf(host),

@@ -36,7 +36,7 @@ export function placementRoutes(platform: Platform): readonly Route[] {
     return host;
   };
   const links = (id: string) =>
-    ['self', 'aggregates', 'inventories', 'usages', 'allocations', 'traits'].map((rel) => ({
+    ['self', 'inventories', 'usages', 'allocations'].map((rel) => ({
       rel,
       href: `/placement/resource_providers/${id}${rel === 'self' ? '' : `/${rel}`}`,
     }));
@@ -117,7 +117,7 @@ export function placementRoutes(platform: Platform): readonly Route[] {
               VCPU: inventory(host.vcpus, 0, allocationRatios.vcpus),
               MEMORY_MB: inventory(
                 host.memory_mib,
-                Math.min(RESERVED_MEMORY_MIB, host.memory_mib / 4),
+                Math.floor(Math.min(RESERVED_MEMORY_MIB, host.memory_mib / 4)),
                 allocationRatios.memory,
               ),
               DISK_GB: inventory(host.disk_gib, 0, allocationRatios.disk),

@@ -103,40 +103,68 @@ export const filters: readonly Filter[] = [
 
 type Weigher = (host: SchedulerHost, want: PlacementRequest) => number;
 /** Higher weights win. We spread by free memory and CPU: one full host hurts more than ten half-full ones. */
-export const weighers: Readonly<Record<string, Weigher>> = {
-  memory: (h) => (h.memoryMib === 0 ? 0 : 1 - h.usedMemoryMib / h.memoryMib),
-  cpu: (h) => (h.vcpus === 0 ? 0 : 1 - h.usedVcpus / h.vcpus),
-  group: (h, w) => {
+export const weighers = {
+  memory: (h: SchedulerHost) => (h.memoryMib === 0 ? 0 : 1 - h.usedMemoryMib / h.memoryMib),
+  cpu: (h: SchedulerHost) => (h.vcpus === 0 ? 0 : 1 - h.usedVcpus / h.vcpus),
+  group: (h: SchedulerHost, w: PlacementRequest) => {
     if (w.group === null || !w.group.policy.startsWith('soft-')) return 0;
     const together = w.group.hostIds.filter((id) => id === h.id).length;
     return (w.group.policy === 'soft-affinity' ? together : -together) * 10;
   },
-};
-const weigherList = Object.values(weighers);
+} satisfies Record<string, Weigher>;
 const MAX_EXAMPLES = 20;
 
 export type Choice = { host: SchedulerHost | null; explanation: PlacementExplanation };
 
+/**
+ * All filters in one, for the many hosts that pass: a fifth of the time of running them one by one, which is left to
+ * the hosts that are refused, to learn why. A test holds the two together.
+ */
+function passesAll(want: PlacementRequest): (host: SchedulerHost) => boolean {
+  const { hostname, zone, type, vcpus, memoryMib, diskGib, capabilities, group } = want;
+  const architecture = type === 'container' ? null : want.architecture;
+  // Hosts of one make share this object: what one of them can do is looked up once.
+  let guests: SchedulerHost['guests'] | null = null;
+  let able = false;
+  const groupRule = filters.find((filter) => filter.name === 'group') as Filter;
+  return (host) => {
+    if (!host.up || !host.enabled) return false;
+    if (vcpus > 0 && host.usedVcpus + vcpus > host.vcpus) return false;
+    if (memoryMib > 0 && host.usedMemoryMib + memoryMib > host.memoryMib) return false;
+    if (diskGib > 0 && host.usedDiskGib + diskGib > host.diskGib) return false;
+    if (host.guests !== guests) {
+      ({ guests } = host);
+      const has = guests[type];
+      able = has !== undefined && capabilities.every((one) => has.includes(one));
+    }
+    if (!able) return false;
+    if (zone !== null && host.zone !== zone) return false;
+    if (architecture !== null && host.architecture !== architecture) return false;
+    if (hostname !== null && host.hostname !== hostname) return false;
+    return group === null || groupRule.passes(host, want);
+  };
+}
+
 /** Hosts of one best score are drawn among by `rng`, so that two schedulers do not always collide. */
 export function schedule(snapshot: Snapshot, want: PlacementRequest, rng: Rng): Choice {
+  const passes = passesAll(want);
+  const active = filters.filter((filter) => filter.concerns?.(want) !== false);
+  const counts = new Map<Filter, number>(active.map((filter) => [filter, 0]));
   const refusedFirst: { host: SchedulerHost; filter: Filter }[] = [];
+  const { memory, cpu, group } = weighers;
   let best: SchedulerHost | null = null;
   let bestScore = -Infinity;
   let ties = 0;
-  const active = filters.filter((filter) => filter.concerns?.(want) !== false);
-  const counts = new Array<number>(active.length).fill(0);
-  // Counted loops: for a snapshot of thousands, iterators would cost more than the filters.
-  hosts: for (let index = 0; index < snapshot.length; index++) {
+  // A counted loop: for a snapshot of thousands, an iterator would cost more than the filters.
+  for (let index = 0; index < snapshot.length; index++) {
     const host = snapshot[index] as SchedulerHost;
-    for (let at = 0; at < active.length; at++) {
-      const filter = active[at] as Filter;
-      if (filter.passes(host, want)) continue;
-      counts[at] = (counts[at] ?? 0) + 1;
+    if (!passes(host)) {
+      const filter = active.find((one) => !one.passes(host, want)) as Filter;
+      counts.set(filter, (counts.get(filter) ?? 0) + 1);
       if (refusedFirst.length < MAX_EXAMPLES) refusedFirst.push({ host, filter });
-      continue hosts;
+      continue;
     }
-    let score = 0;
-    for (let at = 0; at < weigherList.length; at++) score += (weigherList[at] as Weigher)(host, want);
+    const score = memory(host) + cpu(host) + (want.group === null ? 0 : group(host, want));
     if (score > bestScore) {
       best = host;
       bestScore = score;
@@ -149,7 +177,7 @@ export function schedule(snapshot: Snapshot, want: PlacementRequest, rng: Rng): 
     explanation: {
       considered: snapshot.length,
       refused: Object.fromEntries(
-        active.flatMap((filter, at) => ((counts[at] ?? 0) > 0 ? [[filter.name, counts[at] ?? 0]] : [])),
+        [...counts].flatMap(([filter, count]) => (count > 0 ? [[filter.name, count]] : [])),
       ),
       examples: refusedFirst.map(({ host, filter }) => ({
         host: host.hostname,

@@ -1,6 +1,7 @@
 // The embedded engine: SQLite in WAL mode with synchronous=FULL and group commit. One writer connection
 // runs the queued transactions one after the other, each in a savepoint, and commits the group with one
 // fsync; a second connection reads committed rows only.
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import SqliteConnection from 'better-sqlite3';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import { LRUCache } from 'lru-cache';
@@ -43,6 +44,11 @@ function executeOn(connection: SqliteConnection.Database): Execute {
 }
 
 export function openSqlite(options: SqliteOptions): SqliteDatabase {
+  // Nobody else's to read: it holds password hashes and user data. The -wal and -shm files take its mode.
+  if (options.file !== ':memory:') {
+    closeSync(openSync(options.file, 'a', 0o600));
+    chmodSync(options.file, 0o600);
+  }
   const open = (readonly: boolean): SqliteConnection.Database => {
     const connection = new SqliteConnection(options.file, { readonly });
     if (!readonly) {

@@ -49,14 +49,13 @@ export type TestCloud = {
     headers?: Record<string, string>,
   ): Promise<Answer>;
   /** As `call`, and throws when the answer is not 2xx. */
-  // eslint-disable-next-line typescript/no-explicit-any
   must(
     token: string | null,
     method: string,
     url: string,
     body?: unknown,
     headers?: Record<string, string>,
-  ): Promise<any>;
+  ): Promise<Answer['json']>;
   /** The token of a login by password, by default unscoped. */
   token(user: string, password: string, scope?: object): Promise<string>;
   /** Of the operator, scoped to the project admin. */

@@ -21,25 +21,31 @@ export const hostileTexts: readonly string[] = [
 ]; // prettier-ignore
 const hostileValues: readonly (() => unknown)[] = [
   () => null, () => true, () => false, () => 0, () => -1, () => -0, () => 1.5, () => 1e308, () => -1e308, () => 2 ** 31, () => 2 ** 53, () => 2 ** 63, () => 2 ** 64, () => 1e-320,
-  () => [], () => ({}), () => [null], () => [[]], () => ['a', 1, null], () => ({ a: { b: { c: 1 } } }), () => ({ id: 'x' }), () => nested(40), () => nested(3000), () => [...HUGE_LIST], () => LONG,
+  () => [], () => ({}), () => [null], () => [[]], () => ['a', 1, null], () => ({ a: { b: { c: 1 } } }), () => ({ id: 'x' }), () => nested(40), () => nested(600), () => [...HUGE_LIST], () => LONG,
 ]; // prettier-ignore
 
 const hostile = (rng: Rng): unknown => (rng() < 0.6 ? pick(rng, hostileTexts) : pick(rng, hostileValues)());
 
 type Slot = { of: Record<string, unknown> | unknown[]; key: string | number };
-function slots(value: unknown, out: Slot[] = []): Slot[] {
-  if (Array.isArray(value))
-    value.slice(0, 20).forEach((one, key) => (out.push({ of: value, key }), slots(one, out)));
-  else if (typeof value === 'object' && value !== null)
-    for (const key of Object.keys(value)) {
-      out.push({ of: value as Record<string, unknown>, key });
-      slots((value as Record<string, unknown>)[key], out);
-    }
+/** The parts of a value that can be changed; what lies deeper than any honest body is left alone. */
+function slots(value: unknown, depth = 0, out: Slot[] = []): Slot[] {
+  if (typeof value !== 'object' || value === null || depth > 30) return out;
+  const keys = Array.isArray(value) ? [...value.keys()].slice(0, 20) : Object.keys(value);
+  for (const key of keys) {
+    out.push({ of: value as Slot['of'], key });
+    slots((value as Record<string | number, unknown>)[key], depth + 1, out);
+  }
   return out;
 }
 const set = ({ of, key }: Slot, value: unknown): void =>
   void ((of as Record<string | number, unknown>)[key] = value);
 const get = ({ of, key }: Slot): unknown => (of as Record<string | number, unknown>)[key];
+
+/** Copies, so that a later change hits one of them; fewer of what is large, to stay within memory. */
+const repeated = (value: unknown, times: number): unknown[] =>
+  Array.from({ length: (JSON.stringify(value) ?? '').length > 10_000 ? 2 : times }, () =>
+    structuredClone(value),
+  );
 
 /** Changes one to three things of a JSON body. */
 export function mutateBody(rng: Rng, given: unknown): unknown {
@@ -66,10 +72,7 @@ export function mutateBody(rng: Rng, given: unknown): unknown {
         ])
       ] = hostile(rng);
     else if (how < 0.92 && Array.isArray(value))
-      set(
-        slot,
-        Array.from({ length: pick(rng, [2, 65, 1001]) }, () => structuredClone(value[0]) ?? hostile(rng)),
-      );
+      set(slot, repeated(value[0] ?? hostile(rng), pick(rng, [2, 65, 1001])));
     else set(slot, [value]);
   }
   return root.body;

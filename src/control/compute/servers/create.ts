@@ -124,6 +124,7 @@ function commonColumns(
     observed_generation: 0,
     observed_power: null,
     observed_reboot_count: 0,
+    observed_restarts: 0,
     launched_at: null,
     locked: 0,
     locked_by: null,

@@ -219,6 +219,60 @@ onBothEngines('servers', (engine) => {
     expect((await untilStatus(id, 'ACTIVE')).status).toBe('ACTIVE');
   });
 
+  const history = async (id: string) =>
+    (await server.call('alice', 'GET', `${base}/servers/${id}/os-instance-actions`)).json.instanceActions as {
+      action: string;
+      message: string | null;
+    }[];
+
+  test('a guest that the host brought back stays ACTIVE, and each time is an entry in its history', async () => {
+    const id = await active();
+    for (const restarts of [1, 1, 2, 0, 1]) {
+      await host.report(id, { power: 'running', restarts });
+      expect((await show(id)).status).toBe('ACTIVE');
+    }
+    const back = (await history(id)).filter((one) => one.message?.includes('was started again') === true);
+    expect(back.map((one) => one.action)).toEqual(['reboot', 'reboot', 'reboot']);
+  });
+
+  test('a host that gives up on a guest makes it an ERROR with a fault, from which every way that Nova allows leads back', async () => {
+    const ways: [string, string, object[]][] = [
+      ['alice', 'ACTIVE', [{ reboot: { type: 'HARD' } }]],
+      ['alice', 'ACTIVE', [{ 'os-stop': null }, { 'os-start': null }]],
+      ['root', 'ACTIVE', [{ 'os-resetState': { state: 'active' } }]],
+    ];
+    for (const [who, end, actions] of ways) {
+      const id = await active();
+      await host.report(id, {
+        state: 'failed',
+        error: 'it ended unexpectedly and is not restarted any more',
+      });
+      expect((await untilStatus(id, 'ERROR')).fault.message).toContain('not restarted any more');
+      expect((await history(id))[0]?.message).toContain('failed');
+      expect((await act(id, { 'os-start': null })).status).toBe(409);
+      for (const action of actions) {
+        expect((await act(id, action, who)).status).toBe(202);
+        if ('os-stop' in action) await untilStatus(id, 'SHUTOFF');
+      }
+      expect((await untilStatus(id, end)).status).toBe(end);
+    }
+  });
+
+  test('only operators reset the state of a server, and one that never ran is not made to look as if it did', async () => {
+    const id = await active();
+    const reset = (state: string, as: string, which = id) => act(which, { 'os-resetState': { state } }, as);
+    expect((await reset('error', 'alice')).status).toBe(403);
+    expect((await reset('paused', 'root')).status).toBe(400);
+    expect((await reset('error', 'root')).status).toBe(202);
+    expect((await show(id)).status).toBe('ERROR');
+    expect((await reset('active', 'root')).status).toBe(202);
+    expect((await show(id)).status).toBe('ACTIVE');
+    host.answer = () => ({ state: 'failed', error: 'no such image' });
+    const never = (await create()).json.server.id as string;
+    await untilStatus(never, 'ERROR');
+    expect((await reset('active', 'root', never)).status).toBe(409);
+  });
+
   test('200 concurrent creates against a quota of 50 make exactly 50, and the ledger equals the sum', async () => {
     const answers = await Promise.all(Array.from({ length: 200 }, () => create()));
     const made = answers.filter((one) => one.status === 202);

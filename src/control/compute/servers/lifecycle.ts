@@ -82,6 +82,25 @@ export async function changePower(ctx: Ctx, serverId: string, verb: PowerVerb): 
   });
 }
 
+/** os-resetState: an operator's word on the fault of a server. The rest of its state stays what is observed. */
+export async function resetState(ctx: Ctx, serverId: string, state: 'active' | 'error'): Promise<void> {
+  await ctx.platform.db.tx(async (tx) => {
+    const row = await findServer(tx, ctx, serverId);
+    const now = ctx.platform.clock.now();
+    if (state === 'active' && row.error !== null && row.observed_power === null)
+      throw conflict(
+        `Cannot 'reset' instance ${row.id}: it never ran, so there is no state to go back to. Reboot it hard, or delete it.`,
+      );
+    const changes: Partial<ServerRow> =
+      state === 'active'
+        ? { error: null, error_at: null }
+        : { error: 'An operator set the state of this server to error.', error_at: now };
+    const next = await saveServer(tx, row, changes, now);
+    await recordAction(tx, ctx, next, 'reset_state', { done: true });
+    await audit(tx, ctx, 'server', row.id);
+  });
+}
+
 export async function setLock(
   ctx: Ctx,
   serverId: string,

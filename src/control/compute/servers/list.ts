@@ -9,7 +9,7 @@ import { COMPUTE_PREFIX, pageSize } from '../links.ts';
 import { applyFilters } from './filters.ts';
 import { listQuery, type ListQuery } from './schema.ts';
 import type { Db, ServerRow } from './table.ts';
-import { briefView, type ServerEncoder, type View, withFields } from './wire.ts';
+import { briefView, joinObjects, type ServerEncoder, type View, withFields } from './wire.ts';
 
 /** What can be sorted by; columns that may be null are left out, since a marker cannot stand on them. */
 const sortColumns: Readonly<Record<string, string>> = {
@@ -96,11 +96,11 @@ async function encodeAll(
   encoder: ServerEncoder,
   page: readonly { id: string; revision: number }[],
   view: View,
-): Promise<(string | undefined)[]> {
+): Promise<(Buffer | undefined)[]> {
   const texts = page.map((row) => encoder.cached(row.id, row.revision, view));
   const missing = page.filter((_, at) => texts[at] === undefined).map((row) => row.id);
   if (missing.length === 0) return texts;
-  const fresh = new Map<string, string>();
+  const fresh = new Map<string, Buffer>();
   for (let at = 0; at < missing.length; at += 500) {
     const rows = await ctx.platform.db.read
       .selectFrom('servers')
@@ -141,11 +141,17 @@ export async function listServers(
       text === undefined ? undefined : withFields(text, { host_status: statusOf(rows[at]?.host_id ?? null) }),
     );
   }
-  return { body: `{"servers":[${texts.filter((text) => text !== undefined).join(',')}]${links}}` };
+  return {
+    body: joinObjects(
+      '{"servers":[',
+      texts.filter((text) => text !== undefined),
+      `]${links}}`,
+    ),
+  };
 }
 
 /** One server with what only `show` has: host_status and server_groups. */
-export async function encodeShown(ctx: Ctx, encoder: ServerEncoder, row: ServerRow): Promise<string> {
+export async function encodeShown(ctx: Ctx, encoder: ServerEncoder, row: ServerRow): Promise<Buffer> {
   const view = viewFor(ctx);
   const extra: Record<string, unknown> = {};
   if (view.admin && view.minor >= 16) {

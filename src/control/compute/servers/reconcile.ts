@@ -55,6 +55,34 @@ async function rowsOf(tx: Tx, ids: readonly string[]): Promise<Map<string, Serve
   return rows;
 }
 
+/** An entry of the history for what happened without anybody asking. */
+async function recordEvent(
+  tx: Tx,
+  platform: Platform,
+  row: ServerRow,
+  action: string,
+  message: string,
+): Promise<void> {
+  const now = platform.clock.now();
+  await tx
+    .insertInto('server_actions')
+    .values({
+      id: platform.ids.uuid(),
+      server_id: row.id,
+      action,
+      version: row.desired_version,
+      request_id: `req-${platform.ids.uuid()}`,
+      user_id: '',
+      project_id: row.project_id,
+      started_at: now,
+      finished_at: now,
+      result: 'Success',
+      message,
+      host_id: row.host_id,
+    })
+    .execute();
+}
+
 /** History entries up to this version have ended. */
 async function closeActions(
   tx: Tx,
@@ -118,6 +146,7 @@ export function changesOf(row: ServerRow, report: HostReport, now: number): Part
   };
   if (report.power !== undefined) set('observed_power', report.power);
   if (report.rebootCount !== undefined) set('observed_reboot_count', report.rebootCount);
+  if (report.restarts !== undefined) set('observed_restarts', report.restarts);
   if (report.power === 'running' && row.launched_at === null) set('launched_at', now);
   if (current) {
     set('observed_generation', report.generation);
@@ -161,25 +190,18 @@ export function serverReports(
       rows.set(row.id, next);
       if (changes.observed_version !== undefined)
         await closeActions(tx, row.id, next.observed_version, now, next.error);
+      const happened = (action: string, message: string): Promise<void> =>
+        recordEvent(tx, platform, next, action, message);
+      if ((changes.observed_restarts ?? 0) > row.observed_restarts)
+        await happened('reboot', 'The guest ended unexpectedly and was started again');
+      if (changes.error !== undefined && changes.error !== null && changes.observed_version === undefined)
+        await happened('stop', 'The guest failed; the fault of the server says why');
       if (changes.power === 'stopped') {
         changed.push(row.id);
-        await tx
-          .insertInto('server_actions')
-          .values({
-            id: platform.ids.uuid(),
-            server_id: row.id,
-            action: 'stop',
-            version: next.desired_version,
-            request_id: `req-${platform.ids.uuid()}`,
-            user_id: '',
-            project_id: row.project_id,
-            started_at: now,
-            finished_at: now,
-            result: 'Success',
-            message: report.power === 'crashed' ? 'The guest crashed' : 'The guest shut itself down',
-            host_id: row.host_id,
-          })
-          .execute();
+        await happened(
+          'stop',
+          report.power === 'crashed' ? 'The guest crashed' : 'The guest shut itself down',
+        );
       }
     }
     await platform.work.enqueue(tx, 'server', changed);

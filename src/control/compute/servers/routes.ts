@@ -8,11 +8,11 @@ import type { ComputeDeps } from '../deps.ts';
 import { isSet, linksOf, nothing } from '../links.ts';
 import { createServers } from './create.ts';
 import { updateServer } from './describe.ts';
-import { changePower, deleteServer, powerVerbs, setLock } from './lifecycle.ts';
+import { changePower, deleteServer, powerVerbs, resetState, setLock } from './lifecycle.ts';
 import { encodeShown, listServers, viewFor } from './list.ts';
 import { createBody, listQuery, updateBody } from './schema.ts';
 import { findServer } from './store.ts';
-import { groupNames, portsOf, type ServerEncoder, updatedView } from './wire.ts';
+import { groupNames, joinObjects, portsOf, type ServerEncoder, updatedView } from './wire.ts';
 
 const ids = { server_id: 'server' } as const;
 const ACTION = '/v2.1/servers/:server_id/action';
@@ -79,7 +79,7 @@ export function serverRoutes(deps: ComputeDeps, encoder: ServerEncoder): Route[]
       summary: 'Show a server',
       async handler({ ctx, params }) {
         const row = await findServer(ctx.platform.db.read, ctx, params.server_id);
-        return { body: `{"server":${await encodeShown(ctx, encoder, row)}}` };
+        return { body: joinObjects('{"server":', [await encodeShown(ctx, encoder, row)], '}') };
       },
     }),
     route({
@@ -91,7 +91,8 @@ export function serverRoutes(deps: ComputeDeps, encoder: ServerEncoder): Route[]
       body: updateBody,
       async handler({ ctx, params, body }) {
         const row = await updateServer(ctx, params.server_id, body.server);
-        if (ctx.microversion >= 75) return { body: `{"server":${await encodeShown(ctx, encoder, row)}}` };
+        if (ctx.microversion >= 75)
+          return { body: joinObjects('{"server":', [await encodeShown(ctx, encoder, row)], '}') };
         return { body: { server: updatedView(row, viewFor(ctx)) } };
       },
     }),
@@ -179,6 +180,20 @@ const actionRoutes = (deps: ComputeDeps): Route[] => [
     body: nothing,
     async handler({ ctx, params }) {
       await setLock(ctx, params.server_id, null);
+      return {};
+    },
+  }),
+  route({
+    method: 'POST',
+    path: ACTION,
+    ids,
+    action: 'os-resetState',
+    policy: 'compute:servers:reset-state',
+    summary: 'Clear or set the fault of a server',
+    status: 202,
+    body: strict({ state: Type.Union([Type.Literal('active'), Type.Literal('error')]) }),
+    async handler({ ctx, params, body }) {
+      await resetState(ctx, params.server_id, body.state);
       return {};
     },
   }),

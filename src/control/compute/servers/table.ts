@@ -41,6 +41,8 @@ export type ServerRow = {
   observed_generation: number;
   observed_power: string | null;
   observed_reboot_count: number;
+  /** How often the host says that it brought the guest back; falls back to 0 with each new agent. */
+  observed_restarts: number;
   error: string | null;
   error_at: number | null;
   launched_at: number | null;
@@ -211,6 +213,15 @@ export const serverMigrations: Migration[] = [
         .createIndex('server_actions_server')
         .on('server_actions')
         .columns(['server_id', 'started_at'])
+        .execute();
+    },
+  },
+  {
+    id: 'compute-0006-server-restarts',
+    async up(db: Kysely<Tables>) {
+      await db.schema
+        .alterTable('servers')
+        .addColumn('observed_restarts', 'bigint', (c) => c.notNull().defaultTo(0))
         .execute();
     },
   },

@@ -33,6 +33,7 @@ const row: ServerRow = {
   observed_generation: 1,
   observed_power: 'running',
   observed_reboot_count: 0,
+  observed_restarts: 0,
   error: null,
   error_at: null,
   launched_at: 1_379_943_420_880,
@@ -202,7 +203,7 @@ test('what was encoded is kept per revision, representation and role', () => {
     [3, view(1, true)],
   ] as const)
     expect(encoder.cached(row.id, revision, other)).toBeUndefined();
-  expect(JSON.parse(withFields(text, { host_status: 'UP' }))).toMatchObject({
+  expect(JSON.parse(withFields(text, { host_status: 'UP' }).toString())).toMatchObject({
     id: row.id,
     host_status: 'UP',
   });

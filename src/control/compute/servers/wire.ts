@@ -161,16 +161,16 @@ export const briefView = (row: Pick<ServerRow, 'id' | 'name'>, publicUrl: string
   links: linksOf(publicUrl, 'servers', row.id),
 });
 
-/** Encoded servers by (id, revision, representation), at most 24 Mi characters. */
+/** Encoded servers by (id, revision, representation) as UTF-8, at most 24 MiB. */
 export type ServerEncoder = {
   /** What was encoded of this revision; undefined: nothing. */
-  cached(id: string, revision: number, view: View): string | undefined;
+  cached(id: string, revision: number, view: View): Buffer | undefined;
   /** The JSON object of a server; callers append by `withFields` what changes without the row. */
-  encode(row: ServerRow, view: View): string;
+  encode(row: ServerRow, view: View): Buffer;
 };
 
 export function createServerEncoder(): ServerEncoder {
-  const encoded = new LRUCache<string, string>({
+  const encoded = new LRUCache<string, Buffer>({
     max: 50_000,
     maxSize: 24 * 1024 * 1024,
     sizeCalculation: (text) => text.length,
@@ -183,7 +183,7 @@ export function createServerEncoder(): ServerEncoder {
       const key = keyOf(row.id, row.revision, view);
       let text = encoded.get(key);
       if (text === undefined) {
-        text = JSON.stringify(serverView(row, view));
+        text = Buffer.from(JSON.stringify(serverView(row, view)));
         encoded.set(key, text);
       }
       return text;
@@ -191,5 +191,14 @@ export function createServerEncoder(): ServerEncoder {
   };
 }
 
-export const withFields = (text: string, fields: Record<string, unknown>): string =>
-  `${text.slice(0, -1)},${JSON.stringify(fields).slice(1)}`;
+export const withFields = (text: Buffer, fields: Record<string, unknown>): Buffer =>
+  Buffer.concat([text.subarray(0, -1), Buffer.from(`,${JSON.stringify(fields).slice(1)}`)]);
+
+const COMMA = Buffer.from(',');
+/** head, the objects with commas between them, tail: bytes are copied, never encoded again. */
+export const joinObjects = (head: string, objects: readonly Buffer[], tail: string): Buffer =>
+  Buffer.concat([
+    Buffer.from(head),
+    ...objects.flatMap((one, at) => (at === 0 ? [one] : [COMMA, one])),
+    Buffer.from(tail),
+  ]);

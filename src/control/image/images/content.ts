@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { audit } from '../../../kernel/audit.ts';
 import { badRequest, CloudError, conflict, notFound, unavailable } from '../../../kernel/errors.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
+import { RunError } from '../../../kernel/run.ts';
 import { acceptImage } from '../content/accept.ts';
 import { archiveInspection, createArchiveCheck } from '../content/archive.ts';
 import { ArchiveError } from '../content/archive-manifest.ts';
@@ -22,7 +23,7 @@ export const MAX_IMAGE_BYTES = 1024 ** 4;
 export const MAX_VIRTUAL_BYTES = 64 * 1024 ** 4;
 
 /** Formats that guests boot as they are; others get a qcow2 beside. */
-const BOOTABLE = new Set(['raw', 'qcow2', 'iso']);
+export const BOOTABLE: ReadonlySet<string> = new Set(['raw', 'qcow2', 'iso']);
 export const needsConversion = (row: Pick<ImageRow, 'disk_format' | 'container_format'>): boolean =>
   row.container_format === 'bare' && !BOOTABLE.has(row.disk_format) && isConvertible(row.disk_format);
 export const bootCopyOf = (imageId: string): string => `${imageId}-boot`;
@@ -57,6 +58,8 @@ export type Contents = {
   open(row: ImageRow, range?: { start: number; end: number }): Promise<{ stream: Readable; size: number }>;
   /** What the agents boot: the content, or the copy converted from it. */
   openForBoot(id: string): Promise<Readable>;
+  /** Removes what a crash left between a content and its row. At start only: an upload under way looks the same. */
+  sweep(): Promise<void>;
   /** Level-triggered: makes the files match the row. */
   reconcile(id: string): Promise<void>;
 };
@@ -152,8 +155,19 @@ export function createContents(platform: Platform, files: ContentStore): Content
             'RangeNotSatisfiable',
             `The requested range lies outside the ${row.size ?? 0} bytes of image ${row.id}.`,
           );
+        if (error instanceof ContentError && error.code === 'not-found') throw notFound('Image', row.id); // deleted meanwhile
         throw error;
       }
+    },
+
+    async sweep() {
+      const rows = await db.read
+        .selectFrom('images')
+        .select('id')
+        .where('status', 'in', ['active', 'deactivated'])
+        .execute();
+      const kept = new Set(rows.flatMap(({ id }) => [id, bootCopyOf(id)]));
+      for (const { id } of await files.list()) if (!kept.has(id)) await files.delete(id);
     },
 
     async openForBoot(id) {
@@ -180,7 +194,16 @@ export function createContents(platform: Platform, files: ContentStore): Content
       )
         return;
       const target = files.path(bootCopyOf(id));
-      await convertToQcow2({ path: files.path(id), format: row.disk_format }, target);
+      try {
+        await convertToQcow2({ path: files.path(id), format: row.disk_format }, target);
+      } catch (error) {
+        // Repeating it would only burn the same minutes of CPU again; without the program it is not the image's fault.
+        if (!(error instanceof RunError) || error.reason === 'missing' || error.reason === 'spawn')
+          throw error;
+        platform.log.warn({ image: id, error: error.message }, 'an image could not be converted');
+        await db.tx((tx) => tx.updateTable('images').set({ boot_hash: '' }).where('id', '=', id).execute());
+        return;
+      }
       const hash = createHash('sha512');
       await pipeline(createReadStream(target), hash);
       const boot = { boot_hash: hash.digest('hex'), boot_size: (await stat(target)).size };

@@ -50,9 +50,14 @@ export function applyPatch(before: Attributes, patch: Static<typeof PatchBody>):
         `Invalid input for path. Value: ${path.slice(0, 100)}. A property is named with letters, digits, '_', ':', '.' and '-'.`,
       );
     if (deeper.length > 0) {
-      if (name !== 'tags' || op === 'remove')
+      if (name !== 'tags' || op !== 'add' || deeper.length > 1)
         throw badRequest(`Invalid input for path. Value: ${path.slice(0, 100)}. It must be one level deep.`);
-      after['tags'] = [...new Set([...(after['tags'] as string[]), String(value)])];
+      const tags = after['tags'];
+      if (!Array.isArray(tags) || typeof value !== 'string')
+        throw badRequest(
+          `Invalid input for ${path.slice(0, 100)}. A tag is a string, added to a list of them.`,
+        );
+      after['tags'] = [...new Set([...(tags as unknown[]), value])];
       continue;
     }
     const present = Object.hasOwn(after, name);

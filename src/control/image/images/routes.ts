@@ -1,4 +1,5 @@
 // Glance v2: images, their content, tags, and the schemas that clients read at start.
+import { sql } from 'kysely';
 import { Type } from 'typebox';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import { badRequest, CloudError } from '../../../kernel/errors.ts';
@@ -9,7 +10,7 @@ import { integer, text } from '../../../kernel/schema.ts';
 import type { Contents } from './content.ts';
 import { AnyPatchBody, patchOf } from './patch.ts';
 import { createImage, deleteImage, readImage, setActive, setTag, updateImage } from './service.ts';
-import { CONTAINER_FORMATS, CreateImage, DISK_FORMATS, imageView } from './wire.ts';
+import { CONTAINER_FORMATS, CreateImage, DISK_FORMATS, imageView, propertyName } from './wire.ts';
 
 const members = [rules.admin, rules.projectMember];
 const readers = [rules.admin, rules.systemReader, rules.projectReader];
@@ -60,10 +61,7 @@ const ListQuery = Type.Object({
 /** 'in:a,b' lists values, anything else is one. */
 const oneOrMany = (value: string): string[] =>
   value.startsWith('in:')
-    ? value
-        .slice(3)
-        .split(',')
-        .map((one) => one.replace(/^"|"$/g, ''))
+    ? (value.slice(3).match(/"[^"]*"|[^,]+/g) ?? ['']).map((one) => one.replaceAll('"', ''))
     : [value];
 
 export function imageRoutes(contents: Contents): readonly Route[] {
@@ -84,7 +82,10 @@ export function imageRoutes(contents: Contents): readonly Route[] {
         const sort = parseSort(
           columns,
           [...(query.sort_key ?? []), ...pairs.map(([key]) => key ?? '')],
-          [...(query.sort_dir ?? []), ...pairs.map(([, direction]) => direction ?? 'desc')],
+          [
+            ...(query.sort_dir ?? (query.sort_key === undefined ? [] : ['desc'])),
+            ...pairs.map(([, direction]) => direction ?? 'desc'),
+          ],
           [{ column: 'created_at', direction: 'desc' }],
         );
         const limit = Math.min(query.limit ?? DEFAULT_LIMIT, MAX_LIMIT);
@@ -114,8 +115,17 @@ export function imageRoutes(contents: Contents): readonly Route[] {
         rows = rows.where('is_hidden', '=', query.os_hidden === true ? 1 : 0);
         if (query.size_min !== undefined) rows = rows.where('size', '>=', query.size_min);
         if (query.size_max !== undefined) rows = rows.where('size', '<=', query.size_max);
-        for (const tag of query.tag ?? [])
-          rows = rows.where('tags', 'like', `%${JSON.stringify(tag).replaceAll(/[%_]/g, '')}%`);
+        // JSON on both engines: a member stands behind the bracket or a comma, and in it every quote is escaped.
+        const holds = (column: string, open: '[' | '{', member: string) =>
+          sql<boolean>`(replace(${sql.ref(column)}, ${open + member}, '') <> ${sql.ref(column)} or replace(${sql.ref(column)}, ${`,${member}`}, '') <> ${sql.ref(column)})`;
+        for (const tag of query.tag ?? []) rows = rows.where(holds('tags', '[', JSON.stringify(tag)));
+        for (const [name, value] of Object.entries(rawQuery))
+          if (
+            !Object.hasOwn(ListQuery.properties, name) &&
+            typeof value === 'string' &&
+            propertyName.test(name)
+          )
+            rows = rows.where(holds('properties', '{', `${JSON.stringify(name)}:${JSON.stringify(value)}`));
         if (limit === 0) return { body: { images: [], first: '/v2/images', schema: '/v2/schemas/images' } };
         const page = cutPage(await applyPage(rows, sort, marker, limit).execute(), limit);
         const last = page.rows.at(-1);

@@ -35,6 +35,7 @@ export async function ownImage(db: Db, ctx: Ctx, id: string): Promise<ImageRow> 
 function columnsOf(
   ctx: Ctx,
   attributes: Attributes,
+  before: Visibility | null,
 ): Pick<
   ImageRow,
   | 'name'
@@ -50,7 +51,7 @@ function columnsOf(
 > {
   const body = checkAttributes(attributes, 0, 'body');
   const visibility = (body.visibility ?? 'shared') as Visibility;
-  if (visibility === 'public' && !isAdmin(ctx.actor))
+  if (visibility === 'public' && before !== 'public' && !isAdmin(ctx.actor))
     throw forbidden('Policy does not allow publicize_image: only operators make images public.');
   const custom = Object.entries(attributes).filter(([name]) => !STANDARD.has(name));
   for (const [name] of custom)
@@ -79,7 +80,10 @@ function ownerFor(ctx: Ctx, asked: string | null | undefined): string {
   const own = projectOf(ctx.actor);
   if (asked !== undefined && asked !== null && asked !== own && !isAdmin(ctx.actor))
     throw forbidden('Policy does not allow owner to be another project.');
-  return asked ?? own;
+  const owner = asked ?? own;
+  if (owner === '')
+    throw badRequest('An image belongs to a project: send a token that is scoped to one, or name the owner.');
+  return owner;
 }
 
 export async function createImage(ctx: Ctx, body: CreateImage): Promise<ImageRow> {
@@ -88,7 +92,7 @@ export async function createImage(ctx: Ctx, body: CreateImage): Promise<ImageRow
   const now = ctx.platform.clock.now();
   const row: ImageRow = {
     id: body.id ?? ctx.platform.ids.uuid(),
-    ...columnsOf(ctx, body),
+    ...columnsOf(ctx, body, null),
     status: 'queued',
     owner: ownerFor(ctx, body.owner),
     size: null,
@@ -116,7 +120,7 @@ export async function updateImage(ctx: Ctx, id: string, patch: Static<typeof Pat
       Object.entries(imageView(row)).filter(([name]) => !READ_ONLY.has(name)),
     );
     const after = applyPatch(before, patch);
-    const columns = columnsOf(ctx, after);
+    const columns = columnsOf(ctx, after, row.visibility);
     if (
       row.status !== 'queued' &&
       (columns.disk_format !== row.disk_format || columns.container_format !== row.container_format)

@@ -33,7 +33,7 @@ declare module '../../../kernel/db/index.ts' {
       properties: string;
       created_at: number;
       updated_at: number;
-      /** The qcow2 made of content that guests cannot boot as it is: sha512 and bytes; null: none. */
+      /** The qcow2 made of content that guests cannot boot as it is: sha512 and bytes; null: none yet; '': none can be made. */
       boot_hash: string | null;
       boot_size: number | null;
     };

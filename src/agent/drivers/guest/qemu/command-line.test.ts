@@ -1,3 +1,4 @@
+// What reaches QEMU's command line: every device at its place, nothing that a user wrote as an option.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DriverError } from '../../errors.ts';

@@ -1,3 +1,4 @@
+// The guest-driver contract, held by real QEMU processes.
 import { guestDriverConformance } from '../conformance.ts';
 import { newCloud, processesOf } from './test-cloud.ts';
 

@@ -1,3 +1,4 @@
+// kill -9 of the agent between any two steps of a guest's life.
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

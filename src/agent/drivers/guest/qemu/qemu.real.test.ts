@@ -1,3 +1,4 @@
+// What only QEMU has: its users, sandbox, cgroups, disks, suspend and adoption, asserted by the kernel's truth.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

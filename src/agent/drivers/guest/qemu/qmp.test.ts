@@ -1,3 +1,4 @@
+// The QMP client against a server that answers late, in pieces, with garbage, or not at all.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';

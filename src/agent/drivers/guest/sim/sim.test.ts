@@ -1,3 +1,4 @@
+// The guest-driver contract, held by the simulation, and what the simulation adds: faults.
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../../kernel/clock.ts';

@@ -217,7 +217,7 @@ describe('DHCP', () => {
           const host = dhcpHost(port, network);
           if (host !== null)
             expect(hostLine(short(id), host)).toMatch(
-              /^[0-9a-f:]{17},set:p[a-z2-7]{12},[0-9.]+(,[A-Za-z0-9-]{1,63})?$/,
+              /^[0-9a-f:]{17},[0-9.]+(,[A-Za-z0-9-]{1,63})? # [a-z2-7]{12}$/,
             );
         } catch (error) {
           if (!(error instanceof DriverError)) throw error;

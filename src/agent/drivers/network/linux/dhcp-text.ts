@@ -97,15 +97,19 @@ export function dhcpHost(port: PortBody, network: NetworkBody): DhcpHost | null 
   };
 }
 
-/** One line a port, keyed by MAC only. The tag carries the port, so that the file is its own index after a restart. */
+/**
+ * One line a port, keyed by MAC only. The comment carries the port, so that the file is its own index after a restart.
+ * Never a `set:` tag here: on SIGHUP dnsmasq (2.86 to 2.90) frees the tags of a host that it has served and crashes.
+ */
 export const hostLine = (portShort: string, host: DhcpHost): string =>
-  `${host.mac},set:p${portShort},${host.ip}${host.hostname === '' ? '' : `,${host.hostname}`}`;
+  `${host.mac},${host.ip}${host.hostname === '' ? '' : `,${host.hostname}`} # ${portShort}`;
 
 export function parseHosts(content: string): Map<string, DhcpHost> {
   const hosts = new Map<string, DhcpHost>();
   for (const line of content.split('\n')) {
-    const [mac = '', tag = '', ip = '', hostname = ''] = line.split(',');
-    if (tag.startsWith('set:p') && ip !== '') hosts.set(tag.slice(5), { mac, ip, hostname });
+    const [entry = '', portShort = ''] = line.split(' # ');
+    const [mac = '', ip = '', hostname = ''] = entry.split(',');
+    if (portShort !== '' && ip !== '') hosts.set(portShort, { mac, ip, hostname });
   }
   return hosts;
 }

@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import type { Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log.ts';
 import type { NetworkBody } from '../../../../protocol/items.ts';
+import { DriverError } from '../../errors.ts';
 import { driverError, inNamespace } from './commands.ts';
 import {
   dhcpFiles,
@@ -177,7 +178,10 @@ export function createDhcp(options: {
         await launch(networkId, server);
         restarted(networkId);
       }).catch((error: unknown) =>
-        log.error({ networkId, error: String(error) }, 'dnsmasq could not be started again'),
+        log.error(
+          { networkId, error: String(error), detail: error instanceof DriverError ? error.detail : '' },
+          'dnsmasq could not be started again',
+        ),
       );
     }
   }

@@ -25,7 +25,7 @@ export type { LinuxNetworkOptions } from './context.ts';
 
 const noMetadata: MetadataSource = () => null;
 
-/** Seeds per server, the same for the life of this process, as Nova keeps one per request cache. */
+/** A random seed for each server, the same for the life of this process: never stored, never in a log. */
 function createSeeds(): (serverId: string) => string {
   const seeds = new Map<string, string>();
   return (serverId) => {

@@ -13,7 +13,7 @@ import type { MetadataResponse } from './metadata.ts';
 import { notFound } from './metadata.ts';
 
 // It looks whether it is still connected, because a parent killed early enough ends the channel before any event
-// for it can be set up; and the address may be held for a moment by the helper of a process that was just killed.
+// for it can be set up; and the address may be held for a moment by the inNamespaceChild of a process that was just killed.
 const child = `
 setInterval(() => process.connected || process.exit(), 50);
 process.on('disconnect', () => process.exit());
@@ -38,23 +38,23 @@ export function listenIn(ns: string, clock: Clock): Promise<Server> {
           `${ns}: ${reason}`,
         ),
       );
-    const helper = spawn('nsenter', [`--net=${netnsPath(ns)}`, process.execPath, '-e', child], {
+    const inNamespaceChild = spawn('nsenter', [`--net=${netnsPath(ns)}`, process.execPath, '-e', child], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { PATH: process.env['PATH'] },
     });
-    const cancel = clock.timer(10_000, () => helper.kill('SIGKILL'));
+    const cancel = clock.timer(10_000, () => inNamespaceChild.kill('SIGKILL'));
     let stderr = '';
-    helper.stderr
+    inNamespaceChild.stderr
       ?.setEncoding('utf8')
       .on('data', (chunk: string) => (stderr = (stderr + chunk).slice(0, 2_000)));
-    helper.on('message', (message, handle) => {
+    inNamespaceChild.on('message', (message, handle) => {
       if (message === 'listening' && handle instanceof Server) {
         resolve(handle);
-        helper.disconnect(); // it ends on this
+        inNamespaceChild.disconnect(); // it ends on this
       } else stderr += JSON.stringify(message);
     });
-    helper.on('error', (error) => failed(String(error)));
-    helper.on('close', (code) => {
+    inNamespaceChild.on('error', (error) => failed(String(error)));
+    inNamespaceChild.on('close', (code) => {
       cancel();
       failed(`exit code ${code}: ${stderr}`); // no effect once it was handed over
     });

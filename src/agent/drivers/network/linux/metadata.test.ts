@@ -1,3 +1,4 @@
+// What a guest reads from the metadata service, as EC2 and Nova write it.
 import { expect, test } from 'vitest';
 import type { ServerBody } from '../../../../protocol/items.ts';
 import { networkBody, portBody, subnetBody } from '../conformance.ts';

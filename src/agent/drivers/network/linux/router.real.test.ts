@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { networkBody, portBody, routerBody, ruleBody, subnetBody } from '../conformance.ts';
+import { networkBody, portBody, routerBody, type ruleBody, subnetBody } from '../conformance.ts';
 import type { NetworkDriver } from '../driver.ts';
 import {
   applyGroup,
@@ -72,7 +72,7 @@ describe('a router', { timeout: 30_000 }, () => {
       });
       const { port } = server.address() as AddressInfo;
       await inside(guest(n), 'timeout', '3', 'busybox', 'nc', '-w', '1', `${external}.1`, `${port}`);
-      const timeout = new Promise<undefined>((resolve) => setTimeout(resolve, 1_000));
+      const timeout = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 1_000));
       return Promise.race([seen, timeout]).finally(() => server.close());
     };
     expect(await peer(1)).toBe(`${external}.10`);

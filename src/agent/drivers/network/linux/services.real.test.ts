@@ -1,6 +1,6 @@
 // DHCP, metadata, taps, and what happens when things die: dnsmasq, the driver, half-done work.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { networkBody, portBody, routerBody, ruleBody } from '../conformance.ts';
+import { networkBody, portBody, routerBody, type ruleBody } from '../conformance.ts';
 import type { NetworkDriver } from '../driver.ts';
 import { runningDnsmasq } from './dhcp.ts';
 import { dhcpFiles } from './dhcp-text.ts';
@@ -128,8 +128,12 @@ describe('DHCP, metadata and adoption', { timeout: 30_000 }, () => {
       );
       expect(lease).toContain('bound ip=10.20.0.15 mask=24 router=10.20.0.1 dns=192.0.2.53 mtu=1450');
       expect(lease).toContain('routes=169.254.169.254/32 10.20.0.2 0.0.0.0/0 10.20.0.1 host=host-5');
-      // Another guest with the same address later: dnsmasq must not keep it for the first.
+      // Telling dnsmasq about a change after it has served a host must not crash it.
+      const serving = runningDnsmasq(dhcpFiles(names.runDir, 'network-1'));
       await driver.removePort('port-5');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(runningDnsmasq(dhcpFiles(names.runDir, 'network-1'))).toBe(serving);
+      // Another guest with the same address later: dnsmasq must not keep it for the first.
       await driver.ensurePort('port-6', portBody(6, { plug: 'tap', fixedIps: portBody(5).fixedIps }));
       await inside(names.switchNs, 'ip', 'link', 'del', tapOf('port-6'));
       await inside(

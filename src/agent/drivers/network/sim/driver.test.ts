@@ -1,3 +1,4 @@
+// The network-driver contract, held by the simulation, and what the simulation adds: faults.
 import { expect, test } from 'vitest';
 import { DriverError } from '../../errors.ts';
 import { networkBody, networkDriverConformance } from '../conformance.ts';
