@@ -54,6 +54,7 @@ export async function testCloud(engine: Engine, quotas: Record<string, number> =
   const platform = testPlatform(db, {
     network: 100,
     subnet: 100,
+    subnetpool: 100,
     port: 500,
     router: 10,
     floatingip: 50,

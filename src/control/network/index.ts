@@ -139,6 +139,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         securityGroupMigration,
         routerMigration,
         floatingIpMigration,
+        subnetPoolMigration,
       ],
       work: {
         network: rows(compileNetworks(hosts.items)),

@@ -15,6 +15,7 @@ const admin = (what: string): Policy => ({ description: what, anyOf: [rules.admi
 const resources = [
   'network',
   'subnet',
+  'subnetpool',
   'port',
   'security_group',
   'security_group_rule',

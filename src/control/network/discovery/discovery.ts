@@ -40,7 +40,11 @@ const extensions = [
   ['net-mtu', 'Network MTU', 'Provides MTU attribute for a network resource.'],
   ['net-mtu-writable', 'Network MTU (writable)', 'Provides a writable MTU attribute for a network resource.'],
   ['subnet_allocation', 'Subnet Allocation', 'Enables allocation of subnets from a subnet pool.'],
-  ['default-subnetpools', 'Default Subnetpools', 'Provides ability to mark and use a subnetpool as the default.'],
+  [
+    'default-subnetpools',
+    'Default Subnetpools',
+    'Provides ability to mark and use a subnetpool as the default.',
+  ],
   ['quotas', 'Quota management support', 'Expose functions for quotas management per project.'],
   [
     'quota_details',
@@ -95,6 +99,7 @@ const version = (ctx: Ctx): object => ({
 const collections = [
   'networks',
   'subnets',
+  'subnetpools',
   'ports',
   'security-groups',
   'security-group-rules',

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '../../../kernel/db/index.ts';
 import { onBothEngines, openTestDatabase, type TestDatabase } from '../../../testkit/database.ts';
 import { subnetMigration, type SubnetRow } from '../subnets/table.ts';
+import { subnetPoolMigration } from '../subnet-pools/table.ts';
 import {
   addressMigration,
   releaseAddresses,
@@ -16,7 +17,7 @@ onBothEngines('addresses of a pool', (engine) => {
   let test_: TestDatabase;
   beforeAll(async () => {
     test_ = await openTestDatabase(engine);
-    await migrate(test_.db, 0, [subnetMigration, addressMigration]);
+    await migrate(test_.db, 0, [subnetMigration, addressMigration, subnetPoolMigration]);
   });
   afterAll(() => test_.remove());
 
@@ -40,6 +41,7 @@ onBothEngines('addresses of a pool', (engine) => {
       host_routes: '[]',
       ipv6_ra_mode: '',
       ipv6_address_mode: '',
+      subnetpool_id: '',
     };
     await test_.db.tx(async (tx) => {
       await tx.insertInto('subnets').values(row).execute();

@@ -210,10 +210,7 @@ const changeWith =
       checkFields(ctx, 'update_port', input, network);
       checkDevice(row, input);
       if (input.fixed_ips !== undefined && managed.has(row.device_owner))
-        throw conflict(
-          `Port ${id} cannot be changed directly via the port API: its addresses follow from what it serves (${row.device_owner}).`,
-          'ServicePortInUse',
-        );
+        await refuseMove(tx, row, input.fixed_ips);
       const mac = input.mac_address === undefined ? row.mac_address : checkMac(input.mac_address);
       if (mac !== row.mac_address) await refuseMac(tx, row, mac);
       const before = (
@@ -283,12 +280,25 @@ const changeWith =
 
 /** A router may get another address on the subnets that its interface serves; what else the cloud made keeps its own. */
 async function refuseMove(tx: Tx, row: PortRow, asked: readonly FixedIpRequest[]): Promise<void> {
-  const held = await tx.selectFrom('ip_allocations').select('subnet_id').where('port_id', '=', row.id).execute();
+  const held = await tx
+    .selectFrom('ip_allocations')
+    .select('subnet_id')
+    .where('port_id', '=', row.id)
+    .execute();
   const subnets = await subnetsOf(tx, [row.network_id]);
-  const before = held.map((one) => one.subnet_id).sort().join();
-  const after = asked.map((wish) => subnetFor(row.network_id, subnets, wish).id).sort().join();
+  const before = held
+    .map((one) => one.subnet_id)
+    .sort()
+    .join();
+  const after = asked
+    .map((wish) => subnetFor(row.network_id, subnets, wish).id)
+    .sort()
+    .join();
   if (row.device_owner !== 'network:router_interface' || before !== after)
-    throw conflict(`Port ${row.id} cannot be changed directly via the port API: its addresses follow from what it serves (${row.device_owner}).`, 'ServicePortInUse');
+    throw conflict(
+      `Port ${row.id} cannot be changed directly via the port API: its addresses follow from what it serves (${row.device_owner}).`,
+      'ServicePortInUse',
+    );
 }
 
 /** A port that a server, a router or DHCP has cannot be given to somebody else under them. */

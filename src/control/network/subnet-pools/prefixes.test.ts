@@ -12,7 +12,10 @@ const cidr = (text: string): Cidr => {
 const texts = (cidrs: readonly Cidr[]): string[] => cidrs.map((one) => one.text);
 
 test('prefixes are ordered, merged and freed of what others contain', () => {
-  expect(texts(compact(['10.2.0.0/16', '10.0.0.0/16', '10.1.0.0/16', '10.0.8.0/24'].map(cidr)))).toEqual(['10.0.0.0/15', '10.2.0.0/16']);
+  expect(texts(compact(['10.2.0.0/16', '10.0.0.0/16', '10.1.0.0/16', '10.0.8.0/24'].map(cidr)))).toEqual([
+    '10.0.0.0/15',
+    '10.2.0.0/16',
+  ]);
   expect(texts(compact(['10.0.1.0/24', '10.0.2.0/24'].map(cidr)))).toEqual(['10.0.1.0/24', '10.0.2.0/24']);
 });
 

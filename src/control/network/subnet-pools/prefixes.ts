@@ -10,7 +10,8 @@ const cidrAt = (version: IpVersion, network: bigint, prefix: number): Cidr => ({
 });
 
 const sizeOf = (version: IpVersion, prefix: number): bigint => 1n << BigInt(bitsOf(version) - prefix);
-const byNetwork = (a: Cidr, b: Cidr): number => (a.network < b.network ? -1 : a.network > b.network ? 1 : a.prefix - b.prefix);
+const byNetwork = (a: Cidr, b: Cidr): number =>
+  a.network < b.network ? -1 : a.network > b.network ? 1 : a.prefix - b.prefix;
 
 /** Ordered, without what another contains, and two halves of a larger prefix as that prefix. */
 export function compact(cidrs: readonly Cidr[]): Cidr[] {
@@ -19,7 +20,8 @@ export function compact(cidrs: readonly Cidr[]): Cidr[] {
     const last = out.at(-1);
     if (last !== undefined && lastOf(cidr) <= lastOf(last)) continue;
     out.push(cidr);
-    for (let merged = merge(out.at(-2), out.at(-1)); merged !== null; merged = merge(out.at(-2), out.at(-1))) out.splice(-2, 2, merged);
+    for (let merged = merge(out.at(-2), out.at(-1)); merged !== null; merged = merge(out.at(-2), out.at(-1)))
+      out.splice(-2, 2, merged);
   }
   return out;
 }
@@ -27,7 +29,11 @@ export function compact(cidrs: readonly Cidr[]): Cidr[] {
 function merge(low: Cidr | undefined, high: Cidr | undefined): Cidr | null {
   if (low === undefined || high === undefined || low.prefix !== high.prefix || low.prefix === 0) return null;
   const parent = parseCidr(`${addressText(low.version, low.network)}/${low.prefix - 1}`);
-  return parent !== null && parent.network === low.network && high.network === low.network + sizeOf(low.version, low.prefix) ? parent : null;
+  return parent !== null &&
+    parent.network === low.network &&
+    high.network === low.network + sizeOf(low.version, low.prefix)
+    ? parent
+    : null;
 }
 
 /** The first piece of this length in the pool's prefixes that overlaps nothing of what is taken; null: there is none. */
@@ -48,7 +54,9 @@ export function freePiece(prefixes: readonly Cidr[], taken: readonly Cidr[], pre
 }
 
 export const inside = (prefixes: readonly Cidr[], cidr: Cidr): boolean =>
-  prefixes.some((pool) => pool.version === cidr.version && pool.network <= cidr.network && lastOf(cidr) <= lastOf(pool));
+  prefixes.some(
+    (pool) => pool.version === cidr.version && pool.network <= cidr.network && lastOf(cidr) <= lastOf(pool),
+  );
 
 /** As Neutron counts a pool's quota: addresses in IPv4, /64 networks in IPv6 (at least one a subnet). */
 export function quotaUnits(cidr: Cidr): number {

@@ -30,7 +30,10 @@ const changeable = {
   is_default: Type.Optional(Type.Boolean()),
   address_scope_id: Type.Optional(Type.Null()),
 };
-const poolUpdate = strict({ ...changeable, prefixes: Type.Optional(Type.Array(text(49), { minItems: 1, maxItems: MAX_PREFIXES })) });
+const poolUpdate = strict({
+  ...changeable,
+  prefixes: Type.Optional(Type.Array(text(49), { minItems: 1, maxItems: MAX_PREFIXES })),
+});
 const poolCreate = strict({
   ...changeable,
   prefixes: Type.Array(text(49), { minItems: 1, maxItems: MAX_PREFIXES }),
@@ -54,7 +57,12 @@ const list: ListSpec = {
     shared: { by: 'boolean', column: 'subnet_pools.shared' },
     is_default: { by: 'boolean', column: 'subnet_pools.is_default' },
   },
-  sortable: { ...standardSort, name: 'name', ip_version: 'ip_version', default_prefixlen: 'default_prefixlen' },
+  sortable: {
+    ...standardSort,
+    name: 'name',
+    ip_version: 'ip_version',
+    default_prefixlen: 'default_prefixlen',
+  },
 };
 
 /** Own pools, and what is shared. */
@@ -62,7 +70,11 @@ const rows = (db: Queries, actor: Actor) =>
   db
     .selectFrom('subnet_pools')
     .selectAll('subnet_pools')
-    .$if(!isAdmin(actor), (query) => query.where((eb) => eb.or([eb('subnet_pools.project_id', '=', projectOf(actor)), eb('subnet_pools.shared', '=', 1)])));
+    .$if(!isAdmin(actor), (query) =>
+      query.where((eb) =>
+        eb.or([eb('subnet_pools.project_id', '=', projectOf(actor)), eb('subnet_pools.shared', '=', 1)]),
+      ),
+    );
 
 async function readablePool(db: Queries, actor: Actor, id: string): Promise<SubnetPoolRow> {
   const row = await rows(db, actor).where('subnet_pools.id', '=', id).executeTakeFirst();
@@ -70,7 +82,8 @@ async function readablePool(db: Queries, actor: Actor, id: string): Promise<Subn
   return row;
 }
 
-const prefixesOf = (row: Pick<SubnetPoolRow, 'prefixes'>): Cidr[] => (JSON.parse(row.prefixes) as string[]).flatMap((one) => parseCidr(one) ?? []);
+const prefixesOf = (row: Pick<SubnetPoolRow, 'prefixes'>): Cidr[] =>
+  (JSON.parse(row.prefixes) as string[]).flatMap((one) => parseCidr(one) ?? []);
 
 const poolView = (row: SubnetPoolRow, tags: readonly string[]): object => ({
   id: row.id,
@@ -94,40 +107,77 @@ const poolView = (row: SubnetPoolRow, tags: readonly string[]): object => ({
 });
 
 async function views(db: Queries, _ctx: Ctx, found: readonly SubnetPoolRow[]): Promise<object[]> {
-  const tags = await tagsOf(db, found.map((row) => row.id));
+  const tags = await tagsOf(
+    db,
+    found.map((row) => row.id),
+  );
   return found.map((row) => poolView(row, tags.get(row.id) ?? []));
 }
 
 function checkPrefixes(asked: readonly string[]): Cidr[] {
   const cidrs = asked.map((one) => {
     const cidr = parseCidr(one);
-    if (cidr === null || cidr.prefix === 0) throw badRequest(`Invalid input for prefixes. Reason: '${one}' is not a valid IP subnet.`, 'HTTPBadRequest');
+    if (cidr === null || cidr.prefix === 0)
+      throw badRequest(
+        `Invalid input for prefixes. Reason: '${one}' is not a valid IP subnet.`,
+        'HTTPBadRequest',
+      );
     return cidr;
   });
   const [first] = cidrs;
-  if (cidrs.some((one) => one.version !== first?.version)) throw badRequest('Cannot mix IPv4 and IPv6 prefixes in a subnet pool.', 'PrefixVersionMismatch');
+  if (cidrs.some((one) => one.version !== first?.version))
+    throw badRequest('Cannot mix IPv4 and IPv6 prefixes in a subnet pool.', 'PrefixVersionMismatch');
   return compact(cidrs);
 }
 
 type Lengths = Pick<SubnetPoolRow, 'min_prefixlen' | 'max_prefixlen' | 'default_prefixlen'>;
 
 /** Unset: subnets of at least two bits of hosts in IPv4 and of /64 in IPv6, as Neutron's own defaults are. */
-function checkLengths(input: Pick<Static<typeof poolUpdate>, keyof Lengths>, version: number, before: Lengths | null): Lengths {
+function checkLengths(
+  input: Pick<Static<typeof poolUpdate>, keyof Lengths>,
+  version: number,
+  before: Lengths | null,
+): Lengths {
   const bits = version === 4 ? 32 : 128;
   const min = Number(input.min_prefixlen ?? before?.min_prefixlen ?? (version === 4 ? 8 : 64));
   const max = Number(input.max_prefixlen ?? before?.max_prefixlen ?? bits);
   const standard = Number(input.default_prefixlen ?? before?.default_prefixlen ?? min);
-  for (const [name, value] of [['min_prefixlen', min], ['max_prefixlen', max], ['default_prefixlen', standard]] as const)
-    if (value > bits) throw badRequest(`Illegal prefix bounds: ${name}=${value}, it must be at most ${bits}.`, 'IllegalSubnetPoolPrefixBounds');
-  if (min > max) throw badRequest(`Illegal prefix bounds: min_prefixlen=${min}, max_prefixlen=${max}: the first must not be the greater.`, 'IllegalSubnetPoolPrefixBounds');
+  for (const [name, value] of [
+    ['min_prefixlen', min],
+    ['max_prefixlen', max],
+    ['default_prefixlen', standard],
+  ] as const)
+    if (value > bits)
+      throw badRequest(
+        `Illegal prefix bounds: ${name}=${value}, it must be at most ${bits}.`,
+        'IllegalSubnetPoolPrefixBounds',
+      );
+  if (min > max)
+    throw badRequest(
+      `Illegal prefix bounds: min_prefixlen=${min}, max_prefixlen=${max}: the first must not be the greater.`,
+      'IllegalSubnetPoolPrefixBounds',
+    );
   if (standard < min || standard > max)
-    throw badRequest(`Illegal prefix bounds: default_prefixlen=${standard} must lie between min_prefixlen=${min} and max_prefixlen=${max}.`, 'IllegalSubnetPoolPrefixBounds');
+    throw badRequest(
+      `Illegal prefix bounds: default_prefixlen=${standard} must lie between min_prefixlen=${min} and max_prefixlen=${max}.`,
+      'IllegalSubnetPoolPrefixBounds',
+    );
   return { min_prefixlen: min, max_prefixlen: max, default_prefixlen: standard };
 }
 
 async function refuseSecondDefault(tx: Tx, version: number, exceptId: string): Promise<void> {
-  const other = await tx.selectFrom('subnet_pools').select('id').where('is_default', '=', 1).where('ip_version', '=', version).where('id', '!=', exceptId).executeTakeFirst();
-  if (other !== undefined) throw badRequest(`A default subnetpool for IPv${version} has already been set. Only one default may exist per IP family: ${other.id}.`, 'DefaultSubnetPoolExists');
+  const other = await tx
+    .selectFrom('subnet_pools')
+    .select('id')
+    .where('is_default', '=', 1)
+    .where('ip_version', '=', version)
+    .where('id', '!=', exceptId)
+    .executeTakeFirst();
+  if (other !== undefined)
+    throw badRequest(
+      `A default subnetpool for IPv${version} has already been set. Only one default may exist per IP family: ${other.id}.`,
+      'DefaultSubnetPoolExists',
+    );
 }
 
 const POOLS = 'subnet-pools';
@@ -180,9 +230,17 @@ async function change(ctx: Ctx, id: string, input: Static<typeof poolUpdate>): P
     async (tx) => {
       const row = await writablePool(tx, ctx, id, 'update_subnetpool');
       const prefixes = input.prefixes === undefined ? prefixesOf(row) : checkPrefixes(input.prefixes);
-      if (prefixes[0]?.version !== row.ip_version) throw badRequest(`Cannot mix IPv4 and IPv6 prefixes in a subnet pool: this one is of IPv${row.ip_version}.`, 'PrefixVersionMismatch');
+      if (prefixes[0]?.version !== row.ip_version)
+        throw badRequest(
+          `Cannot mix IPv4 and IPv6 prefixes in a subnet pool: this one is of IPv${row.ip_version}.`,
+          'PrefixVersionMismatch',
+        );
       const lost = prefixesOf(row).find((one) => !inside(prefixes, one));
-      if (lost !== undefined) throw badRequest(`Illegal update to prefixes: ${lost.text} cannot be removed, a pool's prefixes may only grow.`, 'IllegalSubnetPoolPrefixUpdate');
+      if (lost !== undefined)
+        throw badRequest(
+          `Illegal update to prefixes: ${lost.text} cannot be removed, a pool's prefixes may only grow.`,
+          'IllegalSubnetPoolPrefixUpdate',
+        );
       const next = {
         name: input.name ?? row.name,
         description: input.description ?? row.description,
@@ -204,8 +262,17 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
   await ctx.platform.db.tx(
     async (tx) => {
       const row = await writablePool(tx, ctx, id, 'delete_subnetpool');
-      const used = await tx.selectFrom('subnets').select('id').where('subnetpool_id', '=', id).limit(1).executeTakeFirst();
-      if (used !== undefined) throw conflict(`Unable to complete operation on subnet pool ${id}: it still has allocated subnets (e.g. ${used.id}).`, 'SubnetPoolDeleteError');
+      const used = await tx
+        .selectFrom('subnets')
+        .select('id')
+        .where('subnetpool_id', '=', id)
+        .limit(1)
+        .executeTakeFirst();
+      if (used !== undefined)
+        throw conflict(
+          `Unable to complete operation on subnet pool ${id}: it still has allocated subnets (e.g. ${used.id}).`,
+          'SubnetPoolDeleteError',
+        );
       await tx.deleteFrom('subnet_pools').where('id', '=', id).execute();
       await deleteTags(tx, id);
       await ctx.platform.quotas.release(tx, row.project_id, { subnetpool: 1 });
@@ -215,40 +282,77 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
   );
 }
 
-export type PoolRequest = { poolId: string; /** null: any */ cidr: string | null; prefixlen: number | null; ipVersion: number; projectId: string };
+export type PoolRequest = {
+  poolId: string;
+  /** null: any */ cidr: string | null;
+  prefixlen: number | null;
+  ipVersion: number;
+  projectId: string;
+};
 
 /** The CIDR that a new subnet gets of a pool. The caller holds poolLock. */
 export async function takeFromPool(tx: Tx, ctx: Ctx, asked: PoolRequest): Promise<string> {
   const pool = await readablePool(tx, ctx.actor, asked.poolId);
-  if (asked.ipVersion !== pool.ip_version) throw badRequest(`Cannot allocate IPv${asked.ipVersion} subnet from IPv${pool.ip_version} subnet pool ${pool.id}.`, 'HTTPBadRequest');
+  if (asked.ipVersion !== pool.ip_version)
+    throw badRequest(
+      `Cannot allocate IPv${asked.ipVersion} subnet from IPv${pool.ip_version} subnet pool ${pool.id}.`,
+      'HTTPBadRequest',
+    );
   const prefixes = prefixesOf(pool);
-  const taken = await tx.selectFrom('subnets').select(['cidr', 'project_id']).where('subnetpool_id', '=', pool.id).execute();
+  const taken = await tx
+    .selectFrom('subnets')
+    .select(['cidr', 'project_id'])
+    .where('subnetpool_id', '=', pool.id)
+    .execute();
   const used = taken.flatMap((one) => parseCidr(one.cidr) ?? []);
   let piece: Cidr | null;
   if (asked.cidr === null) {
     const prefix = asked.prefixlen ?? pool.default_prefixlen;
     if (prefix < pool.min_prefixlen || prefix > pool.max_prefixlen)
-      throw badRequest(`Unable to allocate subnet with prefix length ${prefix}, the pool allows ${pool.min_prefixlen} to ${pool.max_prefixlen}.`, prefix < pool.min_prefixlen ? 'MinPrefixSubnetAllocationError' : 'MaxPrefixSubnetAllocationError');
+      throw badRequest(
+        `Unable to allocate subnet with prefix length ${prefix}, the pool allows ${pool.min_prefixlen} to ${pool.max_prefixlen}.`,
+        prefix < pool.min_prefixlen ? 'MinPrefixSubnetAllocationError' : 'MaxPrefixSubnetAllocationError',
+      );
     piece = freePiece(prefixes, used, prefix);
   } else {
     piece = parseCidr(asked.cidr);
-    if (piece === null) throw badRequest(`Invalid input for cidr. Reason: '${asked.cidr}' is not a valid IP subnet.`, 'HTTPBadRequest');
+    if (piece === null)
+      throw badRequest(
+        `Invalid input for cidr. Reason: '${asked.cidr}' is not a valid IP subnet.`,
+        'HTTPBadRequest',
+      );
     const wanted = piece;
     if (!inside(prefixes, wanted) || freePiece([wanted], used, wanted.prefix) === null) piece = null;
   }
-  if (piece === null) throw badRequest(`Failed to allocate subnet: Insufficient prefix space to allocate ${asked.cidr ?? `subnet size /${asked.prefixlen ?? pool.default_prefixlen}`} from subnet pool ${pool.id}.`, 'SubnetAllocationError');
+  if (piece === null)
+    throw badRequest(
+      `Failed to allocate subnet: Insufficient prefix space to allocate ${asked.cidr ?? `subnet size /${asked.prefixlen ?? pool.default_prefixlen}`} from subnet pool ${pool.id}.`,
+      'SubnetAllocationError',
+    );
   if (pool.default_quota >= 0) {
-    const own = taken.filter((one) => one.project_id === asked.projectId).flatMap((one) => parseCidr(one.cidr) ?? []);
+    const own = taken
+      .filter((one) => one.project_id === asked.projectId)
+      .flatMap((one) => parseCidr(one.cidr) ?? []);
     const units = [...own, piece].reduce((sum, one) => sum + quotaUnits(one), 0);
-    if (units > pool.default_quota) throw conflict(`Per-tenant subnet pool prefix quota exceeded: ${units} of ${pool.default_quota}.`, 'SubnetPoolQuotaExceeded');
+    if (units > pool.default_quota)
+      throw conflict(
+        `Per-tenant subnet pool prefix quota exceeded: ${units} of ${pool.default_quota}.`,
+        'SubnetPoolQuotaExceeded',
+      );
   }
   return piece.text;
 }
 
 /** The pool for subnets that ask for the default one. */
 export async function defaultPool(tx: Tx, ipVersion: number): Promise<string> {
-  const row = await tx.selectFrom('subnet_pools').select('id').where('is_default', '=', 1).where('ip_version', '=', ipVersion).executeTakeFirst();
-  if (row === undefined) throw badRequest(`No default subnetpool found for IPv${ipVersion}.`, 'NoDefaultSubnetPoolFound');
+  const row = await tx
+    .selectFrom('subnet_pools')
+    .select('id')
+    .where('is_default', '=', 1)
+    .where('ip_version', '=', ipVersion)
+    .executeTakeFirst();
+  if (row === undefined)
+    throw badRequest(`No default subnetpool found for IPv${ipVersion}.`, 'NoDefaultSubnetPoolFound');
   return row.id;
 }
 

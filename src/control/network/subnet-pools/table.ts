@@ -29,10 +29,21 @@ export const subnetPoolMigration: Migration = {
     await standardTable(
       db.schema.createTable('subnet_pools') as never,
       ['name', 'prefixes'],
-      ['ip_version', 'min_prefixlen', 'max_prefixlen', 'default_prefixlen', 'default_quota', 'shared', 'is_default'],
+      [
+        'ip_version',
+        'min_prefixlen',
+        'max_prefixlen',
+        'default_prefixlen',
+        'default_quota',
+        'shared',
+        'is_default',
+      ],
     ).execute();
     await db.schema.createIndex('subnet_pools_project').on('subnet_pools').column('project_id').execute();
-    await db.schema.alterTable('subnets').addColumn('subnetpool_id', 'text', (c) => c.notNull().defaultTo('')).execute();
+    await db.schema
+      .alterTable('subnets')
+      .addColumn('subnetpool_id', 'text', (c) => c.notNull().defaultTo(''))
+      .execute();
     await db.schema.createIndex('subnets_pool').on('subnets').column('subnetpool_id').execute();
   },
 };

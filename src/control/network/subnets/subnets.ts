@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { audit } from '../../../kernel/audit.ts';
 import { isoSeconds } from '../../../kernel/clock.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
-import { conflict, notFound } from '../../../kernel/errors.ts';
+import { badRequest, conflict, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
@@ -14,6 +14,7 @@ import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
 import { readableNetwork } from '../networks/networks.ts';
 import { ensureDhcpPort, leaveDhcpPort } from '../ports/dhcp-port.ts';
 import { poolsOf, rangesOf, resetFreeAddresses } from '../ports/addresses.ts';
+import { defaultPool, poolLock, takeFromPool } from '../subnet-pools/subnet-pools.ts';
 import { deleteTags, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { overlaps, parseAddress, parseCidr, within, type Cidr } from './addressing.ts';
 import {
@@ -49,7 +50,9 @@ const subnetCreate = strict({
   ip_version: Type.Union([Type.Literal(4), Type.Literal(6), Type.Literal('4'), Type.Literal('6')]),
   cidr: Type.Optional(nullable(ipText)),
   /** Of a subnet whose CIDR comes from a pool. */
-  prefixlen: Type.Optional(Type.Union([Type.Integer({ minimum: 1, maximum: 128 }), Type.String({ pattern: '^[0-9]{1,3}$' })])),
+  prefixlen: Type.Optional(
+    Type.Union([Type.Integer({ minimum: 1, maximum: 128 }), Type.String({ pattern: '^[0-9]{1,3}$' })]),
+  ),
   project_id: Type.Optional(idOf('project')),
   tenant_id: Type.Optional(idOf('project')),
   ipv6_ra_mode: Type.Optional(nullable(mode)),
@@ -170,12 +173,21 @@ async function refuseOverlap(tx: Tx, networkId: string, cidr: Cidr): Promise<voi
 }
 
 /** What was asked for, or what a pool has. */
-async function cidrFor(tx: Tx, ctx: Ctx, projectId: string, poolId: string, input: Static<typeof subnetCreate>): Promise<string> {
+async function cidrFor(
+  tx: Tx,
+  ctx: Ctx,
+  projectId: string,
+  poolId: string,
+  input: Static<typeof subnetCreate>,
+): Promise<string> {
   const cidr = input.cidr ?? null;
   const prefixlen = input.prefixlen === undefined ? null : Number(input.prefixlen);
-  if (cidr !== null && prefixlen !== null) throw badRequest('cidr and prefixlen must not be supplied together.', 'HTTPBadRequest');
-  if (poolId !== '') return takeFromPool(tx, ctx, { poolId, cidr, prefixlen, ipVersion: Number(input.ip_version), projectId });
-  if (cidr === null) throw badRequest('a subnetpool must be specified in the absence of a cidr.', 'BadRequest');
+  if (cidr !== null && prefixlen !== null)
+    throw badRequest('cidr and prefixlen must not be supplied together.', 'HTTPBadRequest');
+  if (poolId !== '')
+    return takeFromPool(tx, ctx, { poolId, cidr, prefixlen, ipVersion: Number(input.ip_version), projectId });
+  if (cidr === null)
+    throw badRequest('a subnetpool must be specified in the absence of a cidr.', 'BadRequest');
   return cidr;
 }
 
@@ -185,7 +197,10 @@ export async function insertSubnet(
   projectId: string,
   input: Static<typeof subnetCreate>,
 ): Promise<string> {
-  const poolId = input.use_default_subnetpool === true ? await defaultPool(tx, Number(input.ip_version)) : (input.subnetpool_id ?? '');
+  const poolId =
+    input.use_default_subnetpool === true
+      ? await defaultPool(tx, Number(input.ip_version))
+      : (input.subnetpool_id ?? '');
   const cidr = checkCidr(await cidrFor(tx, ctx, projectId, poolId, input), Number(input.ip_version));
   const dhcp = input.enable_dhcp ?? true;
   checkDhcp(cidr, dhcp);
@@ -229,7 +244,12 @@ async function make(ctx: Ctx, inputs: Static<typeof subnetCreate>[]): Promise<st
       }
       return ids;
     },
-    { locks: [...owners.map(quotaLock), ...inputs.flatMap((input) => [subnetsLock(input.network_id), poolLock(input.subnetpool_id ?? '')])] },
+    {
+      locks: [
+        ...owners.map(quotaLock),
+        ...inputs.flatMap((input) => [subnetsLock(input.network_id), poolLock(input.subnetpool_id ?? '')]),
+      ],
+    },
   );
 }
 
