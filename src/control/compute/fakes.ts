@@ -90,6 +90,26 @@ export function fakeCloud(platform: Platform): FakeCloud {
       releasePorts: async (_tx, id) => void ports.delete(id),
       portsOf: async (_db, ids) => new Map(ids.map((id) => [id, ports.get(id) ?? []])),
       onServerPortsChanged: (one) => void (handler = one),
+      groups: {
+        list: async () => [],
+        show: async (_ctx, id) => {
+          throw notFound('Security group', id);
+        },
+        create: async (_ctx, name, description) => ({
+          id: name,
+          name,
+          description,
+          project_id: '',
+          rules: [],
+        }),
+        update: async (_ctx, id, asked) => ({ id, ...asked, project_id: '', rules: [] }),
+        remove: async () => {},
+        addRule: async () => {
+          throw badRequest('no rules here');
+        },
+        removeRule: async () => {},
+        setMember: async () => {},
+      },
       async changed(platform, id, now) {
         ports.set(id, now);
         await platform.db.tx((tx) => handler(tx, [id]));

@@ -22,6 +22,7 @@ import { portsChanged, serverReports, serverWork } from './servers/reconcile.ts'
 import { serverRoutes } from './servers/routes.ts';
 import { serverMigrations } from './servers/table.ts';
 import { createServerEncoder } from './servers/wire.ts';
+import { securityGroupRoutes } from './security-groups/routes.ts';
 import { serviceRoutes } from './services/routes.ts';
 import { MAX_VERSION, MIN_VERSION, versionRoutes } from './versions.ts';
 
@@ -63,6 +64,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
       type: 'compute',
       prefix: COMPUTE_PREFIX,
       fault: novaFault,
+      formerly: { path: '/v2', now: '/v2.1' },
       microversions: {
         type: 'compute',
         min: MIN_VERSION,
@@ -78,6 +80,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...flavorRoutes,
         ...keypairRoutes,
         ...serverGroupRoutes,
+        ...securityGroupRoutes(deps),
         ...aggregateRoutes,
         ...hypervisorRoutes,
         ...serviceRoutes,

@@ -15,6 +15,19 @@ const description = (publicUrl: string) => ({
   links: [{ rel: 'self', href: `${publicUrl}${COMPUTE_PREFIX}/v2.1/` }],
 });
 
+/** The routes of 2.1 below /v2, without microversions. */
+const olderDescription = (publicUrl: string) => ({
+  id: 'v2.0',
+  status: 'SUPPORTED',
+  version: '',
+  min_version: '',
+  updated: '2011-01-21T11:33:21Z',
+  links: [{ rel: 'self', href: `${publicUrl}${COMPUTE_PREFIX}/v2/` }],
+});
+const mediaTypes = (version: string) => [
+  { base: 'application/json', type: `application/vnd.openstack.compute+json;version=${version}` },
+];
+
 /** What Nova's extension list says about resources that exist here; clients only look whether an alias is there. */
 const extensions = [
   ['Aggregates', 'os-aggregates'],
@@ -34,6 +47,7 @@ const extensions = [
   ['PauseServer', 'os-pause-server'],
   ['Quotas', 'os-quota-sets'],
   ['ServerGroups', 'os-server-groups'],
+  ['SecurityGroups', 'os-security-groups'],
   ['ServerUsage', 'os-server-usage'],
   ['Services', 'os-services'],
   ['SuspendServer', 'os-suspend-server'],
@@ -55,7 +69,20 @@ export const versionRoutes: Route[] = [
     path: '/',
     policy: 'compute:versions',
     summary: 'List the major API versions',
-    handler: async ({ ctx }) => ({ body: { versions: [description(ctx.platform.publicUrl)] } }),
+    handler: async ({ ctx }) => ({
+      body: {
+        versions: [olderDescription(ctx.platform.publicUrl), description(ctx.platform.publicUrl)],
+      },
+    }),
+  }),
+  route({
+    method: 'GET',
+    path: '/v2',
+    policy: 'compute:versions',
+    summary: 'Show the version without microversions',
+    handler: async ({ ctx }) => ({
+      body: { version: { ...olderDescription(ctx.platform.publicUrl), 'media-types': mediaTypes('2') } },
+    }),
   }),
   route({
     method: 'GET',
@@ -66,9 +93,7 @@ export const versionRoutes: Route[] = [
       body: {
         version: {
           ...description(ctx.platform.publicUrl),
-          'media-types': [
-            { base: 'application/json', type: 'application/vnd.openstack.compute+json;version=2.1' },
-          ],
+          'media-types': mediaTypes('2.1'),
         },
       },
     }),

@@ -27,6 +27,7 @@ import { interfaceRoutes } from './routers/interfaces.ts';
 import { routers } from './routers/routers.ts';
 import { routerMigration } from './routers/table.ts';
 import { tagMigration } from './rows.ts';
+import { groupApi, type GroupApi } from './security-groups/for-servers.ts';
 import { securityGroupRules } from './security-groups/group-rules.ts';
 import { securityGroups } from './security-groups/groups.ts';
 import { securityGroupMigration } from './security-groups/table.ts';
@@ -39,6 +40,8 @@ import { subnetPools } from './subnet-pools/subnet-pools.ts';
 import { subnetPoolMigration } from './subnet-pools/table.ts';
 
 /** What a server asks for, one entry an interface. */
+export type { Group, GroupApi, GroupRule } from './security-groups/for-servers.ts';
+
 export type PortRequest =
   | { portId: string }
   | { networkId: string; /** null: from the pool */ fixedIp: string | null };
@@ -78,6 +81,7 @@ export type NetworkApi = {
   portsOf(db: Pick<Reader, 'selectFrom'>, serverIds: readonly string[]): Promise<Map<string, ServerPort[]>>;
   /** Called in the transaction that changed what portsOf says of these servers (floating IP, groups, addresses). */
   onServerPortsChanged(handler: (tx: Tx, serverIds: string[]) => Promise<void>): void;
+  groups: GroupApi;
 };
 
 export type NetworkService = {
@@ -157,6 +161,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
       releasePorts: (tx, serverId) => releasePorts(tx, platform, serverId),
       portsOf,
       onServerPortsChanged: (handler) => void listeners.push(handler),
+      groups: groupApi(serversChanged),
     },
     bootstrap(options) {
       const ctx: Ctx = {

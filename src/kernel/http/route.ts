@@ -89,6 +89,8 @@ export type Service = {
   type: string;
   /** e.g. '/compute'. */
   prefix: string;
+  /** An older version of the API: the same routes below another path, always at the default microversion. */
+  formerly?: { path: string; now: string };
   /** Further prefixes that answer the same, e.g. '/networking'. */
   aliases?: readonly string[];
   fault: Fault;

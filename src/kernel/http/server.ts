@@ -3,6 +3,7 @@
 // service against what is stored.
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { badRequest, CloudError, forbidden, notFound } from '../errors.ts';
@@ -153,6 +154,21 @@ function asCloudError(error: unknown): CloudError {
   );
 }
 
+/** The address of today for one of an older version of an API; that one knows no microversions. */
+function currentUrl(services: readonly Service[], request: IncomingMessage): string {
+  const url = request.url ?? '/';
+  const service = services.find(
+    ({ prefix, formerly }) => formerly !== undefined && url.startsWith(`${prefix}${formerly.path}/`),
+  );
+  if (service?.formerly === undefined) return url;
+  const rest = url.slice(service.prefix.length + service.formerly.path.length);
+  if (rest === '/') return url;
+  delete request.headers['openstack-api-version'];
+  if (service.microversions?.legacyHeader !== undefined)
+    delete request.headers[service.microversions.legacyHeader];
+  return `${service.prefix}${service.formerly.now}${rest}`;
+}
+
 export function createHttpServer(options: HttpOptions): FastifyInstance {
   const { platform, telemetry } = options;
   const log = platform.log.child({ part: 'http' });
@@ -162,6 +178,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     bodyLimit: options.bodyLimit ?? 1024 * 1024,
     genReqId: () => '',
     forceCloseConnections: 'idle',
+    rewriteUrl: (request: IncomingMessage) => currentUrl(options.services, request),
     // What the router itself refuses (an address with a broken escape, a parameter that is too long) looks like the rest.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       void fail(request, reply, error, faultOf(request.url)),

@@ -9,6 +9,7 @@ import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { idOf, prose, since, strict, text } from '../../../kernel/schema.ts';
 import { COMPUTE_PREFIX, pageQuery, pageSize } from '../links.ts';
+import { newCertificate, parseCertificate, typeOfKey } from './certificate.ts';
 import { newKeyPair, parsePublicKey } from './key.ts';
 import type { Db, KeypairRow } from './table.ts';
 
@@ -34,7 +35,7 @@ const briefView = (row: KeypairRow, minor: number) => ({
   name: row.name,
   public_key: row.public_key,
   fingerprint: row.fingerprint,
-  ...(minor >= 2 ? { type: 'ssh' } : {}),
+  ...(minor >= 2 ? { type: typeOfKey(row.public_key) } : {}),
 });
 /** Nova writes these times with microseconds and without a zone. */
 const createdAt = (row: KeypairRow): string => new Date(row.created_at).toISOString().replace(/Z$/, '000');
@@ -95,7 +96,7 @@ export const keypairRoutes: Route[] = [
       keypair: strict({
         name: text(255, 1),
         public_key: Type.Optional(prose(16384)),
-        type: since('2.2', Type.Optional(Type.Literal('ssh'))),
+        type: since('2.2', Type.Optional(Type.Union([Type.Literal('ssh'), Type.Literal('x509')]))),
         user_id: since('2.10', Type.Optional(idOf('user'))),
       }),
     }),
@@ -111,10 +112,11 @@ export const keypairRoutes: Route[] = [
         throw badRequest(
           "Invalid input for field/attribute keypair. 'public_key' is a required property: from 2.92 on the pair is made by the client, e.g. with ssh-keygen.",
         );
+      const x509 = keypair.type === 'x509';
       const made =
         keypair.public_key === undefined
-          ? await newKeyPair()
-          : { ...parsePublicKey(keypair.public_key), privateKey: null };
+          ? await (x509 ? newCertificate(userId) : newKeyPair())
+          : { ...(x509 ? parseCertificate : parsePublicKey)(keypair.public_key), privateKey: null };
       const now = ctx.platform.clock.now();
       const row = await ctx.platform.db.tx(
         async (tx) => {

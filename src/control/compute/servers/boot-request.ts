@@ -1,4 +1,5 @@
 // What a create asks for, checked before anything is read: each refusal names field, value and rule.
+import ipaddr from 'ipaddr.js';
 import { badRequest, forbidden } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin } from '../../../kernel/policy.ts';
@@ -25,6 +26,10 @@ export function hostnameOf(name: string, id: string): string {
     .replace(/[.-]+$/, '');
   return cleaned === '' ? `server-${id}` : cleaned;
 }
+
+/** As RFC 5952 writes it; '' for none. */
+export const canonicalIpv6 = (address: string | undefined): string =>
+  address === undefined || address === '' ? '' : ipaddr.IPv6.parse(address).toRFC5952String();
 
 export function checkHostname(hostname: string, minor: number): string {
   const label = '[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?';

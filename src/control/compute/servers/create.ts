@@ -16,6 +16,7 @@ import { isSet } from '../links.ts';
 import { groupForBoot } from '../server-groups/service.ts';
 import {
   type BootRequest,
+  canonicalIpv6,
   checkFits,
   explain,
   GIB,
@@ -143,7 +144,7 @@ function commonColumns(
     properties: JSON.stringify(guestProperties(image, flavor)),
     tags: JSON.stringify(request.tags),
     access_ipv4: asked.accessIPv4 ?? '',
-    access_ipv6: asked.accessIPv6 ?? '',
+    access_ipv6: canonicalIpv6(asked.accessIPv6),
     pinned_zone: request.zone,
     group_id: request.groupId,
     reservation_id: `r-${ctx.platform.ids.hex().slice(0, 8)}`,

@@ -4,7 +4,7 @@ import { audit } from '../../../kernel/audit.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
 import { badRequest, forbidden, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { checkHostname } from './boot-request.ts';
+import { canonicalIpv6, checkHostname } from './boot-request.ts';
 import { refuseLocked } from './lifecycle.ts';
 import { MAX_TAGS, type UpdateBody } from './schema.ts';
 import { findServer, saveServer } from './store.ts';
@@ -30,7 +30,7 @@ export const updateServer = (ctx: Ctx, serverId: string, asked: UpdateBody['serv
     if (asked.description !== undefined) changes.description = asked.description;
     if (asked.hostname !== undefined) changes.hostname = checkHostname(asked.hostname, ctx.microversion);
     if (asked.accessIPv4 !== undefined) changes.access_ipv4 = asked.accessIPv4;
-    if (asked.accessIPv6 !== undefined) changes.access_ipv6 = asked.accessIPv6;
+    if (asked.accessIPv6 !== undefined) changes.access_ipv6 = canonicalIpv6(asked.accessIPv6);
     if (asked['OS-DCF:diskConfig'] !== undefined) changes.disk_config = asked['OS-DCF:diskConfig'];
     if (Object.keys(changes).length === 0) return row;
     await ctx.platform.work.enqueue(tx, 'server', [row.id]);

@@ -5,6 +5,7 @@ import type { WorkHandler } from '../../../kernel/work.ts';
 import type { ServerBody } from '../../../protocol/items.ts';
 import type { HostReport } from '../../host/index.ts';
 import type { ComputeDeps } from '../deps.ts';
+import { typeOfKey } from '../keypairs/certificate.ts';
 import { finishDelete } from './lifecycle.ts';
 import { saveServer } from './store.ts';
 import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
@@ -35,7 +36,7 @@ export function bodyOf(row: ServerRow): ServerBody {
       keys:
         row.key_name === null || row.public_key === null
           ? []
-          : [{ name: row.key_name, type: 'ssh', data: row.public_key }],
+          : [{ name: row.key_name, type: typeOfKey(row.public_key), data: row.public_key }],
       userData: row.user_data,
       createdAt: row.created_at,
     },
