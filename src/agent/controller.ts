@@ -19,7 +19,7 @@ export class Waiting extends Error {
 
 export type Observed = Pick<
   Report,
-  'power' | 'rebootCount' | 'restarts' | 'volumes' | 'sizeGib' | 'revertCount'
+  'power' | 'rebootCount' | 'rebuildCount' | 'restarts' | 'volumes' | 'sizeGib' | 'revertCount'
 >;
 
 /** What controllers may know of the other items of this host. */

@@ -15,6 +15,7 @@ import { createQemuDriver } from '../agent/drivers/guest/qemu/driver.ts';
 import { createLinuxNetworkDriver } from '../agent/drivers/network/linux/driver.ts';
 import type { VolumeCapabilities, VolumeDriver } from '../agent/drivers/volume/driver.ts';
 import { createFileVolumeDriver } from '../agent/drivers/volume/file/driver.ts';
+import { exported } from '../agent/export.ts';
 import { exportVolume } from '../agent/volume-export.ts';
 import { createImageCache } from '../agent/image-cache.ts';
 import { fileItemStore } from '../agent/item-store.ts';
@@ -138,6 +139,8 @@ export async function startHost(options: {
             exportVolume: (kind, id, format) =>
               exportVolume(volumes.driver, join(dataDir, 'volumes', 'exports'), kind, id, format),
           }),
+      exportServer: (serverId) =>
+        exported(join(dataDir, 'exports'), (path) => server.exportRoot(serverId, path, agent)),
       async consoleLog(serverId, lines) {
         const type = agent.desired('server', serverId)?.body?.type;
         const driver = type === undefined ? undefined : drivers.get(type);

@@ -182,6 +182,8 @@ export const ServerBody = Type.Object({
   /** Grows by one with each requested reboot; the agent reboots when it differs from what it last applied. */
   rebootCount: Type.Integer({ minimum: 0 }),
   rebootHard: Type.Boolean(),
+  /** Grows by one with each requested rebuild: the root is made anew of `image` when it differs from what the guest was made with. */
+  rebuildCount: Type.Integer({ minimum: 0 }),
   /** Allow-listed image and flavor properties that shape the guest (hw_*, os_*, strata:*). */
   properties: Type.Record(Type.String(), Type.String()),
   /** What the metadata service answers; kept with the item so that it answers while control is away. */

@@ -60,6 +60,7 @@ export const Report = Type.Object({
     ]),
   ),
   rebootCount: Type.Optional(Type.Integer()),
+  rebuildCount: Type.Optional(Type.Integer()),
   /** How often the agent brought this guest back after it crashed, since the agent started. */
   restarts: Type.Optional(Type.Integer()),
   /** Servers: the volumes that the guest has now, or cannot get or let go of, with the reason. */
@@ -82,6 +83,8 @@ export type Report = Omit<Static<typeof Report>, 'kind'> & { kind: ItemKind };
 export type HostQueries = {
   /** The last `lines` lines of the guest's console (null: all that is kept, at most 1 MiB). */
   consoleLog(serverId: string, lines: number | null): Promise<string>;
+  /** The root disk of a server as it is now, as a qcow2 of its own. Hosts without it name no 'snapshot' among the guest's capabilities. */
+  exportServer?(serverId: string): Promise<Readable>;
   /** The whole content of a volume or snapshot as a disk image, streamed. Nobody writes to it meanwhile. */
   exportVolume?(kind: 'volume' | 'snapshot', id: string, format: 'raw' | 'qcow2'): Promise<Readable>;
 };

@@ -33,6 +33,8 @@ const CRASH_WINDOW_MS = 600_000;
 export type ServerController = Controller<'server'> & {
   /** Lets a running guest follow what changed of one of its volumes; a guest that does not run follows at its start. */
   syncVolume(id: string, volumeId: string, host: HostState): Promise<void>;
+  /** Writes a server's root disk to a file: GuestDriver.exportRoot. */
+  exportRoot(id: string, path: string, host: Pick<HostState, 'desired'>): Promise<void>;
 };
 
 export function serverController(parts: {
@@ -142,7 +144,17 @@ export function serverController(parts: {
     const created = state === null;
     if (state === null) {
       await driver.define(spec);
-      state = { id, power: 'stopped', incarnation: null, rebootCount: body.rebootCount };
+      state = {
+        id,
+        power: 'stopped',
+        incarnation: null,
+        rebootCount: body.rebootCount,
+        rebuildCount: body.rebuildCount,
+      };
+    }
+    if (state.rebuildCount !== body.rebuildCount) {
+      await driver.rebuild(spec);
+      state = (await driver.get(id)) ?? state;
     }
     await converge(driver, spec, state, commanded, generation);
     // After the reboot that it asks for, so that a crash in between repeats it.
@@ -166,6 +178,7 @@ export function serverController(parts: {
     return {
       power: now.power,
       rebootCount: body.rebootCount,
+      rebuildCount: body.rebuildCount,
       restarts: crashes.get(id)?.length ?? 0,
       volumes: outcomes,
     };
@@ -184,7 +197,23 @@ export function serverController(parts: {
     if (bad !== undefined) throw new DriverError('failed', bad.error ?? '');
   }
 
+  /** Not in turn: whatever is wanted of a guest meanwhile does not wait for its disk to be copied. */
+  async function exportRoot(id: string, path: string, host: Pick<HostState, 'desired'>): Promise<void> {
+    const body = host.desired('server', id)?.body;
+    if (body === null || body === undefined)
+      throw new DriverError('refused', `Server ${id} is not on this host.`);
+    const driver = driverOf(body);
+    const state = await driver.get(id);
+    if (state === null || state.rebuildCount !== body.rebuildCount)
+      throw new DriverError('failed', `Server ${id} is being built; it has no disk to make an image of yet.`);
+    if (body.image === null || driver.exportRoot === undefined)
+      throw new DriverError('refused', `Server ${id} has no root disk of its own to make an image of.`);
+    const imagePath = await images.ensure(body.image);
+    await driver.exportRoot({ id, body, ports: [], imagePath, volumes: [] }, path);
+  }
+
   return {
+    exportRoot,
     kind: 'server',
     needs: referencesOf,
     ensure: (item, host) => inTurn(item.id, () => ensure(item, host)),

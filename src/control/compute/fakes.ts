@@ -1,11 +1,12 @@
 // For tests of compute: the other services in memory, and a host that does at once what it is told.
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { badRequest, notFound } from '../../kernel/errors.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import type { ServerBody } from '../../protocol/items.ts';
 import type { HostFacts, Link, Report } from '../../protocol/link.ts';
 import { createHostService, type HostService } from '../host/index.ts';
-import type { BootImage, ImageApi } from '../image/index.ts';
+import type { BootImage, ImageApi, Reservation } from '../image/index.ts';
 import type { NetworkApi, ServerPort } from '../network/index.ts';
 import type { PlacementApi } from '../placement/index.ts';
 
@@ -25,7 +26,13 @@ export const testImage = (id: string, more: Partial<BootImage> = {}): BootImage 
 
 export type FakeCloud = {
   hosts: HostService;
-  images: ImageApi & { known: Map<string, BootImage> };
+  images: ImageApi & {
+    known: Map<string, BootImage>;
+    reserved: Reservation[];
+    /** Image id -> content. */
+    filled: Map<string, string>;
+    abandoned: string[];
+  };
   network: NetworkApi & {
     ports: Map<string, ServerPort[]>;
     changed(platform: Platform, serverId: string, ports: ServerPort[]): Promise<void>;
@@ -41,6 +48,9 @@ export function fakeCloud(platform: Platform): FakeCloud {
       testImage('box', { containerFormat: 'docker', diskFormat: 'raw', virtualSize: null }),
     ].map((one) => [one.id, one]),
   );
+  const reserved: Reservation[] = [];
+  const filled = new Map<string, string>();
+  const abandoned: string[] = [];
   const ports = new Map<string, ServerPort[]>();
   let handler: Parameters<NetworkApi['onServerPortsChanged']>[0] = async () => {};
   let lastPort = 0;
@@ -56,6 +66,25 @@ export function fakeCloud(platform: Platform): FakeCloud {
         return image;
       },
       open: async () => Readable.from([]),
+      async reserveFor(_tx, _ctx, wanted) {
+        reserved.push(wanted);
+        return `image-${reserved.length}`;
+      },
+      reserve: async () => ({ id: 'reserved', visibility: 'private' }),
+      async receive(id, stream) {
+        filled.set(id, await text(stream));
+      },
+      abandon: async (id) => void abandoned.push(id),
+      show: async (_ctx, id) => {
+        throw notFound('Image', id);
+      },
+      list: async () => [],
+      remove: async (_ctx, id) => {
+        throw notFound('Image', id);
+      },
+      reserved,
+      filled,
+      abandoned,
     },
     network: {
       ports,

@@ -17,6 +17,8 @@ import { computePolicies } from './policy.ts';
 import { quotaRoutes } from './quotas/routes.ts';
 import { serverGroupRoutes } from './server-groups/routes.ts';
 import { groupMigrations } from './server-groups/service.ts';
+import { serverImageWork, WORK_SERVER_IMAGE } from './servers/create-image.ts';
+import { imageRoutes } from './images/routes.ts';
 import { serverPartRoutes } from './servers/parts-routes.ts';
 import { portsChanged, serverReports, serverWork } from './servers/reconcile.ts';
 import { serverRoutes } from './servers/routes.ts';
@@ -81,6 +83,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...keypairRoutes,
         ...serverGroupRoutes,
         ...securityGroupRoutes(deps),
+        ...imageRoutes(deps),
         ...aggregateRoutes,
         ...hypervisorRoutes,
         ...serviceRoutes,
@@ -88,7 +91,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...quotaRoutes,
       ],
       migrations,
-      work: { server: serverWork(platform, deps) },
+      work: { server: serverWork(platform, deps), [WORK_SERVER_IMAGE]: serverImageWork(platform, deps) },
       quotas: computeQuotas,
     },
     bootstrap: () => bootstrapFlavors(platform),

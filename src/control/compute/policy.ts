@@ -33,6 +33,8 @@ export const computePolicies = {
   'compute:servers:actions': reader('Read the history of a server'),
   'compute:flavors:list': reader('List and show flavors'),
   'compute:flavors:manage': operator('Create, change and delete flavors'),
+  'compute:images:list': reader('List and show images'),
+  'compute:images:delete': member('Delete an image'),
   'compute:keypairs:list': may('List and show key pairs', rules.owner, rules.admin),
   'compute:keypairs:manage': may('Create and delete key pairs', rules.owner, rules.admin),
   'compute:security-groups:list': reader('List and show security groups'),

@@ -1,15 +1,19 @@
 // Images, as the other services see them.
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import type { Reader } from '../../kernel/db/index.ts';
+import { audit } from '../../kernel/audit.ts';
+import type { Reader, Tx } from '../../kernel/db/index.ts';
+import { applyPage } from '../../kernel/paging.ts';
 import { badRequest } from '../../kernel/errors.ts';
 import { glanceFault } from '../../kernel/http/faults.ts';
 import type { Service } from '../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../kernel/platform.ts';
+import { checker } from '../../kernel/schema.ts';
 import { createContentStore } from './content/store.ts';
 import { BOOTABLE, createContents, needsConversion } from './images/content.ts';
 import { imagePolicies, imageRoutes } from './images/routes.ts';
-import { readImage, WORK_CONTENT } from './images/service.ts';
+import { createImage, deleteImage, readableImages, readImage, WORK_CONTENT } from './images/service.ts';
+import { CreateImage, type ImageRow } from './images/wire.ts';
 import { imageMigrations } from './images/table.ts';
 
 /** An active image that may become a server. */
@@ -31,11 +35,45 @@ export type BootImage = {
   properties: Record<string, string>;
 };
 
+const checkNewImage = checker(CreateImage);
+
+export type Reservation = Pick<
+  BootImage,
+  'name' | 'diskFormat' | 'containerFormat' | 'minDisk' | 'minRam' | 'properties'
+> & {
+  /** Project id. */
+  owner: string;
+};
+
+export type ShownImage = Pick<BootImage, 'id' | 'name' | 'minDisk' | 'minRam' | 'properties'> & {
+  status: 'queued' | 'saving' | 'active' | 'deactivated';
+  /** Bytes; null: no content yet. */
+  size: number | null;
+  createdAt: number;
+  updatedAt: number;
+};
+
 export type ImageApi = {
   /** Throws 404 when the actor may not read it, 400 when it is not active. `db` may be a transaction. */
   forBoot(db: Pick<Reader, 'selectFrom'>, ctx: Ctx, imageId: string): Promise<BootImage>;
+  /** As `reserve`, of any project and private, in the caller's transaction. Returns its id. */
+  reserveFor(tx: Tx, ctx: Ctx, image: Reservation): Promise<string>;
+  /** As the image API shows it, for the services that show images in their own words. */
+  show(ctx: Ctx, imageId: string): Promise<ShownImage>;
+  /** Newest first, at most `limit`, after `marker`. */
+  list(ctx: Ctx, page: { limit: number; marker: string | null }): Promise<ShownImage[]>;
+  remove(ctx: Ctx, imageId: string): Promise<void>;
   /** The content, for agents. */
   open(imageId: string): Promise<Readable>;
+  /** A queued image of the actor's project, whose content another service will deliver; attributes as of POST /v2/images. */
+  reserve(
+    ctx: Ctx,
+    attributes: Record<string, unknown> & { name: string; disk_format: string; container_format: string },
+  ): Promise<{ id: string; visibility: string }>;
+  /** Stores the content of a reserved image with the same checks as an upload. Begins anew when repeated; throws when it is refused or the image is gone. */
+  receive(imageId: string, content: Readable): Promise<void>;
+  /** Its content will not come: forgets an image that is still without. */
+  abandon(imageId: string): Promise<void>;
 };
 
 /** A file on this machine that is an image of the cloud from its first start on. */
@@ -58,6 +96,18 @@ export type ImageService = {
   /** Adds a public image owned by `projectId` unless it is there; the content passes the same checks as an upload. */
   addBuiltin(image: BuiltinImage, projectId: string): Promise<void>;
 };
+
+const shown = (row: ImageRow): ShownImage => ({
+  id: row.id,
+  name: row.name,
+  status: row.status,
+  size: row.size,
+  minDisk: row.min_disk,
+  minRam: row.min_ram,
+  properties: JSON.parse(row.properties) as Record<string, string>,
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+});
 
 export async function createImageService(
   platform: Platform,
@@ -112,7 +162,53 @@ export async function createImageService(
           properties: JSON.parse(row.properties) as Record<string, string>,
         };
       },
+      async reserveFor(tx, ctx, wanted) {
+        const now = clock.now();
+        const row: ImageRow = {
+          id: ids.uuid(),
+          name: wanted.name,
+          status: 'queued',
+          visibility: 'private',
+          owner: wanted.owner,
+          disk_format: wanted.diskFormat,
+          container_format: wanted.containerFormat,
+          size: null,
+          virtual_size: null,
+          checksum: null,
+          hash: null,
+          min_ram: wanted.minRam,
+          min_disk: wanted.minDisk,
+          is_protected: 0,
+          is_hidden: 0,
+          tags: '[]',
+          properties: JSON.stringify(wanted.properties),
+          created_at: now,
+          updated_at: now,
+          boot_hash: null,
+          boot_size: null,
+        };
+        await tx.insertInto('images').values(row).execute();
+        await audit(tx, ctx, 'image', row.id);
+        return row.id;
+      },
+      show: async (ctx, id) => shown(await readImage(db.read, ctx, id)),
+      async list(ctx, { limit, marker }) {
+        const after = marker === null ? null : await readImage(db.read, ctx, marker);
+        const rows = readableImages(db.read, ctx);
+        const sort = [
+          { column: 'created_at', direction: 'desc' },
+          { column: 'id', direction: 'desc' },
+        ] as const;
+        return (await applyPage(rows, sort, after, limit).execute()).slice(0, limit).map(shown);
+      },
+      remove: (ctx, id) => deleteImage(ctx, id),
       open: contents.openForBoot,
+      async reserve(ctx, attributes) {
+        const row = await createImage(ctx, checkNewImage(attributes, 0, 'body'));
+        return { id: row.id, visibility: row.visibility };
+      },
+      receive: contents.receive,
+      abandon: contents.abandon,
     },
     async bootstrap() {
       await db.tx((tx) =>

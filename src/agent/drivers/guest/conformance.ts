@@ -46,6 +46,7 @@ export function sampleServerBody(
     power: 'running',
     rebootCount: 0,
     rebootHard: false,
+    rebuildCount: 0,
     properties: {},
     metadata: { availabilityZone: 'nova', meta: {}, keys: [], userData: null, createdAt: 0 },
     ...overrides,

@@ -13,6 +13,8 @@ export type GuestState = {
   incarnation: string | null;
   /** The value handed to the last `define`, kept with the guest so that it survives the agent. */
   rebootCount: number;
+  /** The value of the spec that the present root was made with. */
+  rebuildCount: number;
 };
 
 /** How the network driver plugged one of the guest's ports. */
@@ -69,12 +71,19 @@ export type GuestDriver = {
   /** Asks the guest to power off and, after graceMs, cuts its power. graceMs 0: at once. */
   stop(id: string, graceMs: number): Promise<void>;
   reboot(spec: GuestSpec, hard: boolean): Promise<void>;
+  /** Ends the guest and makes its root anew of the spec's image; leaves it stopped. Its volumes stay as they are. */
+  rebuild(spec: GuestSpec): Promise<void>;
   pause(id: string): Promise<void>;
   resume(id: string): Promise<void>;
   /** Saves memory to disk and stops. Drivers without it leave 'suspend' out of their capabilities. */
   suspend(id: string): Promise<void>;
   /** Removes the guest and everything of it: processes, disks, logs, cgroups. */
   destroy(id: string): Promise<void>;
+  /**
+   * Writes the root as it is at one moment to `path`, a qcow2 that needs no other file; the guest runs on. The spec's
+   * image is the one that the root was made of. Present where 'snapshot' is among the capabilities.
+   */
+  exportRoot?(spec: GuestSpec, path: string): Promise<void>;
   consoleLog(id: string, lines: number | null): Promise<string>;
   /**
    * Makes the volumes of a guest those of the spec: plugs, unplugs, follows them to new layers and sizes. One that

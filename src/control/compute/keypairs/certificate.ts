@@ -34,7 +34,7 @@ export async function newCertificate(
   const { stdout } = await run([
     'openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '3650', '-subj', `/CN=${name}`,
     '-addext', 'extendedKeyUsage=clientAuth', '-addext', `subjectAltName=otherName:1.3.6.1.4.1.311.20.2.3;UTF8:${name}@localhost`,
-    '-keyout', '/dev/stdout', '-out', '/dev/stdout',
+    '-keyout', '-',
   ]); // prettier-ignore
   const at = stdout.indexOf(BEGIN);
   const publicKey = stdout.slice(at);

@@ -6,7 +6,6 @@ import { isAdmin } from '../../../kernel/policy.ts';
 import type { BootImage } from '../../image/index.ts';
 import type { PortRequest } from '../../network/index.ts';
 import type { PlacementExplanation } from '../../placement/index.ts';
-import { extraSpecsOf } from '../flavors/service.ts';
 import type { FlavorRow } from '../flavors/table.ts';
 import { countOf } from '../links.ts';
 import type { CreateBody } from './schema.ts';
@@ -63,7 +62,7 @@ function checkBlockDevices(asked: Asked): string {
   return image;
 }
 
-function checkUserData(userData: string | null | undefined): string | null {
+export function checkUserData(userData: string | null | undefined): string | null {
   if (userData === null || userData === undefined) return null;
   const compact = userData.replace(/[\r\n]/g, '');
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(compact))
@@ -107,7 +106,7 @@ function parseZone(ctx: Ctx, asked: Asked): { zone: string | null; host: string 
   return { zone: zone === '' ? null : zone, host: named === '' ? null : named };
 }
 
-export function checkFits(flavor: FlavorRow, image: BootImage): void {
+export function checkFits(flavor: Pick<FlavorRow, 'memory_mib' | 'disk_gib'>, image: BootImage): void {
   if (flavor.memory_mib < image.minRam)
     throw badRequest(
       `Flavor's memory is too small for requested image: the flavor has ${flavor.memory_mib} MiB, the image needs ${image.minRam} MiB.`,
@@ -124,14 +123,15 @@ export function checkFits(flavor: FlavorRow, image: BootImage): void {
 }
 
 /** What of image and flavor reaches the guest driver: short, printable, and of a known family. */
-export function guestProperties(image: BootImage, flavor: FlavorRow): Record<string, string> {
+export function guestProperties(
+  image: Pick<BootImage, 'properties'>,
+  extraSpecs: Record<string, string>,
+): Record<string, string> {
   const fit = ([key, value]: [string, string]): boolean =>
     /^[a-z0-9_.:-]{1,100}$/.test(key) && value.length <= 255 && !/\p{Cc}/u.test(value);
   return Object.fromEntries([
     ...Object.entries(image.properties).filter((one) => /^(?:hw_|os_|strata:)/.test(one[0]) && fit(one)),
-    ...Object.entries(extraSpecsOf(flavor)).filter(
-      (one) => /^(?:hw:|quota:|strata:)/.test(one[0]) && fit(one),
-    ),
+    ...Object.entries(extraSpecs).filter((one) => /^(?:hw:|quota:|strata:)/.test(one[0]) && fit(one)),
   ]);
 }
 

@@ -32,7 +32,7 @@ import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
 type NewRow = Omit<ServerRow, 'status' | 'vm_state'>;
 
 /** A 404 of something that the body names is a 400 of the request. */
-const named =
+export const named =
   (field: string) =>
   (error: unknown): never => {
     throw error instanceof CloudError && error.status === 404
@@ -59,14 +59,19 @@ async function affordable(
   );
 }
 
-async function refuseTooMuchMetadata(tx: Tx, ctx: Ctx, projectId: string, items: number): Promise<void> {
+export async function refuseTooMuchMetadata(
+  tx: Tx,
+  ctx: Ctx,
+  projectId: string,
+  items: number,
+): Promise<void> {
   if (items === 0) return;
   const limit = (await ctx.platform.quotas.limits(tx, projectId))['metadata_items'] ?? 128;
   if (limit >= 0 && items > limit)
     throw forbidden(`Maximum number of metadata items exceeds ${limit}: ${items} were sent.`, 'OverQuota');
 }
 
-async function publicKeyOf(tx: Tx, ctx: Ctx, name: string | null | undefined): Promise<string | null> {
+export async function publicKeyOf(tx: Tx, ctx: Ctx, name: string | null | undefined): Promise<string | null> {
   if (name === undefined || name === null) return null;
   const key = await tx
     .selectFrom('keypairs')
@@ -125,6 +130,9 @@ function commonColumns(
     observed_generation: 0,
     observed_power: null,
     observed_reboot_count: 0,
+    rebuild_count: 0,
+    observed_rebuild_count: 0,
+    imaging: 0,
     observed_restarts: 0,
     launched_at: null,
     locked: 0,
@@ -141,7 +149,7 @@ function commonColumns(
     config_drive: isSet(asked.config_drive ?? undefined) ? 1 : 0,
     disk_config: asked['OS-DCF:diskConfig'] ?? 'MANUAL',
     metadata: JSON.stringify(request.metadata),
-    properties: JSON.stringify(guestProperties(image, flavor)),
+    properties: JSON.stringify(guestProperties(image, extraSpecsOf(flavor))),
     tags: JSON.stringify(request.tags),
     access_ipv4: asked.accessIPv4 ?? '',
     access_ipv6: canonicalIpv6(asked.accessIPv6),

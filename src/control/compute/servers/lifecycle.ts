@@ -14,7 +14,7 @@ export function refuseLocked(ctx: Ctx, row: ServerRow): void {
   if (row.locked === 1 && !isAdmin(ctx.actor)) throw conflict(`Instance ${row.id} is locked.`);
 }
 
-const wrongState = (verb: string, row: ServerRow, attribute: string, value: string) =>
+export const wrongState = (verb: string, row: ServerRow, attribute: string, value: string) =>
   conflict(`Cannot '${verb}' instance ${row.id} while it is in ${attribute} ${value}`);
 
 export type PowerVerb = {
@@ -46,7 +46,11 @@ export const powerVerbs = {
   resume: { name: 'resume', from: ['suspended'], power: 'running' },
 } as const satisfies Record<string, PowerVerb>;
 
-async function refuseIncapable(tx: Tx, row: ServerRow, verb: PowerVerb): Promise<void> {
+export async function refuseIncapable(
+  tx: Tx,
+  row: ServerRow,
+  verb: { name: string; capability?: 'pause' | 'suspend' | 'snapshot' },
+): Promise<void> {
   if (verb.capability === undefined || row.host_id === null) return;
   const facts = await hostFacts(tx, row.host_id);
   const guest = facts?.guests.find((one) => one.type === row.type);
@@ -144,6 +148,7 @@ export async function finishDelete(
     cores: flavor.vcpus,
     ram: flavor.memoryMib,
   });
+  await tx.deleteFrom('server_images').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('server_tags').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('server_actions').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('servers').where('id', '=', row.id).execute();

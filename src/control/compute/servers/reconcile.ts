@@ -29,6 +29,7 @@ export function bodyOf(row: ServerRow): ServerBody {
     power: row.power,
     rebootCount: row.reboot_count,
     rebootHard: row.reboot_hard === 1,
+    rebuildCount: row.rebuild_count,
     properties: JSON.parse(row.properties) as Record<string, string>,
     metadata: {
       availabilityZone: row.zone ?? '',
@@ -147,6 +148,7 @@ export function changesOf(row: ServerRow, report: HostReport, now: number): Part
   };
   if (report.power !== undefined) set('observed_power', report.power);
   if (report.rebootCount !== undefined) set('observed_reboot_count', report.rebootCount);
+  if (report.rebuildCount !== undefined) set('observed_rebuild_count', report.rebuildCount);
   if (report.restarts !== undefined) set('observed_restarts', report.restarts);
   if (report.power === 'running' && row.launched_at === null) set('launched_at', now);
   if (current) {

@@ -1,5 +1,4 @@
 // Servers over HTTP: api-ref "Servers", "Servers - run an action".
-import { randomBytes } from 'node:crypto';
 import { Type } from 'typebox';
 import { badRequest, conflict, unavailable } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
@@ -10,15 +9,15 @@ import { createServers } from './create.ts';
 import { updateServer } from './describe.ts';
 import { changePower, deleteServer, powerVerbs, resetState, setLock } from './lifecycle.ts';
 import { encodeShown, listServers, viewFor } from './list.ts';
+import { newPassword } from './password.ts';
+import { createImageRoute } from './create-image.ts';
+import { rebuildRoute } from './rebuild.ts';
 import { createBody, listQuery, updateBody } from './schema.ts';
 import { findServer } from './store.ts';
 import { groupNames, joinObjects, portsOf, type ServerEncoder, updatedView } from './wire.ts';
 
 const ids = { server_id: 'server' } as const;
 const ACTION = '/v2.1/servers/:server_id/action';
-
-/** The password that Nova answers with. No guest agent sets it: log in with a key pair or by user data. */
-const newPassword = (): string => randomBytes(9).toString('base64url');
 
 /** Most that one console request returns: the reference's clients show it as it is. */
 const MAX_CONSOLE_LINES = 100_000;
@@ -109,6 +108,8 @@ export function serverRoutes(deps: ComputeDeps, encoder: ServerEncoder): Route[]
       },
     }),
     ...actionRoutes(deps),
+    rebuildRoute(deps),
+    createImageRoute(deps),
   ];
 }
 

@@ -11,9 +11,9 @@ export const tagList = Type.Array(tag, { maxItems: 50, uniqueItems: true });
 export const MAX_TAGS = 50;
 
 /** RFC 1123, one label before 2.94 and a whole name from then on; checked by version in create.ts. */
-const hostname = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9.-]+$' });
-const address4 = Type.Union([Type.Literal(''), Type.String({ format: 'ipv4', maxLength: 15 })]);
-const address6 = Type.Union([Type.Literal(''), Type.String({ format: 'ipv6', maxLength: 45 })]);
+export const hostname = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9.-]+$' });
+export const address4 = Type.Union([Type.Literal(''), Type.String({ format: 'ipv4', maxLength: 15 })]);
+export const address6 = Type.Union([Type.Literal(''), Type.String({ format: 'ipv6', maxLength: 45 })]);
 
 const networkEntry = strict({
   uuid: Type.Optional(idOf('network')),

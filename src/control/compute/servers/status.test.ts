@@ -10,6 +10,9 @@ const input: fc.Arbitrary<StatusInput> = fc.record({
   power: fc.constantFrom('running', 'stopped', 'paused', 'suspended'),
   reboot_count: version,
   reboot_hard: fc.constantFrom(0, 1),
+  rebuild_count: version,
+  observed_rebuild_count: version,
+  imaging: fc.nat({ max: 2 }),
   desired_version: version,
   observed_version: version,
   observed_power: fc.constantFrom(
@@ -48,10 +51,11 @@ test('the status is total, and never contradicts vm state, task state or power s
   fc.assert(
     fc.property(input, (row) => {
       const state = stateOf(row);
+      if (state.status === 'REBUILD') return expect(state.taskState).toBe('rebuilding');
       const rule = consistent[state.status];
       expect(rule?.vm).toBe(state.vmState);
       if (rule?.tasks !== undefined) expect(rule.tasks).toContain(state.taskState);
-      expect(powerOf[state.vmState]).toContain(state.powerState);
+      return expect(powerOf[state.vmState]).toContain(state.powerState);
     }),
     { numRuns: 3000 },
   );
@@ -62,7 +66,8 @@ test('a server that is being deleted says so, and one whose wishes were all trie
     fc.property(input, (row) => {
       const { taskState } = stateOf(row);
       if (row.deleting === 1) expect(taskState).toBe('deleting');
-      else if (row.observed_version >= row.desired_version) expect(taskState).toBeNull();
+      else if (row.observed_version >= row.desired_version)
+        expect(taskState).toBe(row.imaging > 0 ? 'image_uploading' : null);
     }),
   );
 });
@@ -82,6 +87,9 @@ test('each step from one power to another has its own task', () => {
     power,
     reboot_count: 0,
     reboot_hard: 0,
+    rebuild_count: 0,
+    observed_rebuild_count: 0,
+    imaging: 0,
     desired_version: 2,
     observed_version: 1,
     observed_power,

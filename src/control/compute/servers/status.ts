@@ -8,10 +8,13 @@ export type StatusInput = Pick<
   | 'power'
   | 'reboot_count'
   | 'reboot_hard'
+  | 'rebuild_count'
+  | 'imaging'
   | 'desired_version'
   | 'observed_version'
   | 'observed_power'
   | 'observed_reboot_count'
+  | 'observed_rebuild_count'
   | 'error'
 >;
 
@@ -21,6 +24,8 @@ export type TaskState =
   | 'spawning'
   | 'deleting'
   | 'rebooting'
+  | 'rebuilding'
+  | 'image_uploading'
   | 'rebooting_hard'
   | 'powering-on'
   | 'powering-off'
@@ -36,6 +41,7 @@ export type Status =
   | 'SUSPENDED'
   | 'ERROR'
   | 'REBOOT'
+  | 'REBUILD'
   | 'HARD_REBOOT';
 
 export type ServerState = {
@@ -80,8 +86,10 @@ function stepTo(wanted: ServerRow['power'], observed: ServerRow['power']): TaskS
 function taskOf(row: StatusInput, observed: ServerRow['power'] | null): TaskState | null {
   if (row.deleting === 1) return 'deleting';
   // Whatever was wanted has been tried: the observed state stands, also where it is not what was wanted.
-  if (row.observed_version >= row.desired_version) return null;
+  if (row.observed_version >= row.desired_version) return row.imaging > 0 ? 'image_uploading' : null;
+
   if (observed === null) return row.host_id === null ? 'scheduling' : 'spawning';
+  if (row.rebuild_count > row.observed_rebuild_count) return 'rebuilding';
   if (row.reboot_count > row.observed_reboot_count && row.power === 'running')
     return row.reboot_hard === 1 ? 'rebooting_hard' : 'rebooting';
   return stepTo(row.power, observed);
@@ -91,8 +99,9 @@ export function stateOf(row: StatusInput): ServerState {
   const settled = row.observed_power === null ? undefined : settledPower[row.observed_power];
   const vmState = row.error !== null ? 'error' : (settled?.vmState ?? 'building');
   const taskState = taskOf(row, settled?.power ?? null);
-  // As Nova: of all tasks only a reboot of a running server shows in the status.
+  // As Nova: of all tasks only a rebuild and a reboot of a running server show in the status.
   let status = statusOf[vmState];
+  if (vmState !== 'error' && taskState === 'rebuilding') status = 'REBUILD';
   if (vmState === 'active' && taskState === 'rebooting') status = 'REBOOT';
   if (vmState === 'active' && taskState === 'rebooting_hard') status = 'HARD_REBOOT';
   return { status, vmState, taskState, powerState: settled?.powerState ?? 0 };

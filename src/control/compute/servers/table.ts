@@ -8,6 +8,7 @@ declare module '../../../kernel/db/index.ts' {
     servers: ServerRow;
     server_tags: { server_id: string; tag: string };
     server_actions: ServerActionRow;
+    server_images: ServerImageRow;
   }
 }
 
@@ -31,6 +32,8 @@ export type ServerRow = {
   desired_version: number;
   reboot_count: number;
   reboot_hard: number;
+  /** How often it was rebuilt; image_id is what it shall be made of. */
+  rebuild_count: number;
   deleting: number;
   /** Generation of the item that was compiled, and the version it stands for; 0: none yet. */
   item_generation: number;
@@ -41,6 +44,7 @@ export type ServerRow = {
   observed_generation: number;
   observed_power: string | null;
   observed_reboot_count: number;
+  observed_rebuild_count: number;
   /** How often the host says that it brought the guest back; falls back to 0 with each new agent. */
   observed_restarts: number;
   error: string | null;
@@ -50,6 +54,9 @@ export type ServerRow = {
   /** Derived from the above. */
   status: string;
   vm_state: string;
+
+  /** Images of it that are under way: rows of server_images. */
+  imaging: number;
 
   locked: number;
   /** 'owner' or 'admin'; an owner cannot undo an operator's lock. */
@@ -101,6 +108,9 @@ export type FlavorCopy = {
   extraSpecs: Record<string, string>;
 };
 export type BootFacts = { diskFormat: string; containerFormat: string; hash: string; size: number };
+
+/** An image that is being made of a server; gone when it is done, or given up. */
+export type ServerImageRow = { image_id: string; server_id: string; tries: number };
 
 export type ServerActionRow = {
   id: string;
@@ -223,6 +233,23 @@ export const serverMigrations: Migration[] = [
         .alterTable('servers')
         .addColumn('observed_restarts', 'bigint', (c) => c.notNull().defaultTo(0))
         .execute();
+    },
+  },
+  {
+    id: 'compute-0007-rebuild-and-images',
+    async up(db: Kysely<Tables>) {
+      for (const column of ['rebuild_count', 'observed_rebuild_count', 'imaging'])
+        await db.schema
+          .alterTable('servers')
+          .addColumn(column, 'bigint', (c) => c.notNull().defaultTo(0))
+          .execute();
+      await db.schema
+        .createTable('server_images')
+        .addColumn('image_id', 'text', (c) => c.primaryKey())
+        .addColumn('server_id', 'text', (c) => c.notNull())
+        .addColumn('tries', 'bigint', (c) => c.notNull())
+        .execute();
+      await db.schema.createIndex('server_images_server').on('server_images').column('server_id').execute();
     },
   },
 ];

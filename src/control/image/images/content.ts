@@ -6,6 +6,7 @@ import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { audit } from '../../../kernel/audit.ts';
+import type { Tx } from '../../../kernel/db/index.ts';
 import { badRequest, CloudError, conflict, notFound, unavailable } from '../../../kernel/errors.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { RunError } from '../../../kernel/run.ts';
@@ -55,6 +56,10 @@ export type Contents = {
     row: Pick<ImageRow, 'id' | 'disk_format' | 'container_format'>,
     stream: AsyncIterable<Buffer>,
   ): Promise<PutResult & { virtualSize: number | null }>;
+  /** Content that another service delivers for an image that waits for it; may be repeated. */
+  receive(id: string, stream: Readable): Promise<void>;
+  /** Forgets an image whose content never came. */
+  abandon(id: string): Promise<void>;
   open(row: ImageRow, range?: { start: number; end: number }): Promise<{ stream: Readable; size: number }>;
   /** What the agents boot: the content, or the copy converted from it. */
   openForBoot(id: string): Promise<Readable>;
@@ -106,6 +111,32 @@ export function createContents(platform: Platform, files: ContentStore): Content
     }
   };
 
+  /** Stores the content of a row that is 'saving', which is active then, or queued again. `also`: in the same transaction. */
+  const deliver = async (row: ImageRow, stream: Readable, also: (tx: Tx) => Promise<void>): Promise<void> => {
+    const { id } = row;
+    try {
+      const content = await store(row, stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
+      await db.tx(async (tx) => {
+        const set = {
+          status: 'active',
+          size: content.size,
+          checksum: content.md5,
+          hash: content.sha512,
+          virtual_size: content.virtualSize,
+          updated_at: clock.now(),
+        } as const;
+        // Deleted while it was uploaded: the content goes with it.
+        if (!(await moveStatus(tx, id, 'saving', set))) throw notFound('Image', id);
+        await work.enqueue(tx, WORK_CONTENT, [id]);
+        await also(tx);
+      });
+    } catch (error) {
+      await db.tx((tx) => moveStatus(tx, id, 'saving', { status: 'queued', updated_at: clock.now() }));
+      await db.tx((tx) => work.enqueue(tx, WORK_CONTENT, [id]));
+      throw error;
+    }
+  };
+
   return {
     store,
     async upload(ctx, id, stream) {
@@ -119,30 +150,38 @@ export function createContents(platform: Platform, files: ContentStore): Content
           throw conflict(`Image ${id} is ${found.status}; content can be uploaded to a queued image only.`);
         return found;
       });
-      try {
-        const content = await store(
-          row,
-          stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>,
-        );
-        await db.tx(async (tx) => {
-          const set = {
-            status: 'active',
-            size: content.size,
-            checksum: content.md5,
-            hash: content.sha512,
-            virtual_size: content.virtualSize,
-            updated_at: clock.now(),
-          } as const;
-          // Deleted while it was uploaded: the content goes with it.
-          if (!(await moveStatus(tx, id, 'saving', set))) throw notFound('Image', id);
-          await work.enqueue(tx, WORK_CONTENT, [id]);
-          await audit(tx, ctx, 'image', id);
-        });
-      } catch (error) {
-        await db.tx((tx) => moveStatus(tx, id, 'saving', { status: 'queued', updated_at: clock.now() }));
-        await db.tx((tx) => work.enqueue(tx, WORK_CONTENT, [id]));
-        throw error;
-      }
+      await deliver(row, stream, (tx) => audit(tx, ctx, 'image', id));
+    },
+
+    async receive(id, stream) {
+      const row = await db.tx(async (tx) => {
+        const found = await tx
+          .selectFrom('images')
+          .selectAll()
+          .where('id', '=', id)
+          .where('status', 'in', ['queued', 'saving'])
+          .executeTakeFirst();
+        if (found === undefined) throw notFound('Image', id);
+        // In 'saving' it was left by a process that ended: nobody else fills it.
+        await tx
+          .updateTable('images')
+          .set({ status: 'saving', updated_at: clock.now() })
+          .where('id', '=', id)
+          .execute();
+        return found;
+      });
+      await deliver(row, stream, async () => {});
+    },
+
+    async abandon(id) {
+      await db.tx(async (tx) => {
+        const gone = await tx
+          .deleteFrom('images')
+          .where('id', '=', id)
+          .where('status', 'in', ['queued', 'saving'])
+          .executeTakeFirst();
+        if (gone.numDeletedRows > 0n) await work.enqueue(tx, WORK_CONTENT, [id]);
+      });
     },
 
     async open(row, range) {

@@ -20,7 +20,11 @@ export const PatchBody = Type.Array(
 
 /** Content type `application/openstack-images-v2.0-json-patch` names the operation by the key: `{"replace": "/name", "value": ...}`. */
 const OldPatch = Type.Array(
-  Type.Union((['add', 'replace', 'remove'] as const).map((op) => Type.Object({ [op]: path, value: Type.Optional(Type.Unknown()) }, { additionalProperties: false }))),
+  Type.Union(
+    (['add', 'replace', 'remove'] as const).map((op) =>
+      Type.Object({ [op]: path, value: Type.Optional(Type.Unknown()) }, { additionalProperties: false }),
+    ),
+  ),
   { maxItems: 256 },
 );
 export const AnyPatchBody = Type.Union([PatchBody, OldPatch]);

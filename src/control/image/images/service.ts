@@ -24,6 +24,14 @@ export async function readImage(db: Db, ctx: Ctx, id: string): Promise<ImageRow>
   return row;
 }
 
+/** Those that a list shows: the project's own and the public ones. */
+export const readableImages = (db: Db, ctx: Ctx) =>
+  db
+    .selectFrom('images')
+    .selectAll()
+    .where((eb) => eb.or([eb('visibility', '=', 'public'), eb('owner', '=', projectOf(ctx.actor))]))
+    .where('is_hidden', '=', 0);
+
 /** As readImage, for verbs that change it: what one may see but not change is 403. */
 export async function ownImage(db: Db, ctx: Ctx, id: string): Promise<ImageRow> {
   const row = await readImage(db, ctx, id);

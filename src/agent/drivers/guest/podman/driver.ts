@@ -127,8 +127,9 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     record: GuestRecord | null,
   ): Promise<GuestState> {
     const rebootCount = record?.rebootCount ?? 0;
+    const rebuildCount = record?.rebuildCount ?? 0;
     // A folder without a container is a define that a crash cut short: defining it again completes it.
-    if (entry === null) return { id, power: 'stopped', incarnation: null, rebootCount };
+    if (entry === null) return { id, power: 'stopped', incarnation: null, rebootCount, rebuildCount };
     guestOf.set(entry.Id, id);
     const identity = await processIdentity(entry.Pid);
     const power = powerOf(entry, identity !== null, record?.stopping ?? false);
@@ -137,6 +138,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
       power,
       incarnation: power === 'running' || power === 'paused' ? identity : null,
       rebootCount,
+      rebuildCount,
     };
   }
   async function get(id: string): Promise<GuestState | null> {
@@ -207,7 +209,11 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
       );
     }
     if (record === null) await mkdir(guestFolder(place, id), { recursive: true, mode: 0o700 });
-    await records.update(id, (now) => ({ ...wanted, stopping: now?.stopping ?? false }));
+    await records.update(id, (now) => ({
+      ...wanted,
+      rebuildCount: now === null ? body.rebuildCount : (now.rebuildCount ?? 0),
+      stopping: now?.stopping ?? false,
+    }));
     if (entry !== null) return;
     await needNetns(spec);
     await writeNetworkFiles(place, spec);
@@ -250,6 +256,15 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     // podman counts in whole seconds
     const seconds = Math.ceil(graceMs / 1000);
     await verb(id, `/stop?timeout=${seconds}`, [204, 304, 404], 'stop', graceMs + 60_000);
+  }
+
+  /** The container is made anew; the record says so only when it is, so that a crash in between repeats it. */
+  async function rebuild(spec: GuestSpec): Promise<void> {
+    const { records } = await ready();
+    await stop(spec.id, 0);
+    await remove(spec.id);
+    await define(spec);
+    await records.set(spec.id, { rebuildCount: spec.body.rebuildCount, stopping: true });
   }
 
   async function freeze(id: string, path: '/pause' | '/unpause', from: string, doing: string): Promise<void> {
@@ -322,6 +337,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     define: (spec) => inTurn(spec.id, () => define(spec)),
     start: (spec) => inTurn(spec.id, () => start(spec)),
     stop,
+    rebuild: (spec) => inTurn(spec.id, () => rebuild(spec)),
     reboot: (spec, hard) =>
       inTurn(spec.id, async () => {
         await stop(spec.id, hard ? 0 : rebootGraceMs);

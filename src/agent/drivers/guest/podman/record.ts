@@ -8,6 +8,8 @@ import { readText, writeWhole, type Place } from './place.ts';
 /** Written before the step that it describes, so that a crash in between loses nothing. */
 export const GuestRecord = Type.Object({
   rebootCount: Type.Integer({ minimum: 0 }),
+  /** Absent in records of before there were rebuilds. */
+  rebuildCount: Type.Optional(Type.Integer({ minimum: 0 })),
   imageId: Type.String(),
   /** Name in /run/netns; null: the guest has no port. */
   netns: Type.Union([Type.String(), Type.Null()]),

@@ -12,6 +12,7 @@ import { openCgroups } from './cgroup.ts';
 import { hardwareOf } from './command-line.ts';
 import { capLog, readLog } from './console-log.ts';
 import { discardSnapshot, ensureDisk } from './disk.ts';
+import { exportRunning, exportStopped } from './export.ts';
 import { explain, missingProgram } from './failure.ts';
 import { guestFolders, newRecord, runtimeDirOf, type GuestRecord } from './folder.ts';
 import { launch as launchGuest } from './launch.ts';
@@ -161,11 +162,18 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
     const target = alive(id);
     const record = await folders.read(id);
     const rebootCount = record?.rebootCount ?? 0;
+    const rebuildCount = record?.rebuildCount ?? 0;
     if (record !== null && record.suspended !== null)
-      return { id, power: 'suspended', incarnation: null, rebootCount };
+      return { id, power: 'suspended', incarnation: null, rebootCount, rebuildCount };
     if (target === null) {
       if (!folders.exists(id) && !folders.ids().includes(id) && !cgroups.ids().includes(id)) return null;
-      return { id, power: record?.intent === 'run' ? 'crashed' : 'stopped', incarnation: null, rebootCount };
+      return {
+        id,
+        power: record?.intent === 'run' ? 'crashed' : 'stopped',
+        incarnation: null,
+        rebootCount,
+        rebuildCount,
+      };
     }
     let power: GuestPower = 'running';
     try {
@@ -177,7 +185,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
       log.debug({ id, error: String(error) }, 'guest runs but its monitor does not answer');
     }
     const runs = power === 'running' || power === 'paused';
-    return { id, power, incarnation: runs ? incarnationOf(target) : null, rebootCount };
+    return { id, power, incarnation: runs ? incarnationOf(target) : null, rebootCount, rebuildCount };
   };
 
   const define = async (spec: GuestSpec): Promise<GuestRecord> => {
@@ -194,7 +202,10 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
           rootGib: body.rootGib,
         });
       const old = await folders.read(id);
-      const record = { ...(old ?? newRecord), rebootCount: body.rebootCount };
+      const record = {
+        ...(old ?? { ...newRecord, rebuildCount: body.rebuildCount }),
+        rebootCount: body.rebootCount,
+      };
       if (old?.rebootCount !== body.rebootCount) await folders.write(id, record);
       return record;
     } catch (error) {
@@ -270,6 +281,26 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
       suspended: null,
       staleSnapshot: record.staleSnapshot || record.suspended !== null,
     });
+  };
+
+  const rebuild = async (spec: GuestSpec): Promise<void> => {
+    const { id, body } = spec;
+    hardwareOf(spec, await findHost()); // refused before anything is touched
+    const target = alive(id);
+    if (target !== null) await killProcess(target, id, folders, clock);
+    monitors.drop(id);
+    // a crash from here on leaves the old counter, and all of this is done again
+    await rm(folders.disk(id), { force: true });
+    await define(spec);
+    await folders.write(id, { ...newRecord, rebootCount: body.rebootCount, rebuildCount: body.rebuildCount });
+  };
+
+  /** Of a guest that runs by a job of its QEMU; of another by qemu-img, and nobody starts it meanwhile. */
+  const exportOf = async (spec: GuestSpec, path: string): Promise<void> => {
+    const { id } = spec;
+    const target = alive(id);
+    if (target !== null) return exportRunning(await reach(id, target), clock, id, path);
+    await serial(id, () => exportStopped(folders.disk(id), spec, path));
   };
 
   const suspend = async (id: string): Promise<void> => {
@@ -360,6 +391,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
         capabilities: [
           'pause',
           'suspend',
+          'snapshot',
           'volumes',
           host.accelerator,
           ...cgroups.controllers.map((controller) => `limit-${controller}`),
@@ -375,6 +407,8 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
       return serial(id, () => stop(id, graceMs));
     },
     reboot: (spec, hard) => serial(spec.id, () => reboot(spec, hard)),
+    rebuild: (spec) => serial(spec.id, () => rebuild(spec)),
+    exportRoot: exportOf,
     pause: (id) => serial(id, () => turn(id, 'running', 'paused', 'stop', 'paused')),
     resume: (id) => serial(id, () => turn(id, 'paused', 'running', 'cont', 'resumed')),
     suspend: (id) => serial(id, () => suspend(id)),

@@ -10,6 +10,8 @@ import { Hardware } from './command-line.ts';
 
 const GuestRecord = Type.Object({
   rebootCount: Type.Integer(),
+  /** Absent in records of before there were rebuilds. */
+  rebuildCount: Type.Optional(Type.Integer()),
   /** What was last asked: a guest that should run but has no process has crashed. */
   intent: Type.Union([Type.Literal('run'), Type.Literal('stop')]),
   /** The hardware whose memory is saved in the disk; null: not suspended. */

@@ -17,15 +17,17 @@ const isJob = (value: unknown): value is Job =>
   'status' in value &&
   typeof value.status === 'string';
 
+const saved = { tag: snapshotTag, devices: ['root'] };
+
 /** Runs a QEMU job to its end and returns its error; null: it succeeded. */
-async function runJob(
+export async function runJob(
   qmp: Qmp,
   clock: Clock,
   command: string,
   args: Record<string, unknown>,
 ): Promise<string | null> {
   const job = `strata-${randomUUID().slice(0, 8)}`;
-  await qmp.execute(command, { 'job-id': job, tag: snapshotTag, devices: ['root'], ...args });
+  await qmp.execute(command, { 'job-id': job, ...args });
   const deadline = clock.now() + jobLimitMs;
   for (;;) {
     const jobs = await qmp.execute('query-jobs', undefined, jobLimitMs);
@@ -36,19 +38,19 @@ async function runJob(
       return found.error ?? null;
     }
     if (clock.now() > deadline)
-      throw new DriverError('timeout', `saving the guest's memory took more than ${jobLimitMs} ms`, command);
+      throw new DriverError('timeout', `${command} of the guest took more than ${jobLimitMs} ms`, command);
     await sleep(clock, 10);
   }
 }
 
 export async function dropSavedMemory(qmp: Qmp, clock: Clock): Promise<string | null> {
-  return runJob(qmp, clock, 'snapshot-delete', {});
+  return runJob(qmp, clock, 'snapshot-delete', saved);
 }
 
 /** The guest must be stopped (paused). An older snapshot of the same name is replaced. */
 export async function saveMemory(qmp: Qmp, clock: Clock, serverId: string): Promise<void> {
   await dropSavedMemory(qmp, clock); // there mostly is none, which is an error of that job only
-  const error = await runJob(qmp, clock, 'snapshot-save', { vmstate: 'root' });
+  const error = await runJob(qmp, clock, 'snapshot-save', { ...saved, vmstate: 'root' });
   if (error === null) return;
   if (error.includes('No space left')) {
     throw new DriverError(

@@ -11,6 +11,8 @@ export type SimGuest = {
   power: GuestPower;
   /** How often it was started; part of the incarnation. */
   starts: number;
+  /** rebuildCount of the spec that its root was made with. */
+  rebuilt: number;
 };
 
 export type SimVerb =
@@ -18,6 +20,7 @@ export type SimVerb =
   | 'start'
   | 'stop'
   | 'reboot'
+  | 'rebuild'
   | 'pause'
   | 'resume'
   | 'suspend'
@@ -63,6 +66,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
     power: guest.power,
     incarnation: guest.power === 'running' || guest.power === 'paused' ? `sim:${guest.starts}` : null,
     rebootCount: guest.spec.body.rebootCount,
+    rebuildCount: guest.rebuilt,
   });
   /** Every verb: maybe slow, maybe failing before or after its effect, which itself is one synchronous step. */
   const verb = async (name: SimVerb, id: string, effect: () => void): Promise<void> => {
@@ -101,7 +105,14 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
     define: (spec) =>
       verb('define', spec.id, () => {
         const guest = host.guests.get(spec.id);
-        if (guest === undefined) host.guests.set(spec.id, { type, spec, power: 'stopped', starts: 0 });
+        if (guest === undefined)
+          host.guests.set(spec.id, {
+            type,
+            spec,
+            power: 'stopped',
+            starts: 0,
+            rebuilt: spec.body.rebuildCount,
+          });
         else guest.spec = spec;
       }),
     start: (spec) =>
@@ -122,6 +133,13 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
         const guest = existing(spec.id);
         guest.spec = spec;
         begin(guest);
+      }),
+    rebuild: (spec) =>
+      verb('rebuild', spec.id, () => {
+        const guest = existing(spec.id);
+        guest.spec = spec;
+        guest.power = 'stopped';
+        guest.rebuilt = spec.body.rebuildCount;
       }),
     pause: (id) =>
       verb('pause', id, () => {

@@ -25,6 +25,7 @@ const body: ServerBody = {
   power: 'running',
   rebootCount: 0,
   rebootHard: false,
+  rebuildCount: 0,
   properties: {},
   metadata: {
     availabilityZone: 'nova',

@@ -62,6 +62,7 @@ const serverBody: ServerBody = {
   power: 'running',
   rebootCount: 0,
   rebootHard: false,
+  rebuildCount: 0,
   properties: {},
   metadata: {
     availabilityZone: 'zone-1',

@@ -1,0 +1,148 @@
+// Images of servers. The image is there at once, queued; the work then has the host write the root disk as it is at
+// that moment and hands it to the image service. A crash on the way only means that it is done again.
+import { Type } from 'typebox';
+import { audit } from '../../../kernel/audit.ts';
+import type { Tx } from '../../../kernel/db/index.ts';
+import { conflict } from '../../../kernel/errors.ts';
+import { route, type Route } from '../../../kernel/http/route.ts';
+import type { Ctx, Platform } from '../../../kernel/platform.ts';
+import { strict, text } from '../../../kernel/schema.ts';
+import type { WorkHandler } from '../../../kernel/work.ts';
+import type { BootImage } from '../../image/index.ts';
+import type { ComputeDeps } from '../deps.ts';
+import { refuseIncapable, refuseLocked, wrongState } from './lifecycle.ts';
+import { metadata } from './schema.ts';
+import { stateOf } from './status.ts';
+import { findServer, recordAction, saveServer } from './store.ts';
+import type { FlavorCopy, ServerRow } from './table.ts';
+
+export const WORK_SERVER_IMAGE = 'server-image';
+/** A host that fails this often will fail again: the image is given up. */
+const MAX_TRIES = 6;
+const from = ['active', 'stopped', 'paused', 'suspended'];
+
+/** What the new image says of itself: what its base said, whose root it is, and what the user says. */
+const propertiesOf = (
+  row: ServerRow,
+  base: BootImage | null,
+  asked: Record<string, string>,
+): Record<string, string> => ({
+  ...(base === null ? (JSON.parse(row.properties) as Record<string, string>) : base.properties),
+  image_type: 'snapshot',
+  instance_uuid: row.id,
+  base_image_ref: row.image_id,
+  user_id: row.user_id,
+  ...asked,
+});
+
+async function createServerImage(
+  ctx: Ctx,
+  deps: ComputeDeps,
+  serverId: string,
+  asked: { name: string; metadata?: Record<string, string> },
+): Promise<string> {
+  return ctx.platform.db.tx(async (tx) => {
+    const row = await findServer(tx, ctx, serverId);
+    refuseLocked(ctx, row);
+    const { vmState, taskState } = stateOf(row);
+    if (!from.includes(vmState)) throw wrongState('createImage', row, 'vm_state', vmState);
+    if (taskState !== null) throw wrongState('createImage', row, 'task_state', taskState);
+    if (row.host_id === null) throw conflict(`Cannot 'createImage' instance ${row.id}: it is on no host.`);
+    await refuseIncapable(tx, row, { name: 'createImage', capability: 'snapshot' });
+    // The base may be gone by now; then its properties are those that the guest was made with.
+    const base = await deps.images.forBoot(tx, ctx, row.image_id).catch(() => null);
+    const flavor = JSON.parse(row.flavor) as FlavorCopy;
+    const imageId = await deps.images.reserveFor(tx, ctx, {
+      name: asked.name,
+      owner: row.project_id,
+      diskFormat: 'qcow2',
+      containerFormat: 'bare',
+      minDisk: Math.max(base?.minDisk ?? 0, flavor.diskGib),
+      minRam: base?.minRam ?? 0,
+      properties: propertiesOf(row, base, asked.metadata ?? {}),
+    });
+    await tx.insertInto('server_images').values({ image_id: imageId, server_id: row.id, tries: 0 }).execute();
+    const next = await saveServer(tx, row, { imaging: row.imaging + 1 }, ctx.platform.clock.now());
+    await recordAction(tx, ctx, next, 'createImage', { done: true });
+    await audit(tx, ctx, 'server', row.id);
+    await ctx.platform.work.enqueue(tx, WORK_SERVER_IMAGE, [imageId]);
+    return imageId;
+  });
+}
+
+async function finish(tx: Tx, platform: Platform, imageId: string): Promise<void> {
+  const entry = await tx
+    .selectFrom('server_images')
+    .selectAll()
+    .where('image_id', '=', imageId)
+    .executeTakeFirst();
+  if (entry === undefined) return;
+  await tx.deleteFrom('server_images').where('image_id', '=', imageId).execute();
+  const row = await tx.selectFrom('servers').selectAll().where('id', '=', entry.server_id).executeTakeFirst();
+  if (row !== undefined)
+    await saveServer(tx, row, { imaging: Math.max(0, row.imaging - 1) }, platform.clock.now());
+}
+
+/** Fills one image. Runs again after a failure or a crash, until it is full, given up, or nobody wants it any more. */
+export function serverImageWork(platform: Platform, deps: ComputeDeps): WorkHandler {
+  const { db } = platform;
+  const attempt = async (imageId: string): Promise<void> => {
+    const entry = await db.read
+      .selectFrom('server_images as i')
+      .innerJoin('servers as s', 's.id', 'i.server_id')
+      .select(['s.id', 's.host_id'])
+      .where('i.image_id', '=', imageId)
+      .executeTakeFirst();
+    // The server went meanwhile, and with it what there was to copy.
+    if (entry === undefined || entry.host_id === null) return deps.images.abandon(imageId);
+    const host = deps.hosts.queries(entry.host_id);
+    if (host?.exportServer === undefined) throw new Error(`host ${entry.host_id} is not connected`);
+    await deps.images.receive(imageId, await host.exportServer(entry.id));
+  };
+  return {
+    mode: 'effect',
+    leaseMs: 600_000,
+    concurrency: 2,
+    async run(imageId) {
+      try {
+        await attempt(imageId);
+      } catch (error) {
+        const tries = await db.tx(async (tx) => {
+          await tx
+            .updateTable('server_images')
+            .set((eb) => ({ tries: eb('tries', '+', 1) }))
+            .where('image_id', '=', imageId)
+            .execute();
+          return (
+            await tx
+              .selectFrom('server_images')
+              .select('tries')
+              .where('image_id', '=', imageId)
+              .executeTakeFirst()
+          )?.tries;
+        });
+        if (tries !== undefined && tries < MAX_TRIES) throw error;
+        platform.log.error({ imageId, error: String(error) }, 'the image of a server was given up');
+        await deps.images.abandon(imageId);
+      }
+      await db.tx((tx) => finish(tx, platform, imageId));
+    },
+  };
+}
+
+export const createImageRoute = (deps: ComputeDeps): Route =>
+  route({
+    method: 'POST',
+    path: '/v2.1/servers/:server_id/action',
+    ids: { server_id: 'server' },
+    action: 'createImage',
+    policy: 'compute:servers:create-image',
+    summary: 'Make an image of a server',
+    status: 202,
+    body: strict({ name: text(255, 1), metadata: Type.Optional(metadata) }),
+    async handler({ ctx, params, body }) {
+      const imageId = await createServerImage(ctx, deps, params.server_id, body);
+      if (ctx.microversion >= 45) return { body: { image_id: imageId } };
+      return { headers: { location: `${ctx.platform.publicUrl}/image/v2/images/${imageId}` } };
+    },
+  });
