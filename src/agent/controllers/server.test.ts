@@ -5,6 +5,7 @@ import type { ItemOf, PowerState } from '../../protocol/items.ts';
 import type { HostState } from '../controller.ts';
 import type { GuestDriver, GuestPower, GuestSpec, GuestState } from '../drivers/guest/driver.ts';
 import { noImageCache } from '../image-cache.ts';
+import type { GuestVolumes } from './guest-volumes.ts';
 import { serverController } from './server.ts';
 
 function guest(power: GuestPower | null, rebootCount = 0, crashing = { value: false }) {
@@ -29,6 +30,11 @@ function guest(power: GuestPower | null, rebootCount = 0, crashing = { value: fa
     drivers: new Map([['vm', driver]]),
     images: noImageCache,
     plugged: new Map(),
+    volumes: {
+      hold: async () => ({ volumes: [], failed: [] }),
+      sync: async () => [],
+      gone: async () => {},
+    } as unknown as GuestVolumes,
     clock: systemClock,
   });
   let applied = { generation: 1, boot: 'b' };
@@ -36,7 +42,7 @@ function guest(power: GuestPower | null, rebootCount = 0, crashing = { value: fa
     calls, crashing,
     async ensure(want: PowerState, how: { generation: number; boot?: string; rebootCount?: number }) {
       calls.length = 0;
-      const item = { kind: 'server', id: 's', generation: how.generation, body: { type: 'vm', power: want, rebootCount: how.rebootCount ?? 0, rebootHard: false, rebuildCount: 0, ports: [], image: { id: 'i' } } } as unknown as ItemOf<'server'>;
+      const item = { kind: 'server', id: 's', generation: how.generation, body: { type: 'vm', power: want, rebootCount: how.rebootCount ?? 0, rebootHard: false, rebuildCount: 0, ports: [], volumes: [], image: { id: 'i' } } } as unknown as ItemOf<'server'>;
       const host = { boot: how.boot ?? 'b', stored: () => ({ item, applied: applied.generation, boot: applied.boot }) } as unknown as HostState;
       const result = await controller.ensure(item, host).then((observed) => ((applied = { generation: how.generation, boot: host.boot }), observed.power), (error: { code: string }) => error.code);
       return [calls.join(' '), result];

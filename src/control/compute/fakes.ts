@@ -8,6 +8,7 @@ import type { HostFacts, Link, Report } from '../../protocol/link.ts';
 import { createHostService, type HostService } from '../host/index.ts';
 import type { BootImage, ImageApi, Reservation } from '../image/index.ts';
 import type { NetworkApi, ServerPort } from '../network/index.ts';
+import type { VolumeApi } from '../volume/index.ts';
 import type { PlacementApi } from '../placement/index.ts';
 
 export const testImage = (id: string, more: Partial<BootImage> = {}): BootImage => ({
@@ -24,6 +25,23 @@ export const testImage = (id: string, more: Partial<BootImage> = {}): BootImage 
   ...more,
 });
 
+const notHere = async (): Promise<never> => {
+  throw notFound('Volume', 'none');
+};
+/** Servers without volumes: what those do is tested with the real service. */
+const noVolumes: VolumeApi = {
+  attach: notHere,
+  createFor: notHere,
+  detach: notHere,
+  setDeleteOnTermination: notHere,
+  find: notHere,
+  of: async () => new Map(),
+  compiled: async () => {},
+  reported: async () => {},
+  gone: async () => {},
+  onServerVolumesChanged: () => {},
+};
+
 export type FakeCloud = {
   hosts: HostService;
   images: ImageApi & {
@@ -33,6 +51,7 @@ export type FakeCloud = {
     filled: Map<string, string>;
     abandoned: string[];
   };
+  volumes: VolumeApi;
   network: NetworkApi & {
     ports: Map<string, ServerPort[]>;
     changed(platform: Platform, serverId: string, ports: ServerPort[]): Promise<void>;
@@ -86,6 +105,7 @@ export function fakeCloud(platform: Platform): FakeCloud {
       filled,
       abandoned,
     },
+    volumes: noVolumes,
     network: {
       ports,
       async claimPorts(_tx, _ctx, server, requests, groups) {
@@ -196,7 +216,7 @@ export const testFacts = (hostname: string): HostFacts => ({
       driver: 'sim',
       hypervisorType: 'QEMU',
       hypervisorVersion: 7_002_022,
-      capabilities: ['pause', 'suspend'],
+      capabilities: ['pause', 'suspend', 'snapshot'],
     },
     {
       type: 'container',
@@ -214,6 +234,8 @@ export type FakeHost = {
   /** What it says of a server it was handed; null: nothing. */
   answer(id: string, body: ServerBody): Pick<Report, 'state' | 'error' | 'power'> | null;
   report(id: string, more: Partial<Report>): Promise<void>;
+  /** The disk of a server, when an image is made of it. */
+  exportServer(id: string): Promise<Readable>;
   /** Pulls and reports once; nothing is left to do when it answers 0. */
   work(): Promise<number>;
 };
@@ -222,12 +244,14 @@ export type FakeHost = {
 export async function fakeHost(link: Link, hostname: string, follow = true): Promise<FakeHost> {
   const { hostId } = await link.register(testFacts(hostname), {
     consoleLog: async (id, lines) => `console of ${id}, lines ${lines ?? 'all'}\n`,
+    exportServer: (id) => host.exportServer(id),
   });
   let revision = 0;
   let running: Promise<unknown> = Promise.resolve();
   const host: FakeHost = {
     id: hostId,
     bodies: new Map(),
+    exportServer: async (id) => Readable.from([`disk of ${id}`]),
     answer: (_id, body) => ({ state: 'applied', error: null, power: body.power }),
     report: (id, more) => {
       const known = host.bodies.get(id);
@@ -267,6 +291,7 @@ export async function fakeHost(link: Link, hostname: string, follow = true): Pro
               id: item.id,
               generation: item.generation,
               rebootCount: item.body.rebootCount,
+              rebuildCount: item.body.rebuildCount,
               ...said,
             });
         }

@@ -41,8 +41,8 @@ test('only printable properties of known families reach the guest', () => {
       'strata:init': '/init',
     },
   };
-  const flavor = { extra_specs: '{"hw:cpu_policy":"dedicated","trait:x":"required"}' };
-  expect(guestProperties(image as never, flavor as never)).toEqual({
+  const specs = { 'hw:cpu_policy': 'dedicated', 'trait:x': 'required' };
+  expect(guestProperties(image, specs)).toEqual({
     hw_disk_bus: 'virtio',
     os_type: 'linux',
     'strata:init': '/init',
