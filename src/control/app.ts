@@ -21,6 +21,8 @@ import { createNetworkService, type NetworkService } from './network/index.ts';
 import { createPlacementService } from './placement/index.ts';
 import { createRootService } from './root/index.ts';
 
+import { createVolumeService, type VolumeService } from './volume/index.ts';
+
 export type ControlOptions = {
   db: Database;
   clock: Clock;
@@ -48,6 +50,7 @@ export type Control = {
   images: ImageService;
   network: NetworkService;
   compute: ComputeService;
+  volumes: VolumeService;
   link: Link;
   /** The project `admin`, owner of what the cloud starts with. */
   adminProjectId: string;
@@ -62,6 +65,9 @@ const catalog = [
   { type: 'compute', name: 'nova', path: '/compute/v2.1' },
   { type: 'image', name: 'glance', path: '/image' },
   { type: 'network', name: 'neutron', path: '/network' },
+  // The official type, and the one that clients have asked for since before there was one.
+  { type: 'block-storage', name: 'cinder', path: '/volume/v3/%(project_id)s' },
+  { type: 'volumev3', name: 'cinderv3', path: '/volume/v3/%(project_id)s' },
   { type: 'placement', name: 'placement', path: '/placement' },
 ] as const;
 
@@ -86,13 +92,22 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   const images = await createImageService(platform, { dir: options.imageDir });
   const network = createNetworkService(platform, { hosts });
   const placement = createPlacementService(platform);
+  const volumes = createVolumeService(platform, { hosts, images: images.api });
   const compute = createComputeService(platform, {
     hosts,
     images: images.api,
     network: network.api,
+    volumes: volumes.api,
     placement: placement.api,
   });
-  const apis = [identity.service, compute.service, images.service, network.service, placement.service];
+  const apis = [
+    identity.service,
+    compute.service,
+    images.service,
+    network.service,
+    volumes.service,
+    placement.service,
+  ];
   const services = [
     ...apis,
     createRootService(platform, { services: apis, telemetry, version: options.version }),
@@ -113,6 +128,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     projectId: adminProjectId,
   });
   await images.bootstrap();
+  await volumes.bootstrap();
   await compute.bootstrap();
   platform.work.start(Object.assign({}, ...services.map((service) => service.work)));
   const http = createHttpServer({
@@ -131,6 +147,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     images,
     network,
     compute,
+    volumes,
     link: hosts.link,
     adminProjectId,
     http,

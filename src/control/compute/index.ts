@@ -23,6 +23,7 @@ import { serverPartRoutes } from './servers/parts-routes.ts';
 import { portsChanged, serverReports, serverWork } from './servers/reconcile.ts';
 import { serverRoutes } from './servers/routes.ts';
 import { serverMigrations } from './servers/table.ts';
+import { volumeAttachmentRoutes, volumesChanged } from './servers/volume-attachments.ts';
 import { createServerEncoder } from './servers/wire.ts';
 import { securityGroupRoutes } from './security-groups/routes.ts';
 import { serviceRoutes } from './services/routes.ts';
@@ -60,6 +61,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
   const encoder = createServerEncoder();
   deps.hosts.onReports('server', serverReports(platform, deps));
   deps.network.onServerPortsChanged(portsChanged(platform, deps));
+  deps.volumes.onServerVolumesChanged(volumesChanged(platform, deps));
   return {
     service: {
       name: 'compute',
@@ -79,6 +81,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...versionRoutes,
         ...serverRoutes(deps, encoder),
         ...serverPartRoutes,
+        ...volumeAttachmentRoutes(deps),
         ...flavorRoutes,
         ...keypairRoutes,
         ...serverGroupRoutes,

@@ -29,6 +29,7 @@ export const computePolicies = {
   'compute:servers:security-groups': member('Change the security groups of a server'),
   'compute:servers:rebuild': member('Rebuild a server'),
   'compute:servers:create-image': member('Make an image of a server'),
+  'compute:servers:volumes': member('Attach volumes to a server and detach them'),
   'compute:servers:tags': member('Change the tags of a server'),
   'compute:servers:actions': reader('Read the history of a server'),
   'compute:flavors:list': reader('List and show flavors'),

@@ -8,6 +8,7 @@ import type { PortRequest } from '../../network/index.ts';
 import type { PlacementExplanation } from '../../placement/index.ts';
 import type { FlavorRow } from '../flavors/table.ts';
 import { countOf } from '../links.ts';
+import { readBootDisks, type BootDevice } from './boot-devices.ts';
 import type { CreateBody } from './schema.ts';
 
 export const GIB = 1024 ** 3;
@@ -38,28 +39,6 @@ export function checkHostname(hostname: string, minor: number): string {
       `Invalid input for field/attribute hostname. Value: ${hostname}. It must be ${minor >= 94 ? 'a host name or a fully qualified domain name' : 'one label of letters, digits and dashes, at most 63 characters'}.`,
     );
   return hostname;
-}
-
-/** The one supported mapping is what clients send for "boot from this image". */
-function checkBlockDevices(asked: Asked): string {
-  const fromVolume =
-    'Booting from a volume and attaching volumes at creation are not supported by this cloud yet; name an imageRef and no volumes.';
-  if ((asked.block_device_mapping ?? []).length > 0) throw badRequest(fromVolume);
-  const mappings = asked.block_device_mapping_v2 ?? [];
-  for (const one of mappings) {
-    const local =
-      one.source_type === 'image' &&
-      (one.destination_type ?? 'local') === 'local' &&
-      Number(one.boot_index ?? -1) === 0;
-    if (!local || mappings.length > 1) throw badRequest(`Block Device Mapping is Invalid: ${fromVolume}`);
-    if (asked.imageRef !== undefined && asked.imageRef !== '' && one.uuid !== asked.imageRef)
-      throw badRequest(
-        `Block Device Mapping is Invalid: boot_index 0 names image ${one.uuid ?? ''}, imageRef names ${asked.imageRef}.`,
-      );
-  }
-  const image = asked.imageRef === undefined || asked.imageRef === '' ? mappings[0]?.uuid : asked.imageRef;
-  if (image === undefined) throw badRequest(`Invalid imageRef provided. ${fromVolume}`);
-  return image;
 }
 
 export function checkUserData(userData: string | null | undefined): string | null {
@@ -153,7 +132,9 @@ export function explain({ considered, refused, examples }: PlacementExplanation)
 }
 
 export type BootRequest = {
-  imageId: string;
+  /** null: it boots from one of the devices. */
+  imageId: string | null;
+  devices: readonly BootDevice[];
   /** Base64 without line breaks. */
   userData: string | null;
   ports: readonly PortRequest[] | 'auto' | 'none';
@@ -179,7 +160,7 @@ export function readBootRequest(ctx: Ctx, body: CreateBody): BootRequest {
     );
   if (asked.hostname !== undefined) checkHostname(asked.hostname, ctx.microversion);
   return {
-    imageId: checkBlockDevices(asked),
+    ...readBootDisks(asked, max),
     userData: checkUserData(asked.user_data),
     ports,
     ...parseZone(ctx, asked),

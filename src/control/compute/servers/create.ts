@@ -26,6 +26,7 @@ import {
   typeOf,
 } from './boot-request.ts';
 import type { CreateBody } from './schema.ts';
+import { claimVolumes, hostOfVolumes, volumeAsImage, volumesText } from './volume-attachments.ts';
 import { insertServers, recordAction } from './store.ts';
 import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
 
@@ -108,12 +109,15 @@ function commonColumns(
     swapMib: flavor.swap_mib,
     extraSpecs: extraSpecsOf(flavor),
   };
-  const boot: BootFacts = {
-    diskFormat: image.diskFormat,
-    containerFormat: image.containerFormat,
-    hash: image.hash,
-    size: image.size,
-  };
+  const boot: BootFacts | null =
+    image.id === ''
+      ? null
+      : {
+          diskFormat: image.diskFormat,
+          containerFormat: image.containerFormat,
+          hash: image.hash,
+          size: image.size,
+        };
   return {
     project_id: projectOf(ctx.actor),
     user_id: ctx.actor.userId,
@@ -190,8 +194,18 @@ async function create(
   const asked = body.server;
   const projectId = projectOf(ctx.actor);
   const flavor = await findFlavor(tx, ctx, asked.flavorRef).catch(named('flavorRef'));
-  const image = await deps.images.forBoot(tx, ctx, request.imageId).catch(named('imageRef'));
-  checkFits(flavor, image);
+  const bootDevice = request.devices.find((one) => one.boot);
+  const image =
+    bootDevice === undefined
+      ? await deps.images.forBoot(tx, ctx, request.imageId ?? '').catch(named('imageRef'))
+      : await volumeAsImage(tx, ctx, deps, bootDevice);
+  // A root disk of its own is as large as the flavor says; a volume is as large as it is.
+  checkFits(bootDevice === undefined ? flavor : { ...flavor, disk_gib: 0 }, image);
+  if (request.devices.length > 0 && typeOf(image) === 'container')
+    throw badRequest('Block Device Mapping is Invalid: containers cannot use volumes yet.', 'InvalidBDM');
+  const volumeHost = await hostOfVolumes(tx, ctx, deps, request.devices);
+  if (volumeHost !== null && request.host !== null && request.host !== volumeHost)
+    throw badRequest(`Block Device Mapping is Invalid: the volumes are on host ${volumeHost}, not on ${request.host}.`, 'InvalidBDM');
   const publicKey = await publicKeyOf(tx, ctx, asked.key_name);
   if (request.zone !== null && !(await zoneExists(tx, request.zone)))
     throw badRequest(`The requested availability zone is not available: ${request.zone}.`);
@@ -218,9 +232,9 @@ async function create(
       type: common.type,
       vcpus: flavor.vcpus,
       memoryMib: flavor.memory_mib,
-      diskGib: diskOf(flavor, image),
+      diskGib: bootDevice === undefined ? diskOf(flavor, image) : 0,
       zone: request.zone,
-      hostname: request.host,
+      hostname: request.host ?? volumeHost,
       architecture: image.properties['hw_architecture'] ?? image.properties['architecture'] ?? null,
       capabilities: [],
       group: group === null ? null : { policy: group.policy, hostIds: [...group.hostIds] },
@@ -228,6 +242,8 @@ async function create(
     if (placed.placed) {
       group?.hostIds.push(placed.hostId);
       if (ports.length > 0) await deps.network.bindPorts(tx, id, placed.hostId);
+      const here = { id, projectId, name, hostId: placed.hostId, hostName: placed.hostname, zone: placed.zone };
+      await claimVolumes(tx, ctx, deps, here, request.devices);
     } else {
       // As in Nova a server without a host has no ports, but counts against the quota until it is deleted.
       await deps.network.releasePorts(tx, id);
@@ -242,6 +258,7 @@ async function create(
       // Before 2.19 the name is the description, as in Nova.
       description: ctx.microversion >= 19 ? (asked.description ?? null) : name,
       ports: JSON.stringify(ports),
+      volumes: placed.placed && request.devices.length > 0 ? await volumesText(tx, deps, id) : '[]',
       explanation: JSON.stringify(placed.explanation),
       launch_index: index,
     });

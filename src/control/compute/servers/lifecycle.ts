@@ -73,6 +73,10 @@ export async function changePower(ctx: Ctx, serverId: string, verb: PowerVerb): 
         `Cannot '${verb.name}' instance ${row.id}: it was never placed on a host. Delete it and create it again.`,
       );
     await refuseIncapable(tx, row, verb);
+    if (verb.capability === 'suspend' && row.volumes !== '[]')
+      throw conflict(
+        `Cannot 'suspend' instance ${row.id}: it has volumes, whose content would not wait for it. Detach them, or pause it.`,
+      );
     const changes: Partial<ServerRow> = { power: verb.power, desired_version: row.desired_version + 1 };
     if (verb.reboot !== undefined)
       Object.assign(changes, {
@@ -142,6 +146,7 @@ export async function finishDelete(
 ): Promise<void> {
   const flavor = JSON.parse(row.flavor) as FlavorCopy;
   await deps.network.releasePorts(tx, row.id);
+  await deps.volumes.gone(tx, row.id);
   if (row.host_id !== null) await deps.placement.release(tx, row.id);
   await platform.quotas.release(tx, row.project_id, {
     instances: 1,

@@ -279,17 +279,6 @@ const networkRoutes: Route[] = [
       };
     },
   }),
-  route({
-    method: 'GET',
-    path: '/v2.1/servers/:server_id/os-volume_attachments',
-    ids,
-    policy: show,
-    summary: 'List the volumes of a server: none yet',
-    async handler({ ctx, params }) {
-      await read(ctx, params.server_id);
-      return { body: { volumeAttachments: [] } };
-    },
-  }),
 ];
 
 const microseconds = (ms: number): string => new Date(ms).toISOString().replace(/Z$/, '000');

@@ -9,11 +9,12 @@ import { typeOfKey } from '../keypairs/certificate.ts';
 import { finishDelete } from './lifecycle.ts';
 import { saveServer } from './store.ts';
 import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
+import { volumesOf } from './volume-attachments.ts';
 import { portsOf } from './wire.ts';
 
 export function bodyOf(row: ServerRow): ServerBody {
   const flavor = JSON.parse(row.flavor) as FlavorCopy;
-  const image = JSON.parse(row.image) as BootFacts;
+  const image = JSON.parse(row.image) as BootFacts | null;
   return {
     type: row.type as ServerBody['type'],
     name: row.name,
@@ -23,8 +24,10 @@ export function bodyOf(row: ServerRow): ServerBody {
     vcpus: flavor.vcpus,
     memoryMib: flavor.memoryMib,
     rootGib: flavor.diskGib,
-    image: { id: row.image_id, ...image },
-    volumes: [],
+    image: image === null ? null : { id: row.image_id, ...image },
+    volumes: volumesOf(row)
+      .filter((one) => !one.leaving)
+      .map((one) => ({ volumeId: one.volumeId, device: one.device, readOnly: one.readOnly, boot: one.boot })),
     ports: portsOf(row).map((port) => ({ portId: port.portId, mac: port.mac })),
     power: row.power,
     rebootCount: row.reboot_count,
@@ -115,6 +118,7 @@ export function serverWork(platform: Platform, deps: ComputeDeps): WorkHandler {
       for (const row of (await rowsOf(tx, ids)).values()) {
         if (row.deleting === 1 || row.host_id === null) continue;
         const generation = await deps.hosts.items.put(tx, 'server', row.id, bodyOf(row));
+        await deps.volumes.compiled(tx, row.id, generation);
         if (row.item_generation === 0) await deps.hosts.items.subscribe(tx, row.host_id, 'server', row.id);
         if (generation === row.item_generation && row.compiled_version === row.desired_version) continue;
         const now = platform.clock.now();
@@ -177,7 +181,7 @@ export function serverReports(
     const rows = await rowsOf(tx, [...new Set(reports.map((report) => report.id))]);
     const changed: string[] = [];
     for (const report of reports) {
-      const row = rows.get(report.id);
+      let row = rows.get(report.id);
       if (row === undefined || row.host_id !== report.hostId) continue;
       if (report.state === 'gone') {
         if (row.deleting === 1) {
@@ -186,6 +190,12 @@ export function serverReports(
         }
         continue;
       }
+      if (report.volumes !== undefined && row.deleting === 0) {
+        await deps.volumes.reported(tx, row.id, report.generation, report.volumes);
+        // It may have renewed the row.
+        rows.set(row.id, (await tx.selectFrom('servers').selectAll().where('id', '=', row.id).executeTakeFirst()) ?? row);
+      }
+      row = rows.get(report.id) ?? row;
       const now = platform.clock.now();
       const changes = changesOf(row, report, now);
       if (changes === null) continue;

@@ -83,6 +83,8 @@ export type ServerRow = {
   tags: string;
   /** JSON of ServerPort[], renewed when the network says that it changed. */
   ports: string;
+  /** JSON of ServerAttachment[], renewed when the volume service says that they changed. */
+  volumes: string;
   access_ipv4: string;
   access_ipv6: string;
   /** What was asked for; null: any. */
@@ -250,6 +252,15 @@ export const serverMigrations: Migration[] = [
         .addColumn('tries', 'bigint', (c) => c.notNull())
         .execute();
       await db.schema.createIndex('server_images_server').on('server_images').column('server_id').execute();
+    },
+  },
+  {
+    id: 'compute-0008-server-volumes',
+    async up(db: Kysely<Tables>) {
+      await db.schema
+        .alterTable('servers')
+        .addColumn('volumes', 'text', (c) => c.notNull().defaultTo('[]'))
+        .execute();
     },
   },
 ];

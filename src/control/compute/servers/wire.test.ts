@@ -59,6 +59,7 @@ const row: ServerRow = {
   metadata: '{"a":"b"}',
   properties: '{}',
   tags: '["t"]',
+  volumes: '[]',
   ports: JSON.stringify([port]),
   access_ipv4: '1.2.3.4',
   access_ipv6: '80fe::',

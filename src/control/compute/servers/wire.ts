@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { isoSeconds } from '../../../kernel/clock.ts';
 import type { ServerPort } from '../../network/index.ts';
+import type { ServerAttachment } from '../../volume/index.ts';
 import { bookmarkOf, linksOf } from '../links.ts';
 import { stateOf } from './status.ts';
 import type { FlavorCopy, ServerRow } from './table.ts';
@@ -85,7 +86,8 @@ function coreView(row: ServerRow, { publicUrl, minor }: View): Record<string, un
     user_id: row.user_id,
     metadata: JSON.parse(row.metadata) as unknown,
     hostId: hostIdOf(row),
-    image: { id: row.image_id, links: bookmarkOf(publicUrl, 'images', row.image_id) },
+    // As in Nova: a server that boots from a volume shows an empty string.
+    image: row.image_id === '' ? '' : { id: row.image_id, links: bookmarkOf(publicUrl, 'images', row.image_id) },
     flavor: flavorView(row, publicUrl, minor),
     created: isoSeconds(row.created_at),
     updated: isoSeconds(row.updated_at),
@@ -121,7 +123,10 @@ export function serverView(row: ServerRow, view: View): Record<string, unknown> 
     'OS-EXT-STS:power_state': state.powerState,
     'OS-SRV-USG:launched_at': usec(row.launched_at),
     'OS-SRV-USG:terminated_at': null,
-    'os-extended-volumes:volumes_attached': [],
+    'os-extended-volumes:volumes_attached': (JSON.parse(row.volumes) as ServerAttachment[]).map((one) => ({
+      id: one.volumeId,
+      ...(minor >= 3 ? { delete_on_termination: one.deleteOnTermination } : {}),
+    })),
     ...(minor >= 96 ? { pinned_availability_zone: row.pinned_zone } : {}),
     ...(admin
       ? {

@@ -95,7 +95,7 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
 
   /** The image as a frozen layer: a second name of the cached file, which stays when the cache forgets it. */
   async function imageLayer(source: Extract<VolumeSource, { type: 'image' }>): Promise<Layer> {
-    const id = `i${source.imageId.replace(/[^a-z0-9]/g, '').slice(0, 28)}`;
+    const id = `i${source.imageId.replace(/[^a-z0-9]/g, '').slice(0, 22)}`;
     const layer: Layer = { id, format: source.format };
     young.add(id);
     if (existsSync(pathOf(layer))) return layer;

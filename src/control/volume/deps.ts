@@ -1,0 +1,15 @@
+// What block storage needs of the other services.
+import type { Tx } from '../../kernel/db/index.ts';
+import type { HostService } from '../host/index.ts';
+import type { ImageApi } from '../image/index.ts';
+
+export type VolumeDeps = {
+  hosts: HostService;
+  images: ImageApi;
+};
+
+/** Takes a volume or snapshot from its host. */
+export const dropItem =
+  ({ hosts }: Pick<VolumeDeps, 'hosts'>, kind: 'volume' | 'snapshot') =>
+  (tx: Tx, id: string): Promise<void> =>
+    hosts.items.drop(tx, kind, id);

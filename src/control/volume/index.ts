@@ -1,0 +1,123 @@
+// Block storage: volumes, their snapshots, and who uses them. The table of contents of the service.
+import type { Tx } from '../../kernel/db/index.ts';
+import { novaFault } from '../../kernel/http/faults.ts';
+import type { Service } from '../../kernel/http/route.ts';
+import type { Ctx, Platform } from '../../kernel/platform.ts';
+import { attachmentRoutes } from './attachments/routes.ts';
+import { serverVolumes, type ServerVolumes } from './attachments/servers.ts';
+import { attachmentMigrations } from './attachments/table.ts';
+import { dropItem, type VolumeDeps } from './deps.ts';
+import { discoveryRoutes, MAX_VERSION, MIN_VERSION, versionRoutes } from './discovery/routes.ts';
+import { volumePolicies } from './policy.ts';
+import { quotaRoutes, volumeQuotas } from './quotas/routes.ts';
+import { snapshotReports, snapshotWork, volumeReports, volumeWork } from './reconcile.ts';
+import { underProject, VOLUME_PREFIX } from './routing.ts';
+import { snapshotRoutes } from './snapshots/routes.ts';
+import { snapshotMigrations } from './snapshots/table.ts';
+import { transferMigrations, transferRoutes } from './transfers/transfers.ts';
+import { qosRoutes } from './types/qos-routes.ts';
+import { typeRoutes } from './types/routes.ts';
+import { bootstrapTypes } from './types/store.ts';
+import { typeMigrations } from './types/table.ts';
+import { volumeActionRoutes } from './volumes/action-routes.ts';
+import { createVolumeIn, type NewVolume } from './volumes/create.ts';
+import { volumeMetadataRoutes, volumeRoutes } from './volumes/routes.ts';
+import { findVolume } from './volumes/store.ts';
+import { volumeMigrations, type Db, type VolumeRow } from './volumes/table.ts';
+import { uploadMigrations, uploadWork, WORK_UPLOAD } from './volumes/upload.ts';
+
+export type { AttachingServer, AttachRequest, ServerAttachment } from './attachments/servers.ts';
+export type { NewVolume } from './volumes/create.ts';
+
+/** What compute does with volumes; all of it in the caller's transaction. */
+export type VolumeApi = Omit<ServerVolumes, 'attachNew'> & {
+  /** Makes a volume for a server that is being made, and attaches it. */
+  createFor(
+    tx: Tx,
+    ctx: Ctx,
+    wanted: NewVolume,
+    server: Parameters<ServerVolumes['attach']>[2],
+    request: Omit<Parameters<ServerVolumes['attach']>[3], 'volumeId'>,
+  ): Promise<string>;
+  /** 404 when the actor may not see it. */
+  find(
+    db: Db,
+    ctx: Ctx,
+    volumeId: string,
+  ): Promise<
+    Pick<
+      VolumeRow,
+      'id' | 'size_gib' | 'bootable' | 'host_id' | 'host_name' | 'zone' | 'image_metadata' | 'status'
+    >
+  >;
+  /** Registers who is told, in the transaction, of servers whose volumes are not as they were; once, at start. */
+  onServerVolumesChanged(handler: (tx: Tx, serverIds: string[]) => Promise<void>): void;
+};
+
+export type VolumeService = {
+  service: Service;
+  api: VolumeApi;
+  /** Makes the default type of a new cloud. Repeatable. */
+  bootstrap(): Promise<void>;
+};
+
+export function createVolumeService(platform: Platform, deps: VolumeDeps): VolumeService {
+  let changed: (tx: Tx, serverIds: string[]) => Promise<void> = async () => {};
+  const servers = serverVolumes(platform, {
+    changed: (tx, ids) => changed(tx, ids),
+    drop: dropItem(deps, 'volume'),
+  });
+  deps.hosts.onReports('volume', volumeReports(platform));
+  deps.hosts.onReports('snapshot', snapshotReports(platform));
+  const { attachNew, ...api } = servers;
+  return {
+    api: {
+      ...api,
+      async createFor(tx, ctx, wanted, server, request) {
+        const volume = await createVolumeIn(tx, ctx, deps, wanted);
+        await attachNew(tx, volume, server, { ...request, volumeId: volume.id });
+        return volume.id;
+      },
+      find: findVolume,
+      onServerVolumesChanged: (handler) => void (changed = handler),
+    },
+    bootstrap: () => bootstrapTypes(platform),
+    service: {
+      name: 'volume',
+      type: 'block-storage',
+      prefix: VOLUME_PREFIX,
+      fault: novaFault,
+      microversions: { type: 'volume', min: MIN_VERSION, max: MAX_VERSION, default: MIN_VERSION },
+      policies: volumePolicies,
+      routes: [
+        ...versionRoutes,
+        ...[
+          ...volumeRoutes(deps),
+          ...volumeMetadataRoutes,
+          ...volumeActionRoutes(deps),
+          ...snapshotRoutes(deps),
+          ...attachmentRoutes,
+          ...typeRoutes,
+          ...qosRoutes,
+          ...transferRoutes,
+          ...quotaRoutes,
+          ...discoveryRoutes,
+        ].flatMap(underProject),
+      ],
+      migrations: [
+        ...volumeMigrations,
+        ...attachmentMigrations,
+        ...snapshotMigrations,
+        ...typeMigrations,
+        ...transferMigrations,
+        ...uploadMigrations,
+      ],
+      work: {
+        volume: volumeWork(deps),
+        snapshot: snapshotWork(deps),
+        [WORK_UPLOAD]: uploadWork(platform, deps),
+      },
+      quotas: volumeQuotas,
+    },
+  };
+}

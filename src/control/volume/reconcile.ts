@@ -1,0 +1,157 @@
+// Rows -> items, and reports -> rows: the only places where volumes and snapshots meet their host.
+import type { Tx } from '../../kernel/db/index.ts';
+import type { Platform } from '../../kernel/platform.ts';
+import type { WorkHandler } from '../../kernel/work.ts';
+import type { VolumeBody } from '../../protocol/items.ts';
+import type { HostReport, ReportHandler } from '../host/index.ts';
+import type { VolumeDeps } from './deps.ts';
+import { finishSnapshot, saveSnapshot } from './snapshots/store.ts';
+import type { SnapshotRow } from './snapshots/table.ts';
+import { finishVolume } from './volumes/remove.ts';
+import { saveVolume } from './volumes/store.ts';
+import type { VolumeRow } from './volumes/table.ts';
+
+async function rowsOf(
+  tx: Tx,
+  table: 'volumes' | 'volume_snapshots',
+  ids: readonly string[],
+): Promise<unknown[]> {
+  const found: unknown[] = [];
+  const unique = [...new Set(ids)];
+  for (let at = 0; at < unique.length; at += 500)
+    found.push(
+      ...(await tx
+        .selectFrom(table as 'volumes')
+        .selectAll()
+        .where('id', 'in', unique.slice(at, at + 500))
+        .execute()),
+    );
+  return found;
+}
+
+export const bodyOf = (row: VolumeRow): VolumeBody => ({
+  sizeGib: row.size_gib,
+  source: row.created === 1 ? null : (JSON.parse(row.source) as VolumeBody['source']),
+  revertCount: row.revert_count,
+  revertTo: row.revert_to,
+});
+
+export function volumeWork(deps: VolumeDeps): WorkHandler {
+  return {
+    mode: 'rows',
+    batch: 200,
+    async run(tx, ids) {
+      for (const row of (await rowsOf(tx, 'volumes', ids)) as VolumeRow[]) {
+        if (row.deleting === 1 || row.host_id === null) continue;
+        const generation = await deps.hosts.items.put(tx, 'volume', row.id, bodyOf(row));
+        if (row.item_generation === 0) await deps.hosts.items.subscribe(tx, row.host_id, 'volume', row.id);
+        if (generation !== row.item_generation)
+          await tx
+            .updateTable('volumes')
+            .set({ item_generation: generation })
+            .where('id', '=', row.id)
+            .execute();
+      }
+    },
+  };
+}
+
+export function snapshotWork(deps: VolumeDeps): WorkHandler {
+  return {
+    mode: 'rows',
+    batch: 200,
+    async run(tx, ids) {
+      for (const row of (await rowsOf(tx, 'volume_snapshots', ids)) as SnapshotRow[]) {
+        if (row.deleting === 1 || row.host_id === null) continue;
+        const generation = await deps.hosts.items.put(tx, 'snapshot', row.id, { volumeId: row.volume_id });
+        if (row.item_generation !== 0) continue;
+        await deps.hosts.items.subscribe(tx, row.host_id, 'snapshot', row.id);
+        await tx
+          .updateTable('volume_snapshots')
+          .set({ item_generation: generation })
+          .where('id', '=', row.id)
+          .execute();
+      }
+    },
+  };
+}
+
+/** What a report changes of a volume; null: nothing. */
+export function changesOf(row: VolumeRow, report: HostReport): Partial<VolumeRow> | null {
+  if (row.item_generation === 0 || report.generation < row.item_generation) return null;
+  const wanted: Partial<VolumeRow> =
+    report.state === 'failed'
+      ? { error: report.error ?? 'The host could not make this volume.' }
+      : {
+          error: null,
+          created: 1,
+          ...(report.sizeGib === undefined ? {} : { observed_size_gib: report.sizeGib }),
+          ...(report.revertCount === undefined ? {} : { observed_revert_count: report.revertCount }),
+        };
+  const changed = Object.entries(wanted).filter(([key, value]) => row[key as keyof VolumeRow] !== value);
+  return changed.length === 0 ? null : (Object.fromEntries(changed) as Partial<VolumeRow>);
+}
+
+export function volumeReports(platform: Platform): ReportHandler {
+  return async (tx, reports) => {
+    const rows = new Map(
+      (
+        (await rowsOf(
+          tx,
+          'volumes',
+          reports.map((one) => one.id),
+        )) as VolumeRow[]
+      ).map((row) => [row.id, row]),
+    );
+    for (const report of reports) {
+      const row = rows.get(report.id);
+      if (row === undefined || row.host_id !== report.hostId) continue;
+      if (report.state === 'gone') {
+        if (row.deleting === 0) continue;
+        await finishVolume(tx, platform, row);
+        rows.delete(row.id);
+        continue;
+      }
+      const changes = changesOf(row, report);
+      if (changes === null || row.deleting === 1) continue;
+      const next = await saveVolume(tx, row, changes, platform.clock.now());
+      rows.set(row.id, next);
+      // What it was made of may go from now on.
+      if (changes.created === 1) await platform.work.enqueue(tx, 'volume', [row.id]);
+    }
+  };
+}
+
+export function snapshotReports(platform: Platform): ReportHandler {
+  return async (tx, reports) => {
+    const rows = new Map(
+      (
+        (await rowsOf(
+          tx,
+          'volume_snapshots',
+          reports.map((one) => one.id),
+        )) as SnapshotRow[]
+      ).map((row) => [row.id, row]),
+    );
+    for (const report of reports) {
+      const row = rows.get(report.id);
+      if (row === undefined || row.host_id !== report.hostId) continue;
+      if (report.state === 'gone') {
+        if (row.deleting === 0) continue;
+        await finishSnapshot(tx, platform, row);
+        rows.delete(row.id);
+        continue;
+      }
+      const wanted =
+        report.state === 'failed'
+          ? { error: report.error ?? 'The host could not take this snapshot.' }
+          : { error: null, created: 1 };
+      if (
+        row.deleting === 1 ||
+        (row.error === wanted.error && (report.state === 'failed' || row.created === 1))
+      )
+        continue;
+      rows.set(row.id, await saveSnapshot(tx, row, wanted, platform.clock.now()));
+    }
+  };
+}
