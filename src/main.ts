@@ -55,7 +55,12 @@ program
   .option('--data-dir <dir>', 'the data dir to remove', nonEmpty, DEFAULT_DATA_DIR)
   .action(async (options) => {
     const { teardown } = await import('./cli/teardown.ts');
-    process.exitCode = await teardown(options);
+    try {
+      process.exitCode = await teardown(options);
+    } catch (error) {
+      process.stderr.write(`strata: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.exitCode = 1;
+    }
   });
 
 await program.parseAsync();

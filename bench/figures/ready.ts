@@ -19,7 +19,7 @@ async function timedStart(dataDir: string): Promise<Start> {
   const watch = setInterval(() => {
     try {
       // ./up ends its checks by becoming node.
-      if (/\/node$/.test(readlinkSync(`/proc/${child.pid}/exe`))) {
+      if (readlinkSync(`/proc/${child.pid}/exe`).endsWith('/node')) {
         shell = performance.now() - began;
         clearInterval(watch);
       }

@@ -1,6 +1,7 @@
 // The demo: through the public API only, a network, a router, a VM and a container that ping each other. Safe
 // to repeat on the same data dir: what exists already is used.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { stripVTControlCharacters } from 'node:util';
 import { signIn, type ApiClient } from './api-client.ts';
 
 type Named = { id: string; name: string };
@@ -45,9 +46,7 @@ const pingScript = (peer: string): string =>
   ).toString('base64');
 
 /** A console is a guest's own words: no escape sequence of it reaches the user's terminal. */
-// eslint-disable-next-line no-control-regex
-const printable = (log: string): string =>
-  log.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, '').replaceAll(/[^\n\x20-\x7e]/g, '');
+const printable = (log: string): string => stripVTControlCharacters(log).replaceAll(/[^\n\x20-\x7e]/g, '');
 
 export async function runDemo(options: {
   url: string;

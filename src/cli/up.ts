@@ -190,6 +190,16 @@ async function readPem(option: string, file: string): Promise<string> {
   }
 }
 
+function openDatabase(file: string): ReturnType<typeof openSqlite> {
+  try {
+    return openSqlite({ file });
+  } catch (error) {
+    throw new UsageError(
+      `The database ${file} cannot be opened: ${error instanceof Error ? error.message : String(error)}. Put back a copy of it, or give another --data-dir.`,
+    );
+  }
+}
+
 /** Runs until a signal; returns the exit code. */
 export async function up(given: UpOptions): Promise<number> {
   const began = performance.now();
@@ -200,11 +210,11 @@ export async function up(given: UpOptions): Promise<number> {
     unlock = await lockDataDir(options.dataDir);
     return await runCloud(options, log, began);
   } catch (error) {
-    if (error instanceof UsageError || error instanceof DriverError) {
-      process.stderr.write(`strata: ${error.message}\n`);
-      return 1;
-    }
-    throw error;
+    process.stderr.write(`strata: ${error instanceof Error ? error.message : String(error)}\n`);
+    // What nobody foresaw: where it came from is for who looks for it.
+    if (!(error instanceof UsageError || error instanceof DriverError))
+      log.debug({ stack: error instanceof Error ? error.stack : null }, 'the cloud did not start');
+    return 1;
   } finally {
     await unlock();
   }
@@ -221,7 +231,7 @@ async function runCloud(
   const url = `${tls === null ? 'http' : 'https'}://${cloud.host}:${cloud.port}`;
   const passwords = await writeCloudsYaml(dataDir, url, REGION, tls?.certFile ?? null);
   const builtin = await prepareBuiltinImages(dataDir, say);
-  const db = openSqlite({ file: join(dataDir, 'strata.db') });
+  const db = openDatabase(join(dataDir, 'strata.db'));
   const gateway = cloud.externalCidr.replace(/\.0\/24$/, '.1');
   const control = await createControl({
     db,
@@ -276,6 +286,7 @@ async function runCloud(
       });
       say('The cloud keeps running; stop it with Ctrl-C. Guests run on without it.');
     } catch (error) {
+      if (stopping) return stopped.promise; // by a signal: of course it did not finish
       process.stderr.write(
         `strata: the demo did not finish: ${error instanceof Error ? error.message : String(error)}\n`,
       );
