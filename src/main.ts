@@ -46,7 +46,8 @@ program
   )
   .action(async (options) => {
     const { up } = await import('./cli/up.ts');
-    process.exitCode = await up(options);
+    // At once: all is on disk, and a connection or a timer that somebody still holds must not keep a user waiting.
+    process.exit(await up(options));
   });
 
 program

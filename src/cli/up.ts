@@ -228,6 +228,10 @@ async function runCloud(
   const { dataDir } = options;
   const cloud = await cloudOf(options);
   const tls = await tlsOf(options, cloud.host);
+  if (process.getuid?.() !== 0)
+    throw new UsageError(
+      'A cloud needs root, for network namespaces, devices and guests. Start it as root (sudo ./up).',
+    );
   const url = `${tls === null ? 'http' : 'https'}://${cloud.host}:${cloud.port}`;
   const passwords = await writeCloudsYaml(dataDir, url, REGION, tls?.certFile ?? null);
   const builtin = await prepareBuiltinImages(dataDir, say);
@@ -258,7 +262,13 @@ async function runCloud(
     if (stopping) return;
     stopping = true;
     // Whatever hangs, the promise is under five seconds; everything acknowledged is on disk already.
-    setTimeout(() => process.exit(0), STOP_LIMIT_MS).unref();
+    setTimeout(() => {
+      log.warn(
+        { limitMs: STOP_LIMIT_MS },
+        'stopping took too long; what is under way goes on with the next start',
+      );
+      process.exit(0);
+    }, STOP_LIMIT_MS).unref();
     void (async () => {
       await control.stop();
       await host.stop();

@@ -37,6 +37,7 @@ describe('./up', () => {
     expect(before.length).toBeGreaterThanOrEqual(2);
 
     expect(await cloud.stop()).toBeLessThan(5_000);
+    expect(cloud.output()).not.toContain('stopping took too long');
     expect(await incarnations(cloud)).toEqual(before);
 
     await cloud.start();
@@ -55,6 +56,15 @@ describe('./up', () => {
     expect(removed).toContain('removed');
     expect(await traces(cloudId, dataDir)).toEqual([]);
   });
+
+  it('stops at once and without a complaint also while the demo makes its servers', async () => {
+    const cloud = await open('--demo');
+    await eventually('the demo', 60, async () => cloud.output().includes('demo-container: asked for'));
+    await cloud.stop();
+    expect(cloud.output()).not.toMatch(/stopping took too long|did not finish/);
+    await cloud.start('--demo');
+    await eventually('the demo', 150, async () => cloud.output().includes('The cloud keeps running'));
+  }, 240_000);
 
   it('refuses a second start on the same data dir, and runs a second cloud on another', async () => {
     const one = await open();
