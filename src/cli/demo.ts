@@ -42,7 +42,7 @@ async function until<T>(what: string, done: () => Promise<T | null>): Promise<T>
 
 const pingScript = (peer: string): string =>
   Buffer.from(
-    `#!/bin/sh\nuntil ping -c 1 -w 1 ${peer} >/dev/null; do sleep 0.2; done\nping -c 3 -i 0.3 ${peer}\necho "STRATA ping ${peer} ok"\n`,
+    `#!/bin/sh\nuntil ping -c 1 -W 1 ${peer} >/dev/null; do sleep 0.2; done\nping -c 3 -i 0.3 ${peer}\necho "STRATA ping ${peer} ok"\n`,
   ).toString('base64');
 
 /** A console is a guest's own words: no escape sequence of it reaches the user's terminal. */
