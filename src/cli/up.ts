@@ -113,11 +113,15 @@ async function freeExternalCidr(): Promise<string> {
 async function cloudOf(options: UpOptions): Promise<CloudFile> {
   const kept = await readCloudFile(options.dataDir);
   const host = options.listen?.host ?? kept?.host ?? '127.0.0.1';
-  const port = options.listen?.port ?? kept?.port ?? (await freePort(host));
+  const pinned = options.listen === undefined ? (kept?.pinned ?? false) : options.listen.port !== 0;
+  let port = options.listen?.port ?? kept?.port ?? 0;
+  // A port that nobody asked for gives way to another program, e.g. a second cloud that was quicker.
+  if (port === 0 || (!pinned && (await listenError(host, port)) !== null)) port = await freePort(host);
   const cloud: CloudFile = {
     cloudId: kept?.cloudId ?? newCloudId(),
     host,
-    port: port === 0 ? await freePort(host) : port,
+    port,
+    pinned,
     externalCidr: kept?.externalCidr ?? (await freeExternalCidr()),
   };
   const refused = await listenError(cloud.host, cloud.port);
