@@ -1,4 +1,5 @@
 // One vitest project per stage of ./test; the ending of a file's name decides to which stage it belongs.
+import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 import { resultsReporter } from './tools/test-results.ts';
 
@@ -25,6 +26,8 @@ const project = (name: string, include: string[], timeout: number, options: { se
 
 export default defineConfig({
   test: {
+    // All cores: the tests are CPU-bound, and nothing else runs meanwhile.
+    maxWorkers: availableParallelism(),
     reporters:
       results !== undefined && stage !== undefined
         ? ['default', resultsReporter(results, stage)]

@@ -45,13 +45,21 @@ export const mib = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)
 export const spread = (values: readonly number[], show: (value: number) => string): string =>
   `${show(median(values))} (${show(Math.min(...values))} .. ${show(Math.max(...values))}, n=${values.length})`;
 
+/** What has to go when a run is interrupted; each runs to its end before the process does. */
+export const leftovers = new Set<() => void>();
+/** What must have come up before it can be removed. */
+export const starting = new Set<Promise<unknown>>();
+
 /** A folder on a real disk: /tmp may live in memory, where an fsync costs nothing. */
 export async function withFolder<T>(work: (dir: string) => Promise<T>): Promise<T> {
   const dir = mkdtempSync(join(process.env['BENCH_DIR'] ?? '/var/tmp', 'strata-bench-'));
+  const remove = (): void => rmSync(dir, { recursive: true, force: true });
+  leftovers.add(remove);
   try {
     return await work(dir);
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    leftovers.delete(remove);
+    remove();
   }
 }
 

@@ -2,7 +2,7 @@
 // so that a figure with a rival is judged by the ratio of one run.
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, release, totalmem } from 'node:os';
-import type { Figure, Line } from './figure.ts';
+import { leftovers, starting, type Figure, type Line } from './figure.ts';
 
 const load: Record<string, () => Promise<Figure>> = {
   ready: async () => (await import('./figures/ready.ts')).ready,
@@ -44,6 +44,13 @@ const version = (command: string, ...args: string[]): string => {
 };
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    void Promise.allSettled(starting).then(() => {
+      for (const remove of [...leftovers].reverse()) remove();
+      process.exit(1);
+    });
+  });
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !Object.hasOwn(load, name));
 if (unknown.length > 0) {

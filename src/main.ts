@@ -46,7 +46,8 @@ program
   )
   .action(async (options) => {
     const { up } = await import('./cli/up.ts');
-    process.exitCode = await up(options);
+    // At once: all is on disk, and a connection or a timer that somebody still holds must not keep a user waiting.
+    process.exit(await up(options));
   });
 
 program
@@ -55,7 +56,12 @@ program
   .option('--data-dir <dir>', 'the data dir to remove', nonEmpty, DEFAULT_DATA_DIR)
   .action(async (options) => {
     const { teardown } = await import('./cli/teardown.ts');
-    process.exitCode = await teardown(options);
+    try {
+      process.exitCode = await teardown(options);
+    } catch (error) {
+      process.stderr.write(`strata: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.exitCode = 1;
+    }
   });
 
 await program.parseAsync();

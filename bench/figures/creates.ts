@@ -17,7 +17,7 @@ import { prepareServers, startSimCloud, untilActive } from '../load/sim-cloud.ts
 
 const HOSTS = 1000;
 const SERVERS = 1500;
-const CLIENTS = 48;
+const CLIENTS = 64;
 const RUNS = 3;
 const TARGET = 300;
 

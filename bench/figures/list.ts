@@ -7,7 +7,7 @@ import { addRate, noRates, wallOf, type Rates } from '../load/requests.ts';
 import { endChild, firstMessage, prepareServers, startSimCloud, untilActive } from '../load/sim-cloud.ts';
 
 const SERVERS = 100;
-const RUNS = 5;
+const RUNS = 4;
 const TARGET = 1000;
 
 export const list: Figure = {
@@ -33,22 +33,24 @@ export const list: Figure = {
         const listening = firstMessage<string>(bare);
         bare.send(text);
         const rival = await listening;
-        const [ours, prepared, encoded] = [noRates(), noRates(), noRates()];
+        const [ours, prepared, bytes, encoded] = [noRates(), noRates(), noRates(), noRates()];
         await addRate(noRates(), cloud.pid, cloud.url + path, headers, 2);
         for (let run = 0; run < RUNS; run++) {
           // Alternating, so that a noisy neighbour meets all three.
           await addRate(ours, cloud.pid, cloud.url + path, headers);
           await addRate(prepared, bare.pid ?? 0, `${rival}/prepared`, headers);
+          await addRate(bytes, bare.pid ?? 0, `${rival}/bytes`, headers);
           await addRate(encoded, bare.pid ?? 0, `${rival}/encoded`, headers);
-          say([ours, prepared, encoded].map((rates) => rate(rates.core[run] ?? 0)).join(', bare '));
+          say([ours, prepared, bytes, encoded].map((rates) => rate(rates.core[run] ?? 0)).join(', bare '));
         }
         const own = median(ours.core);
-        const against = (name: string, other: Rates) => {
+        const against = (name: string, other: Rates, judged = true) => {
           const share = own / median(other.core);
+          const verdict = judged ? { target: '>= 40 %', met: share >= 0.4 } : {};
+          const rival = `${spread(other.core, rate)}; ${wallOf(other)}`;
           return line(`  against bare fastify, ${name}`, `${Math.round(share * 100)} %`, {
-            target: '>= 40 %',
-            met: share >= 0.4,
-            rival: `${spread(other.core, rate)}; ${wallOf(other)}`,
+            ...verdict,
+            rival,
           });
         };
         return [
@@ -58,6 +60,7 @@ export const list: Figure = {
             { target: `>= ${TARGET}/s`, met: own >= TARGET, rival: wallOf(ours) },
           ),
           against('prepared string', prepared),
+          against('prepared bytes, never copied', bytes, false),
           against('JSON.stringify', encoded),
         ];
       } finally {

@@ -1,9 +1,9 @@
 // Resident memory: of ./up idle, and of a control plane that holds a thousand simulated servers.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runningPid } from '../../src/cli/data-dir.ts';
-import { startCloud } from '../../tests/cloud.ts';
 import { line, median, mib, spread, withFolder, type Figure } from '../figure.ts';
 import { concurrently } from '../load/client.ts';
+import { startBenchCloud } from '../load/real-cloud.ts';
 import { prepareServers, residentBytes, startSimCloud, untilActive } from '../load/sim-cloud.ts';
 
 const TARGET = 150 * 1024 * 1024;
@@ -16,7 +16,7 @@ export const memory: Figure = {
   title: 'resident memory, idle and with servers',
   async measure(say) {
     const idle: number[] = [];
-    const cloud = await startCloud();
+    const cloud = await startBenchCloud();
     try {
       for (let run = 0; run < 3; run++) {
         await cloud.stop();

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { startCloud } from '../../tests/cloud.ts';
-import { line, median, ms, spread, type Figure } from '../figure.ts';
+import { leftovers, line, median, ms, spread, type Figure } from '../figure.ts';
+import { startBenchCloud } from '../load/real-cloud.ts';
 
 const UP = join(import.meta.dirname, '..', '..', 'up');
 const RUNS = 7;
@@ -15,11 +15,13 @@ type Start = { shell: number; total: number; inside: number };
 async function timedStart(dataDir: string): Promise<Start> {
   const began = performance.now();
   const child = spawn(UP, ['--data-dir', dataDir], { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/' });
+  const kill = (): void => void child.kill('SIGKILL');
+  leftovers.add(kill);
   let shell = NaN;
   const watch = setInterval(() => {
     try {
       // ./up ends its checks by becoming node.
-      if (/\/node$/.test(readlinkSync(`/proc/${child.pid}/exe`))) {
+      if (readlinkSync(`/proc/${child.pid}/exe`).endsWith('/node')) {
         shell = performance.now() - began;
         clearInterval(watch);
       }
@@ -41,6 +43,7 @@ async function timedStart(dataDir: string): Promise<Start> {
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
   await gone;
+  leftovers.delete(kill);
   return { shell, total, inside };
 }
 
@@ -48,7 +51,7 @@ export const ready: Figure = {
   name: 'ready',
   title: `${RUNS} starts on a data dir that was started before`,
   async measure(say) {
-    const cloud = await startCloud();
+    const cloud = await startBenchCloud();
     const starts: Start[] = [];
     try {
       await cloud.stop();

@@ -20,7 +20,7 @@ import { line, median, ms, spread, type Figure } from '../figure.ts';
 import { untilUserspace } from '../load/console.ts';
 import { startRealCloud, type RealCloud } from '../load/real-cloud.ts';
 
-const RUNS = 5;
+const RUNS = 9;
 const TARGET = 300;
 
 /** When a process was started, on performance.now()'s scale, to the kernel's 10 ms. */

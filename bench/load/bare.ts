@@ -1,4 +1,4 @@
-// The rival of the list: fastify with one route that answers the bytes it was given, as text and as an object.
+// The rival of the list: fastify with one route that answers the bytes it was given, as text, as bytes and as an object.
 import { fastify } from 'fastify';
 
 const app = fastify({ logger: false });
@@ -6,6 +6,8 @@ process.on('message', (message: string) => {
   if (message === 'stop') process.exit(0);
   const object = JSON.parse(message) as object;
   app.get('/prepared', (_request, reply) => reply.header('content-type', 'application/json').send(message));
+  const bytes = Buffer.from(message);
+  app.get('/bytes', (_request, reply) => reply.header('content-type', 'application/json').send(bytes));
   app.get('/encoded', (_request, reply) =>
     reply.header('content-type', 'application/json').send(JSON.stringify(object)),
   );

@@ -1,7 +1,11 @@
 // A real ./up with a network and the built-in images, for figures that boot real guests.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../../src/cli/api-client.ts';
 import { startCloud, type Cloud } from '../../tests/cloud.ts';
+import { leftovers, starting } from '../figure.ts';
 
 export type RealCloud = Cloud & {
   api: ApiClient;
@@ -12,10 +16,36 @@ export type RealCloud = Cloud & {
   remove(id: string): Promise<void>;
 };
 
+const STRATA = join(import.meta.dirname, '..', '..', 'strata');
+
+/** A real cloud that goes with the run, also when that is interrupted. */
+export async function startBenchCloud(): Promise<Cloud> {
+  const start = startCloud();
+  starting.add(start);
+  const cloud = await start;
+  const { dataDir, teardown } = cloud;
+  const remove = (): void => {
+    try {
+      process.kill(Number(readFileSync(join(dataDir, 'lock'), 'utf8').split(' ')[0]), 'SIGKILL');
+    } catch {
+      // it is down already
+    }
+    execFileSync(STRATA, ['teardown', '--data-dir', dataDir], { stdio: 'ignore' });
+  };
+  leftovers.add(remove);
+  starting.delete(start);
+  return Object.assign(cloud, {
+    async teardown() {
+      leftovers.delete(remove);
+      return teardown();
+    },
+  });
+}
+
 type Server = { server: { status: string; fault?: { message: string } } };
 
 export async function startRealCloud(imageName: string): Promise<RealCloud> {
-  const cloud = await startCloud();
+  const cloud = await startBenchCloud();
   try {
     const api = await cloud.as('demo');
     const { network } = await api.call<{ network: { id: string } }>('POST', '/network/v2.0/networks', {

@@ -13,6 +13,8 @@ const CloudFile = Type.Object({
   cloudId: Type.String({ pattern: '^[a-z][a-z0-9]{5,9}$' }),
   host: Type.String(),
   port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  /** The user named the port: it never gives way to another. */
+  pinned: Type.Optional(Type.Boolean()),
   externalCidr: Type.String(),
 });
 export type CloudFile = Static<typeof CloudFile>;

@@ -1,6 +1,7 @@
 // The demo: through the public API only, a network, a router, a VM and a container that ping each other. Safe
 // to repeat on the same data dir: what exists already is used.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { stripVTControlCharacters } from 'node:util';
 import { signIn, type ApiClient } from './api-client.ts';
 
 type Named = { id: string; name: string };
@@ -41,13 +42,11 @@ async function until<T>(what: string, done: () => Promise<T | null>): Promise<T>
 
 const pingScript = (peer: string): string =>
   Buffer.from(
-    `#!/bin/sh\nuntil ping -c 1 -w 1 ${peer} >/dev/null; do sleep 0.2; done\nping -c 3 -i 0.3 ${peer}\necho "STRATA ping ${peer} ok"\n`,
+    `#!/bin/sh\nuntil ping -c 1 -W 1 ${peer} >/dev/null; do sleep 0.2; done\nping -c 3 -i 0.3 ${peer}\necho "STRATA ping ${peer} ok"\n`,
   ).toString('base64');
 
 /** A console is a guest's own words: no escape sequence of it reaches the user's terminal. */
-// eslint-disable-next-line no-control-regex
-const printable = (log: string): string =>
-  log.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, '').replaceAll(/[^\n\x20-\x7e]/g, '');
+const printable = (log: string): string => stripVTControlCharacters(log).replaceAll(/[^\n\x20-\x7e]/g, '');
 
 export async function runDemo(options: {
   url: string;

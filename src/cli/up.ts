@@ -113,11 +113,15 @@ async function freeExternalCidr(): Promise<string> {
 async function cloudOf(options: UpOptions): Promise<CloudFile> {
   const kept = await readCloudFile(options.dataDir);
   const host = options.listen?.host ?? kept?.host ?? '127.0.0.1';
-  const port = options.listen?.port ?? kept?.port ?? (await freePort(host));
+  const pinned = options.listen === undefined ? (kept?.pinned ?? false) : options.listen.port !== 0;
+  let port = options.listen?.port ?? kept?.port ?? 0;
+  // A port that nobody asked for gives way to another program, e.g. a second cloud that was quicker.
+  if (port === 0 || (!pinned && (await listenError(host, port)) !== null)) port = await freePort(host);
   const cloud: CloudFile = {
     cloudId: kept?.cloudId ?? newCloudId(),
     host,
-    port: port === 0 ? await freePort(host) : port,
+    port,
+    pinned,
     externalCidr: kept?.externalCidr ?? (await freeExternalCidr()),
   };
   const refused = await listenError(cloud.host, cloud.port);
@@ -190,6 +194,16 @@ async function readPem(option: string, file: string): Promise<string> {
   }
 }
 
+function openDatabase(file: string): ReturnType<typeof openSqlite> {
+  try {
+    return openSqlite({ file });
+  } catch (error) {
+    throw new UsageError(
+      `The database ${file} cannot be opened: ${error instanceof Error ? error.message : String(error)}. Put back a copy of it, or give another --data-dir.`,
+    );
+  }
+}
+
 /** Runs until a signal; returns the exit code. */
 export async function up(given: UpOptions): Promise<number> {
   const began = performance.now();
@@ -200,11 +214,11 @@ export async function up(given: UpOptions): Promise<number> {
     unlock = await lockDataDir(options.dataDir);
     return await runCloud(options, log, began);
   } catch (error) {
-    if (error instanceof UsageError || error instanceof DriverError) {
-      process.stderr.write(`strata: ${error.message}\n`);
-      return 1;
-    }
-    throw error;
+    process.stderr.write(`strata: ${error instanceof Error ? error.message : String(error)}\n`);
+    // What nobody foresaw: where it came from is for who looks for it.
+    if (!(error instanceof UsageError || error instanceof DriverError))
+      log.debug({ stack: error instanceof Error ? error.stack : null }, 'the cloud did not start');
+    return 1;
   } finally {
     await unlock();
   }
@@ -218,10 +232,14 @@ async function runCloud(
   const { dataDir } = options;
   const cloud = await cloudOf(options);
   const tls = await tlsOf(options, cloud.host);
+  if (process.getuid?.() !== 0)
+    throw new UsageError(
+      'A cloud needs root, for network namespaces, devices and guests. Start it as root (sudo ./up).',
+    );
   const url = `${tls === null ? 'http' : 'https'}://${cloud.host}:${cloud.port}`;
   const passwords = await writeCloudsYaml(dataDir, url, REGION, tls?.certFile ?? null);
   const builtin = await prepareBuiltinImages(dataDir, say);
-  const db = openSqlite({ file: join(dataDir, 'strata.db') });
+  const db = openDatabase(join(dataDir, 'strata.db'));
   const gateway = cloud.externalCidr.replace(/\.0\/24$/, '.1');
   const control = await createControl({
     db,
@@ -248,7 +266,13 @@ async function runCloud(
     if (stopping) return;
     stopping = true;
     // Whatever hangs, the promise is under five seconds; everything acknowledged is on disk already.
-    setTimeout(() => process.exit(0), STOP_LIMIT_MS).unref();
+    setTimeout(() => {
+      log.warn(
+        { limitMs: STOP_LIMIT_MS },
+        'stopping took too long; what is under way goes on with the next start',
+      );
+      process.exit(0);
+    }, STOP_LIMIT_MS).unref();
     void (async () => {
       await control.stop();
       await host.stop();
@@ -276,6 +300,7 @@ async function runCloud(
       });
       say('The cloud keeps running; stop it with Ctrl-C. Guests run on without it.');
     } catch (error) {
+      if (stopping) return stopped.promise; // by a signal: of course it did not finish
       process.stderr.write(
         `strata: the demo did not finish: ${error instanceof Error ? error.message : String(error)}\n`,
       );

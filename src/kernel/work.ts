@@ -3,6 +3,7 @@
 // match. Woken by commits, by other processes and by a periodic scan; a crash only means that the row is still there.
 import type { Kysely } from 'kysely';
 import { sleep, type Clock } from './clock.ts';
+import { createAlarm, type Alarm } from './alarm.ts';
 import { type Database, type Migration, type Tables, type Tx } from './db/index.ts';
 import type { Log } from './log.ts';
 
@@ -62,58 +63,10 @@ export type WorkQueue = {
   stop(): Promise<void>;
 };
 
-const SCAN_MS = 5_000;
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 60_000;
 const retryDelay = (attempts: number): number =>
   Math.min(RETRY_MIN_MS * 2 ** Math.min(attempts, 20), RETRY_MAX_MS);
-
-/** The sleep of one kind's loop. */
-type Alarm = {
-  /** Something may be due now. */
-  ring(): void;
-  /** Something is due at this time. */
-  setFor(at: number): void;
-  /** Until it rings, or a scan is due; at once when it rang since the last time. */
-  wait(): Promise<void>;
-};
-
-function createAlarm(clock: Clock): Alarm {
-  let rang = false;
-  let waiting = false;
-  let soonest = Infinity;
-  let end = (): void => {};
-  let cancel = (): void => {};
-  const arm = (): void => {
-    cancel();
-    cancel = clock.timer(Math.max(0, Math.min(SCAN_MS, soonest - clock.now())), () => end());
-  };
-  return {
-    ring() {
-      rang = true;
-      end();
-    },
-    setFor(at) {
-      if (at >= soonest) return;
-      soonest = at;
-      if (waiting) arm();
-    },
-    async wait() {
-      if (!rang) {
-        waiting = true;
-        await new Promise<void>((resolve) => {
-          end = resolve;
-          arm();
-        });
-        waiting = false;
-        end = () => {};
-        cancel();
-      }
-      rang = false;
-      if (soonest <= clock.now()) soonest = Infinity;
-    },
-  };
-}
 
 export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log }): WorkQueue {
   const { db, clock, log } = platform;

@@ -10,7 +10,12 @@ import { openPostgres } from '../kernel/db/postgres.ts';
 import { openSqlite } from '../kernel/db/sqlite.ts';
 
 export type Engine = 'sqlite' | 'postgres';
-export type TestDatabase = { db: Database; remove(): Promise<void> };
+export type TestDatabase = {
+  db: Database;
+  /** The same database as another process would open it; closing it leaves the first one open. */
+  peer(): Promise<Database>;
+  remove(): Promise<void>;
+};
 
 const POSTGRES_URL = process.env['STRATA_TEST_PG_URL'];
 
@@ -18,9 +23,11 @@ const POSTGRES_URL = process.env['STRATA_TEST_PG_URL'];
 export async function openTestDatabase(engine: Engine): Promise<TestDatabase> {
   if (engine === 'sqlite') {
     const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'strata-db-'));
-    const db = openSqlite({ file: join(dir, 'strata.db'), synchronous: 'OFF' });
+    const open = (): Database => openSqlite({ file: join(dir, 'strata.db'), synchronous: 'OFF' });
+    const db = open();
     return {
       db,
+      peer: async () => open(),
       async remove() {
         await db.close();
         rmSync(dir, { recursive: true, force: true });
@@ -28,13 +35,11 @@ export async function openTestDatabase(engine: Engine): Promise<TestDatabase> {
     };
   }
   if (POSTGRES_URL === undefined) throw new Error('STRATA_TEST_PG_URL is not set');
-  const db = await openPostgres({
-    url: POSTGRES_URL,
-    schema: `t_${randomUUID().replaceAll('-', '')}`,
-    rng: Math.random,
-    maxConnections: 8,
-  });
-  return { db, remove: () => db.close() };
+  const url = POSTGRES_URL;
+  const schema = `t_${randomUUID().replaceAll('-', '')}`;
+  const open = (): Promise<Database> => openPostgres({ url, schema, rng: Math.random, maxConnections: 8 });
+  const db = await open();
+  return { db, peer: open, remove: () => db.close() };
 }
 
 /** Declares the same suite once an engine. */

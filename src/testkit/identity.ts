@@ -13,7 +13,7 @@ import { migrate } from '../kernel/db/index.ts';
 import { createHttpServer } from '../kernel/http/server.ts';
 import type { Platform } from '../kernel/platform.ts';
 import { createTelemetry } from '../kernel/telemetry.ts';
-import { openTestDatabase, type Engine } from './database.ts';
+import { openTestDatabase, type Engine, type TestDatabase } from './database.ts';
 import { testPlatform, type Answer } from './http.ts';
 
 export type Scope = { project?: object; domain?: object; system?: { all: true } } | 'unscoped' | undefined;
@@ -47,7 +47,7 @@ export const PASSWORDS = { admin: 'admin-secret', demo: 'demo-secret' };
 async function serve(
   platform: Platform,
   options: IdentityOptions,
-  remove: () => Promise<void>,
+  database: Pick<TestDatabase, 'peer' | 'remove'>,
 ): Promise<TestIdentity> {
   const identity = await createIdentityService(platform, options);
   await migrate(platform.db, platform.clock.now(), [...auditMigrations, ...identity.service.migrations]);
@@ -97,20 +97,30 @@ async function serve(
       if (answer.status !== 201) throw new Error(`login of ${user}: ${answer.status} ${answer.text}`);
       return String(answer.headers['x-subject-token']);
     },
-    replica: () => serve(platform, options, async () => {}),
+    async replica() {
+      const own = await database.peer();
+      return serve({ ...platform, db: own }, options, { ...database, remove: () => own.close() });
+    },
     async close() {
       identity.close();
       await app.close();
-      await remove();
+      await database.remove();
     },
   };
 }
 
 export async function testIdentity(engine: Engine, clock?: Clock): Promise<TestIdentity> {
-  const { db, remove } = await openTestDatabase(engine);
+  const database = await openTestDatabase(engine);
   const keyDir = mkdtempSync(join(tmpdir(), 'strata-keys-'));
-  return serve(testPlatform(db, {}, clock), { catalog: CATALOG, keyDir, passwordCost: 4 }, async () => {
-    await remove();
-    rmSync(keyDir, { recursive: true, force: true });
-  });
+  return serve(
+    testPlatform(database.db, {}, clock),
+    { catalog: CATALOG, keyDir, passwordCost: 4 },
+    {
+      ...database,
+      async remove() {
+        await database.remove();
+        rmSync(keyDir, { recursive: true, force: true });
+      },
+    },
+  );
 }

@@ -39,7 +39,7 @@ export function controlOver(
     keyDir: join(dir, 'keys'),
     imageDir: join(dir, 'images'),
     passwords: PASSWORDS,
-    external: { cidr: '172.24.4.0/24', gateway: '172.24.4.1' },
+    external: { cidr: '172.24.0.0/16', gateway: '172.24.0.1' },
   });
 }
 

@@ -1,6 +1,8 @@
 // ./up and ./strata teardown as a user meets them: the demo, a stop that disturbs nothing, a start that adopts,
 // two clouds on one machine, and a teardown that leaves no trace.
+import { once } from 'node:events';
 import { statSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually, startCloud, traces, type Cloud } from '../cloud.ts';
@@ -37,6 +39,7 @@ describe('./up', () => {
     expect(before.length).toBeGreaterThanOrEqual(2);
 
     expect(await cloud.stop()).toBeLessThan(5_000);
+    expect(cloud.output()).not.toContain('stopping took too long');
     expect(await incarnations(cloud)).toEqual(before);
 
     await cloud.start();
@@ -56,6 +59,15 @@ describe('./up', () => {
     expect(await traces(cloudId, dataDir)).toEqual([]);
   });
 
+  it('stops at once and without a complaint also while the demo makes its servers', async () => {
+    const cloud = await open('--demo');
+    await eventually('the demo', 60, async () => cloud.output().includes('demo-container: asked for'));
+    await cloud.stop();
+    expect(cloud.output()).not.toMatch(/stopping took too long|did not finish/);
+    await cloud.start('--demo');
+    await eventually('the demo', 150, async () => cloud.output().includes('The cloud keeps running'));
+  }, 240_000);
+
   it('refuses a second start on the same data dir, and runs a second cloud on another', async () => {
     const one = await open();
     await expect(startCloudOn(one)).rejects.toThrow(/already runs/);
@@ -65,6 +77,23 @@ describe('./up', () => {
     await other.teardown();
     expect((await fetch(`${one.url}/healthz`)).status).toBe(200);
     expect((await traces(one.cloudId, one.dataDir)).length).toBeGreaterThan(0);
+  });
+
+  it('gives up a port that nobody asked for when another program has it, but never one that was asked for', async () => {
+    const cloud = await open();
+    const { port } = new URL(cloud.url);
+    await cloud.stop();
+    const other = createServer().listen(Number(port), '127.0.0.1');
+    await once(other, 'listening');
+    try {
+      await cloud.start();
+      expect(new URL(cloud.url).port).not.toBe(port);
+      await (await cloud.as('demo')).call('GET', '/compute/v2.1/servers');
+      await cloud.stop();
+      await expect(cloud.start('--listen', `127.0.0.1:${port}`)).rejects.toThrow(/in use by another program/);
+    } finally {
+      other.close();
+    }
   });
 
   it('refuses to listen beyond loopback without TLS, and serves TLS with a pair of its own', async () => {

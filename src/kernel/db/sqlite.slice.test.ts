@@ -2,7 +2,7 @@
 // what was acknowledged when the process is killed.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteConnection from 'better-sqlite3';
@@ -18,6 +18,22 @@ describe('SQLite', () => {
     file = join(dir, 'strata.db');
   });
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  it('keeps its files from everybody else, also one that was made readable', async () => {
+    writeFileSync(file, '', { mode: 0o644 });
+    const db = openSqlite({ file });
+    await migrate(db, 1, []);
+    const modes = readdirSync(dir).map((name) => [
+      name,
+      (statSync(join(dir, name)).mode & 0o777).toString(8),
+    ]);
+    await db.close();
+    expect(modes).toEqual([
+      ['strata.db', '600'],
+      ['strata.db-shm', '600'],
+      ['strata.db-wal', '600'],
+    ]);
+  });
 
   it('commits transactions that come together with one commit', async () => {
     const db = openSqlite({ file });

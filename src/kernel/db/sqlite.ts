@@ -66,7 +66,7 @@ export function openSqlite(options: SqliteOptions): SqliteDatabase {
   const executeWrite = executeOn(writer);
   const read = queriesOver('sqlite', executeOn(reader));
   const queue: Job[] = [];
-  const maxGroup = options.maxGroup ?? 128;
+  const maxGroup = options.maxGroup ?? 32;
   let pumping = false;
   let closed = false;
 

@@ -32,6 +32,9 @@ function operation(service: Service, routes: readonly Route[]): Operation {
     'x-resource': resource,
   }));
   return {
+    operationId: [service.name, first.method.toLowerCase(), ...first.path.split(/[^A-Za-z0-9_]+/)]
+      .filter((part) => part !== '')
+      .join('_'),
     tags: [service.name],
     summary: routes.map((route) => route.summary).join(' · '),
     'x-policy': [...new Set(routes.map((route) => route.policy))],

@@ -153,7 +153,7 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
     keyDir: join(dir, 'keys'),
     imageDir: join(dir, 'images'),
     passwords: { admin: ADMIN_PASSWORD, demo: 'demo-secret-of-the-test' },
-    external: { cidr: '172.24.4.0/24', gateway: '172.24.4.1' },
+    external: { cidr: '172.24.0.0/16', gateway: '172.24.0.1' },
   });
   const simulated = await startSimHost(control);
 

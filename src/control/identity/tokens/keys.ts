@@ -48,13 +48,24 @@ const RESCAN_MS = 5_000;
 const headerOf = (id: string): string =>
   Buffer.from(JSON.stringify({ alg: 'ES256', kid: id, typ: 'JWT' })).toString('base64url');
 
+function readPrivateKey(file: string): KeyObject {
+  try {
+    return createPrivateKey(readFileSync(file));
+  } catch (error) {
+    throw new Error(
+      `${file} is damaged: it is not a private key in PEM. Delete it: a new one is made, and tokens signed by the old one end.`,
+      { cause: error },
+    );
+  }
+}
+
 function readKey(dir: string, id: string): SigningKey {
   const file = join(dir, `${id}.pem`);
   if ((statSync(file).mode & 0o077) !== 0)
     throw new Error(
       `${file}: a signing key must be readable by its owner only; check who has read it, then chmod 600 or delete it`,
     );
-  const privateKey = createPrivateKey(readFileSync(file));
+  const privateKey = readPrivateKey(file);
   if (privateKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
     throw new Error(`${file}: not a P-256 key`);
   return {

@@ -37,7 +37,7 @@ export type QemuOptions = {
 };
 
 /** A guest may not listen yet while it boots, so the power button is pressed again. */
-const powerButtonEveryMs = 2_000;
+const powerButtonEveryMs = 1_000;
 const quitMs = 5_000;
 const logCheckMs = 30_000;
 /** QEMU may be just starting, spawned by an agent that was killed. */
