@@ -21,6 +21,8 @@ export type Actor = {
   expiresAt: number;
   /** The token's audit id; '' for anonymous. */
   auditId: string;
+  /** false: the token comes of a credential whose rights must not be handed on. */
+  mayDelegate?: false;
 };
 
 export const anonymous: Actor = {

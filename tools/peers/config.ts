@@ -96,8 +96,12 @@ export async function configOf({ api, url, password, lockPath }: Parts): Promise
       auth_version: 'v3',
       region: 'RegionOne',
       v3_endpoint_type: 'public',
+      user_lockout_failure_attempts: 10,
+      user_lockout_duration: 30,
+      user_unique_last_password_count: 2,
     },
-    'identity-feature-enabled': { access_rules: true, security_compliance: true },
+    // identity/identity.ts: PASSWORD_RULES.
+    'identity-feature-enabled': { access_rules: false, security_compliance: true },
     service_available: {
       nova: true,
       glance: true,

@@ -88,6 +88,9 @@ async function makeUser(
     description: null,
     default_project_id: null,
     enabled: 1,
+    failed_logins: 0,
+    failed_at: 0,
+    old_passwords: '[]',
   };
   await tx
     .insertInto('users')

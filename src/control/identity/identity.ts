@@ -10,7 +10,17 @@ export type Identity = {
   revocations: Revocations;
   passwords: Passwords;
   catalog: readonly CatalogEntry[];
+  rules: PasswordRules;
 };
+
+export type PasswordRules = {
+  /** Wrong passwords in a row after which a user is locked out, and for how long. */
+  lockoutAttempts: number;
+  lockoutSeconds: number;
+  /** A user's new password differs from this many of the last ones, the present one included. */
+  uniqueLast: number;
+};
+export const PASSWORD_RULES: PasswordRules = { lockoutAttempts: 10, lockoutSeconds: 30, uniqueLast: 2 };
 
 /** A transaction or the committed rows: for look-ups that both need. */
 export type Rows = Pick<Reader, 'selectFrom'>;

@@ -6,6 +6,8 @@ import { keystoneFault } from '../../kernel/http/faults.ts';
 import type { Service } from '../../kernel/http/route.ts';
 import type { Actor } from '../../kernel/policy.ts';
 import type { Platform } from '../../kernel/platform.ts';
+import { applicationCredentialRoutes } from './application-credentials/routes.ts';
+import { applicationCredentialMigrations } from './application-credentials/table.ts';
 import { grantRoutes } from './assignments/grants.ts';
 import { assignmentListRoutes } from './assignments/listing.ts';
 import { assignmentMigrations } from './assignments/table.ts';
@@ -17,7 +19,7 @@ import { domainRoutes } from './domains/routes.ts';
 import { domainMigrations } from './domains/table.ts';
 import { groupRoutes } from './groups/routes.ts';
 import { groupMigrations } from './groups/table.ts';
-import type { Identity } from './identity.ts';
+import { PASSWORD_RULES, type Identity, type PasswordRules } from './identity.ts';
 import { policies } from './policy.ts';
 import { projectRoutes } from './projects/routes.ts';
 import { projectMigrations } from './projects/table.ts';
@@ -43,6 +45,7 @@ export type IdentityOptions = {
   keyDir: string;
   /** Seconds that a token lives; default one hour. */
   tokenTtlSeconds?: number;
+  passwordRules?: Partial<PasswordRules>;
   /** log2 of scrypt's N; default 15 (32 MiB and some 60 ms a hash). */
   passwordCost?: number;
 };
@@ -76,7 +79,13 @@ export async function createIdentityService(
   );
   const tokens = createTokens(keys, revocations, platform.clock, ttlMs);
   const passwords = createPasswords(options.passwordCost);
-  const identity: Identity = { tokens, revocations, passwords, catalog: options.catalog };
+  const identity: Identity = {
+    tokens,
+    revocations,
+    passwords,
+    catalog: options.catalog,
+    rules: { ...PASSWORD_RULES, ...options.passwordRules },
+  };
 
   const actorOf = (token: string | string[] | undefined): Actor => {
     const valid = typeof token === 'string' ? tokens.validate(token) : null;
@@ -97,6 +106,7 @@ export async function createIdentityService(
         ...domainRoutes(identity),
         ...projectRoutes(identity),
         ...userRoutes(identity),
+        ...applicationCredentialRoutes(identity),
         ...groupRoutes(identity),
         ...roleRoutes(identity),
         ...grantRoutes(identity),
@@ -111,6 +121,7 @@ export async function createIdentityService(
         ...roleMigrations,
         ...assignmentMigrations,
         ...tokenMigrations,
+        ...applicationCredentialMigrations,
       ],
       work: {},
     },

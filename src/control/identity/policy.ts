@@ -57,6 +57,11 @@ export const policies = {
   'identity:delete_user': policy('Delete a user', ...managers),
   'identity:change_password': policy('Change the own password', owner),
 
+  'identity:list_application_credentials': policy('List application credentials', ...readers, owner),
+  'identity:get_application_credential': policy('Show an application credential', ...readers, owner),
+  'identity:create_application_credential': policy('Create an application credential', owner),
+  'identity:delete_application_credential': policy('Delete an application credential', admin, owner),
+
   'identity:list_groups': policy('List groups', ...readers),
   'identity:get_group': policy('Show a group', ...readers),
   'identity:create_group': policy('Create a group', ...managers),

@@ -7,6 +7,7 @@ import { applyPage } from '../../../kernel/paging.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { prose, strict, text } from '../../../kernel/schema.ts';
 import { chunks, DEFAULT_DOMAIN, type Identity, type Rows } from '../identity.ts';
+import { forgetOrphans } from '../application-credentials/table.ts';
 import { listedDomain, permit, requireReadable } from '../policy.ts';
 import { revoking, subjects } from '../tokens/revocations.ts';
 import {
@@ -163,6 +164,7 @@ async function remove(identity: Identity, ctx: Ctx, id: string): Promise<void> {
       .execute();
     for (const table of ['users', 'groups', 'projects'] as const)
       await tx.deleteFrom(table).where('domain_id', '=', id).execute();
+    await forgetOrphans(tx);
     await tx.deleteFrom('domains').where('id', '=', id).execute();
     await identity.revocations.revoke(tx, [subjects.domain(id)]);
     await audit(tx, ctx, 'domain', id);

@@ -6,6 +6,7 @@ import type { Tx } from '../../../kernel/db/index.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { domainFor, domainOfToken } from '../domains/routes.ts';
 import type { Identity, Rows } from '../identity.ts';
+import { forgetOrphans } from '../application-credentials/table.ts';
 import { permit, requireReadable } from '../policy.ts';
 import { revoking, subjects } from '../tokens/revocations.ts';
 import { keyOf, uniquely, urlOf } from '../wire.ts';
@@ -187,6 +188,7 @@ export async function deleteProject(identity: Identity, ctx: Ctx, id: string): P
       .where('default_project_id', '=', id)
       .execute();
     await tx.deleteFrom('projects').where('id', '=', id).execute();
+    await forgetOrphans(tx);
     await identity.revocations.revoke(tx, [subjects.project(id)]);
     await audit(tx, ctx, 'project', id);
   }, revoking);

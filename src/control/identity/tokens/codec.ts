@@ -18,6 +18,8 @@ export type Claims = {
   expiresAt: number;
   /** The last revocation event that was known before the rows were read from which the token was made. */
   sequence: number;
+  /** The application credential that it comes of. */
+  credential?: { id: string; name: string; unrestricted: boolean };
 };
 
 /** Positional, because it travels in a header with every request. */
@@ -31,6 +33,7 @@ type Payload = [
   issuedAt: number,
   expiresAt: number,
   sequence: number,
+  credential?: [id: string, name: string, unrestricted: boolean],
 ];
 
 const packScope = (scope: Scope): Payload[1] => {
@@ -76,6 +79,8 @@ export function encodeToken(keys: KeyRing, claims: Claims): string {
     claims.expiresAt,
     claims.sequence,
   ];
+  const { credential } = claims;
+  if (credential !== undefined) payload.push([credential.id, credential.name, credential.unrestricted]);
   const key = keys.signing();
   // A JWS of claims is a JSON object, so that foreign tools can show what a token says.
   const signed = `${key.header}.${Buffer.from(JSON.stringify({ strata: payload, exp: Math.floor(claims.expiresAt / 1000) })).toString('base64url')}`;
@@ -111,6 +116,7 @@ export function decodeToken(keys: KeyRing, token: string): Claims | null {
     issuedAt,
     expiresAt,
     sequence,
+    credential,
   ] = strata;
   return {
     user: { id, name, domainId, domainName },
@@ -122,5 +128,8 @@ export function decodeToken(keys: KeyRing, token: string): Claims | null {
     issuedAt,
     expiresAt,
     sequence,
+    ...(credential === undefined
+      ? {}
+      : { credential: { id: credential[0], name: credential[1], unrestricted: credential[2] } }),
   };
 }

@@ -25,6 +25,8 @@ export const subjects = {
   project: (projectId: string) => `project ${projectId}`,
   domain: (domainId: string) => `domain ${domainId}`,
   role: (roleId: string) => `role ${roleId}`,
+  /** The tokens of an application credential. */
+  credential: (credentialId: string) => `credential ${credentialId}`,
   /** The tokens of a user with this scope. */
   grant: (userId: string, kind: ScopeKind, scopeId: string) => `grant ${userId} ${kind} ${scopeId}`,
 };
@@ -39,6 +41,7 @@ export function subjectsOf(claims: Claims): string[] {
     subjects.domain(user.domainId),
     ...claims.roles.map((role) => subjects.role(role.id)),
   ];
+  if (claims.credential !== undefined) list.push(subjects.credential(claims.credential.id));
   if (scope.type === 'project') list.push(subjects.project(scope.id), subjects.domain(scope.domainId));
   if (scope.type === 'domain') list.push(subjects.domain(scope.id));
   if (scope.type !== 'unscoped')

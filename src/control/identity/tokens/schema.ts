@@ -22,6 +22,20 @@ export const authBody = strict({
     identity: strict({
       methods: Type.Array(text(64, 1), { minItems: 1, maxItems: 4, uniqueItems: true }),
       password: Type.Optional(strict({ user })),
+      application_credential: Type.Optional(
+        strict({
+          id: Type.Optional(idOf('none')),
+          name: Type.Optional(text(255, 1)),
+          user: Type.Optional(
+            strict({
+              id: Type.Optional(idOf('none')),
+              name: Type.Optional(text(255, 1)),
+              domain: Type.Optional(domain),
+            }),
+          ),
+          secret: Type.String({ maxLength: 1024 }),
+        }),
+      ),
       token: Type.Optional(strict({ id: Type.String({ minLength: 1, maxLength: 16_384 }) })),
     }),
     scope: Type.Optional(
@@ -42,4 +56,6 @@ export type AuthBody = Static<typeof authBody>['auth'];
 export type DomainRef = Static<typeof domain>;
 export type ProjectRef = Static<typeof project>;
 export type PasswordRef = Static<typeof user>;
+export type UserRef = Omit<PasswordRef, 'password'>;
+export type CredentialRef = NonNullable<AuthBody['identity']['application_credential']>;
 export type ScopeRef = AuthBody['scope'];

@@ -14,8 +14,10 @@ export type ValidToken = { claims: Claims; actor: Actor; subjects: readonly stri
 export type Tokens = {
   /** A new chain, or the next link of `parent`'s: that keeps its expiry, whatever the lifetime is. */
   issue(
-    claims: Pick<Claims, 'user' | 'scope' | 'roles' | 'methods' | 'sequence'>,
+    claims: Pick<Claims, 'user' | 'scope' | 'roles' | 'methods' | 'sequence' | 'credential'>,
     parent: Claims | null,
+    /** Milliseconds since the epoch; it expires then, if not before. */
+    until?: number,
   ): { token: string; claims: Claims };
   /** null: malformed, not ours, expired or revoked. Needs loaded revocations. */
   validate(token: string): ValidToken | null;
@@ -34,12 +36,13 @@ const actorOf = (claims: Claims): Actor => ({
   roles: new Set(claims.roles.map((role) => role.name)),
   expiresAt: claims.expiresAt,
   auditId: claims.auditId,
+  ...(claims.credential === undefined || claims.credential.unrestricted ? {} : { mayDelegate: false }),
 });
 
 export function createTokens(keys: KeyRing, revocations: Revocations, clock: Clock, ttlMs: number): Tokens {
   const remembered = new LRUCache<string, ValidToken>({ max: REMEMBERED });
   return {
-    issue(input, parent) {
+    issue(input, parent, until = Number.MAX_SAFE_INTEGER) {
       const auditId = randomBytes(16).toString('base64url');
       const issuedAt = clock.now();
       const claims: Claims = {
@@ -48,7 +51,8 @@ export function createTokens(keys: KeyRing, revocations: Revocations, clock: Clo
         chainId: parent === null ? auditId : parent.chainId,
         issuedAt,
         // Whole seconds, as Keystone's expiry has them.
-        expiresAt: parent === null ? Math.floor((issuedAt + ttlMs) / 1000) * 1000 : parent.expiresAt,
+        expiresAt:
+          parent === null ? Math.floor(Math.min(issuedAt + ttlMs, until) / 1000) * 1000 : parent.expiresAt,
       };
       const token = encodeToken(keys, claims);
       if (token.length > MAX_LENGTH)

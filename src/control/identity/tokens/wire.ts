@@ -36,6 +36,15 @@ export function tokenView(
       expires_at: isoMicros(claims.expiresAt),
       ...scopeView(claims),
       ...(isScoped ? { roles: claims.roles } : {}),
+      ...(claims.credential === undefined
+        ? {}
+        : {
+            application_credential: {
+              id: claims.credential.id,
+              name: claims.credential.name,
+              restricted: !claims.credential.unrestricted,
+            },
+          }),
       ...(isScoped && entries !== null ? { catalog: catalogFor(platform, entries, claims.scope) } : {}),
     },
   };

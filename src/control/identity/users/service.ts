@@ -5,6 +5,7 @@ import { audit } from '../../../kernel/audit.ts';
 import { badRequest, conflict, notFound, unauthorized } from '../../../kernel/errors.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { idOf, nullable, prose, strict, text } from '../../../kernel/schema.ts';
+import { forgetOrphans } from '../application-credentials/table.ts';
 import { requireReach } from '../assignments/reach.ts';
 import { domainFor, domainOfToken } from '../domains/routes.ts';
 import type { Identity, Rows } from '../identity.ts';
@@ -72,6 +73,9 @@ export async function createUser(
     description: body.description ?? null,
     default_project_id: body.default_project_id ?? null,
     enabled: Number(body.enabled ?? true),
+    failed_logins: 0,
+    failed_at: 0,
+    old_passwords: '[]',
   };
   const work = ctx.platform.db.tx(async (tx) => {
     await domainFor(tx, ctx, domainId);
@@ -117,6 +121,8 @@ export async function updateUser(
       description: body.description === undefined ? row.description : body.description,
       default_project_id: projectId,
       enabled: Number(body.enabled ?? row.enabled === 1),
+      // An operator who sets the password or enables the user lifts the lock.
+      failed_logins: newHash !== undefined || body.enabled === true ? 0 : row.failed_logins,
     };
     await tx.updateTable('users').set(changed).where('id', '=', id).execute();
     if (newHash !== undefined || (row.enabled === 1 && changed.enabled === 0))
@@ -137,6 +143,7 @@ export async function deleteUser(identity: Identity, ctx: Ctx, id: string): Prom
       .where('actor_id', '=', id)
       .execute();
     await tx.deleteFrom('users').where('id', '=', id).execute();
+    await forgetOrphans(tx);
     await identity.revocations.revoke(tx, [subjects.user(id)]);
     await audit(tx, ctx, 'user', id);
   }, revoking);
@@ -153,11 +160,20 @@ export async function changePassword(
   permit(ctx, { userId: id });
   if (!(await identity.passwords.verify(body.original_password, before.password_hash)))
     throw unauthorized('The original password is not right.');
+  const old = JSON.parse(before.old_passwords) as string[];
+  const { uniqueLast } = identity.rules;
+  const forbiddenHashes = [before.password_hash, ...old].slice(0, uniqueLast);
+  for (const hash of forbiddenHashes)
+    if (await identity.passwords.verify(body.password, hash))
+      throw badRequest(
+        `Password validation error: The new password cannot be identical to a previous password. The total number of unique passwords, the present one included, is ${uniqueLast}.`,
+      );
+  const old_passwords = JSON.stringify([before.password_hash, ...old].slice(0, Math.max(0, uniqueLast - 1)));
   const password_hash = await identity.passwords.hash(body.password);
   await ctx.platform.db.tx(async (tx) => {
     const { numUpdatedRows } = await tx
       .updateTable('users')
-      .set({ password_hash })
+      .set({ password_hash, old_passwords })
       .where('id', '=', id)
       .where('password_hash', '=', before.password_hash)
       .where('enabled', '=', 1)

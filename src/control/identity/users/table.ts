@@ -13,6 +13,11 @@ export type UserRow = {
   description: string | null;
   default_project_id: string | null;
   enabled: number;
+  /** Wrong passwords in a row, and when the last one was. */
+  failed_logins: number;
+  failed_at: number;
+  /** JSON list of hashes: what the user may not go back to. */
+  old_passwords: string;
 };
 
 declare module '../../../kernel/db/index.ts' {
@@ -37,6 +42,20 @@ export const userMigrations: Migration[] = [
         .addColumn('default_project_id', 'text')
         .addColumn('enabled', 'bigint', (c) => c.notNull())
         .addUniqueConstraint('users_name', ['domain_id', 'name_key'])
+        .execute();
+    },
+  },
+  {
+    id: 'identity-0011-password-rules',
+    async up(db) {
+      for (const column of ['failed_logins', 'failed_at'])
+        await db.schema
+          .alterTable('users')
+          .addColumn(column, 'bigint', (c) => c.notNull().defaultTo(0))
+          .execute();
+      await db.schema
+        .alterTable('users')
+        .addColumn('old_passwords', 'text', (c) => c.notNull().defaultTo('[]'))
         .execute();
     },
   },
