@@ -31,7 +31,7 @@ export function createSimVolumeDriver(host: SimVolumeHost): VolumeDriver {
   };
   const contentOf = (source: VolumeSource): string => {
     if (source.type === 'empty') return '';
-    if (source.type === 'image') return `image ${source.imageId}`;
+    if (source.type === 'image') return source.imageId;
     const from = source.type === 'volume' ? host.volumes.get(source.id) : host.snapshots.get(source.id);
     if (from === undefined)
       throw new DriverError('failed', `${source.type} ${source.id} is not on this host`);
