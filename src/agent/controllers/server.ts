@@ -152,11 +152,13 @@ export function serverController(parts: {
         rebuildCount: body.rebuildCount,
       };
     }
-    if (state.rebuildCount !== body.rebuildCount) {
+    const rebuilt = state.rebuildCount !== body.rebuildCount;
+    if (rebuilt) {
       await driver.rebuild(spec);
       state = (await driver.get(id)) ?? state;
     }
-    await converge(driver, spec, state, commanded, generation);
+    // Also where a crash came between the rebuild and the start.
+    await converge(driver, spec, state, commanded || rebuilt, generation);
     // After the reboot that it asks for, so that a crash in between repeats it.
     if (commanded && !created) await driver.define(spec);
     const now = await driver.get(id);

@@ -1,6 +1,7 @@
 // The pipeline, the same for every verb: request id, authenticate, policy, microversion, parse and validate,
 // handler, encode. Authentication comes before the body is parsed; a target's ownership is checked by the
 // service against what is stored.
+// lines: one pipeline, read from top to bottom.
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';

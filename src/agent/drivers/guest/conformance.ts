@@ -121,6 +121,7 @@ export function guestDriverConformance(name: string, setup: () => Promise<GuestH
           power: 'stopped',
           incarnation: null,
           rebootCount: 3,
+          rebuildCount: 0,
         });
         await driver.define(withCounter(spec, 4));
         expect((await state(spec.id)).rebootCount).toBe(4);
@@ -139,6 +140,26 @@ export function guestDriverConformance(name: string, setup: () => Promise<GuestH
         await driver.define({ ...spec, body: { ...spec.body, name: 'renamed' } });
         expect(await state(spec.id)).toEqual(first);
         expect((await driver.list()).filter((guest) => guest.id === spec.id)).toEqual([first]);
+      },
+      testTimeoutMs,
+    );
+
+    test(
+      'a rebuilt guest is stopped, runs again as a new one, and remembers across starts what it was made for',
+      async () => {
+        const spec = await running();
+        const first = await state(spec.id);
+        const anew = { ...spec, body: { ...spec.body, rebuildCount: 1 } };
+        await driver.rebuild(anew);
+        expect(await state(spec.id)).toMatchObject({ power: 'stopped', rebuildCount: 1 });
+        await driver.rebuild(anew);
+        await driver.start(anew);
+        const second = await state(spec.id);
+        expect(second).toMatchObject({ power: 'running', rebuildCount: 1 });
+        expect(second.incarnation).not.toBe(first.incarnation);
+        await driver.reboot(anew, true);
+        await driver.define(anew);
+        expect(await state(spec.id)).toMatchObject({ power: 'running', rebuildCount: 1 });
       },
       testTimeoutMs,
     );

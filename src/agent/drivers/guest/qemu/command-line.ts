@@ -243,7 +243,10 @@ export function qemuArguments(hardware: Hardware, sockets: string, restore: stri
     ...['-pidfile', `${sockets}/pid`],
     ...monitor('qmp'),
     ...monitor('qmp-spare'),
-    ...(hardware.diskFormat === null ? [fds.console] : Object.values(fds)).flatMap((fd) => ['-add-fd', `fd=${fd},set=${fd}`]),
+    ...(hardware.diskFormat === null ? [fds.console] : Object.values(fds)).flatMap((fd) => [
+      '-add-fd',
+      `fd=${fd},set=${fd}`,
+    ]),
     ...[
       '-chardev',
       `socket,id=serial,path=${sockets}/serial.sock,server=on,wait=off,logfile=${fdset(fds.console)},logappend=on`,

@@ -1,5 +1,6 @@
 // Virtual machines by QEMU and QMP, without libvirt. The truth about a guest is its process and what that
 // answers; guest.json only adds what was asked of it, so that a crash can be told from a shutdown.
+// lines: its verbs share the queue, the process and the monitor of one guest.
 import { existsSync, readdirSync, rmdirSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';

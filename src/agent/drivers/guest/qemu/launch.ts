@@ -59,6 +59,8 @@ export async function launch(
   if (record.staleSnapshot && !restoring) await discardSnapshot(folders.disk(id), snapshotTag, id);
   const started: GuestRecord = {
     rebootCount: spec.body.rebootCount,
+    // What its disk was made for is no matter of a start.
+    rebuildCount: record.rebuildCount ?? 0,
     intent: 'run',
     suspended: null,
     hardware,
