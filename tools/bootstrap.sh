@@ -23,6 +23,7 @@ packages_cloud=(
   kmod:modprobe
   busybox-static:/var/lib/dpkg/info/busybox-static.list
   cpio:cpio
+  dropbear-bin:dropbear
   syslinux:syslinux
   mtools:mcopy
   fdisk:sfdisk

@@ -155,7 +155,8 @@ export async function configOf({ api, url, password, lockPath }: Parts): Promise
       port_security: true,
       api_extensions: await aliases(api, '/network/v2.0/extensions'),
     },
-    validation: { run_validation: false },
+    // From this machine, through floating addresses of the external network.
+    validation: { run_validation: true, connect_method: 'floating', image_ssh_user: 'root', image_alt_ssh_user: 'root' },
     ...(volumeType === undefined ? {} : { volume: { catalog_type: volumeType, volume_size: 1 } }),
   };
 }

@@ -4,7 +4,7 @@
 #
 # Kernel, in this order: $KERNEL (a release such as 6.1.0-56-cloud-amd64), the newest /boot/vmlinuz-*-cloud-amd64,
 # the newest /boot/vmlinuz-*, else Debian's linux-image-cloud package, unpacked (not installed) below $CACHE_DIR.
-# Needs busybox-static, cpio, kmod, syslinux, mtools, fdisk, qemu-utils.
+# Needs busybox-static, cpio, kmod, syslinux, mtools, fdisk, qemu-utils; with dropbear-bin the guest has an SSH server.
 set -eu
 PATH=$PATH:/sbin:/usr/sbin
 OUT=${1:?usage: build.sh OUTDIR}
@@ -81,6 +81,13 @@ printf '#!/bin/sh\nsync\nexec busybox poweroff -f\n' >"$ROOT/etc/acpi/PWRF/00000
 printf 'root:x:0:0:root:/root:/bin/sh\n' >"$ROOT/etc/passwd"
 printf 'root:x:0:\n' >"$ROOT/etc/group"
 chmod 755 "$ROOT/init" "$ROOT/etc/udhcpc.sh" "$ROOT/etc/acpi/PWRF/00000080"
+
+# The SSH server is dynamic: with it come its libraries, where it looks for them.
+if DROPBEAR=$(command -v dropbear); then
+  install -D -m 755 "$DROPBEAR" "$ROOT/sbin/dropbear"
+  ldd "$DROPBEAR" | grep -o '/[^ ]*' | while read -r library; do install -D -m 755 "$library" "$ROOT$library"; done
+  mkdir -p "$ROOT/etc/dropbear"
+fi
 
 # Separate lists, so that the way to `ready` loads only what it needs.
 add_modules power button evdev
