@@ -23,7 +23,11 @@ export const server = (id: string, ports: string[], generation = 1): Item =>
     kind: 'server',
     id,
     generation,
-    body: { ports: ports.map((portId) => ({ portId, mac: '02:00:00:00:00:01' })), power: 'running' },
+    body: {
+      ports: ports.map((portId) => ({ portId, mac: '02:00:00:00:00:01' })),
+      volumes: [],
+      power: 'running',
+    },
   }) as unknown as Item;
 
 /** A host (what it has outlives the agents on it) and a control that can be away. */

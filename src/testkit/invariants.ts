@@ -27,6 +27,9 @@ type Rows = {
   routers: Tables['routers'][];
   memberships: Tables['port_security_groups'][];
   rules: Tables['security_group_rules'][];
+  volumes: Tables['volumes'][];
+  snapshots: Tables['volume_snapshots'][];
+  attachments: Tables['volume_attachments'][];
 };
 
 async function readRows(read: Reader): Promise<Rows> {
@@ -37,6 +40,9 @@ async function readRows(read: Reader): Promise<Rows> {
     routers: await read.selectFrom('routers').selectAll().execute(),
     memberships: await read.selectFrom('port_security_groups').selectAll().execute(),
     rules: await read.selectFrom('security_group_rules').selectAll().execute(),
+    volumes: await read.selectFrom('volumes').selectAll().execute(),
+    snapshots: await read.selectFrom('volume_snapshots').selectAll().execute(),
+    attachments: await read.selectFrom('volume_attachments').selectAll().execute(),
   };
 }
 
@@ -61,6 +67,54 @@ function statuses(rows: Rows, refused: ReadonlySet<string> | undefined): string[
       ? []
       : [`${name} is in ERROR, though no driver refused it for good: ${row.error}`];
   });
+}
+
+/** Volumes come to rest, are on the host that keeps them, and are held by the one server that has them. */
+function volumes(world: Observed, rows: Rows): string[] {
+  const servers = new Set(rows.servers.map((server) => server.id));
+  const refused = new Set(
+    rows.servers.filter((server) => server.status === 'ERROR').map((server) => server.id),
+  );
+  const names = new Map(rows.hosts.map((host) => [host.id, host.hostname]));
+  return [
+    ...[...rows.volumes, ...rows.snapshots].flatMap((row) =>
+      ['available', 'in-use', 'error'].includes(row.status)
+        ? []
+        : [`volume or snapshot ${row.id} is stuck in ${row.status}`],
+    ),
+    ...rows.attachments.flatMap((one) =>
+      servers.has(one.server_id) && (one.state === 'attached' || refused.has(one.server_id))
+        ? []
+        : [`attachment of volume ${one.volume_id} to server ${one.server_id} is left in ${one.state}`],
+    ),
+    ...rows.volumes.flatMap((row) => {
+      const mine = rows.attachments.filter((one) => one.volume_id === row.id);
+      if (mine.length > 1) return [`volume ${row.id} is attached ${mine.length} times`];
+      const holder =
+        world.hosts.find((host) => host.hostname === names.get(row.host_id ?? ''))?.volumes.volumes.get(row.id)
+          ?.holder ?? null;
+      const expected = mine[0]?.server_id ?? null;
+      return holder === expected || (expected !== null && refused.has(expected))
+        ? []
+        : [`volume ${row.id} is held by ${holder}, its rows say ${expected}`];
+    }),
+    ...world.hosts.flatMap((host) => [
+      ...differences(
+        `${host.hostname}: volume`,
+        host.volumes.volumes.keys(),
+        rows.volumes
+          .filter((row) => names.get(row.host_id ?? '') === host.hostname && row.created === 1)
+          .map((row) => row.id),
+      ),
+      ...differences(
+        `${host.hostname}: snapshot`,
+        host.volumes.snapshots.keys(),
+        rows.snapshots
+          .filter((row) => names.get(row.host_id ?? '') === host.hostname && row.created === 1)
+          .map((row) => row.id),
+      ),
+    ]),
+  ];
 }
 
 /** Desired, by rows: what should be on this host. */
@@ -167,6 +221,8 @@ async function leaks(world: Observed, rows: Rows): Promise<string[]> {
     server: servers,
     port: new Set(rows.ports.filter((port) => port.server_id !== '').map((port) => port.id)),
     router: new Set(rows.routers.map((router) => router.id)),
+    volume: new Set(rows.volumes.map((one) => one.id)),
+    snapshot: new Set(rows.snapshots.map((one) => one.id)),
     network: new Set((await read.selectFrom('networks').select('id').execute()).map((row) => row.id)),
     'security-group': new Set(
       (await read.selectFrom('security_groups').select('id').execute()).map((row) => row.id),
@@ -292,6 +348,14 @@ async function ledger(read: Reader, rows: Rows): Promise<string[]> {
   }
   for (const port of rows.ports)
     if (!UNPAID_PORTS.includes(port.device_owner)) count(port.project_id, 'port', 1);
+  for (const one of rows.volumes) {
+    count(one.project_id, 'volumes', 1);
+    count(one.project_id, 'gigabytes', one.size_gib);
+  }
+  for (const one of rows.snapshots) {
+    count(one.project_id, 'snapshots', 1);
+    count(one.project_id, 'gigabytes', one.size_gib);
+  }
   for (const router of rows.routers) count(router.project_id, 'router', 1);
   for (const rule of rows.rules) count(rule.project_id, 'security_group_rule', 1);
   const tables = [
@@ -300,10 +364,16 @@ async function ledger(read: Reader, rows: Rows): Promise<string[]> {
     ['security_groups', 'security_group'],
     ['floating_ips', 'floatingip'],
     ['server_groups', 'server_groups'],
+    ['subnet_pools', 'subnetpool'],
+    ['volumes', 'volumes'],
+    ['volume_snapshots', 'snapshots'],
   ] as const;
   for (const [table, resource] of tables)
     for (const row of await read.selectFrom(table).select('project_id').execute())
       count(row.project_id, resource, 1);
+  for (const table of ['volumes', 'volume_snapshots'] as const)
+    for (const row of await read.selectFrom(table).select(['project_id', 'size_gib']).execute())
+      count(row.project_id, 'gigabytes', row.size_gib);
   const actual = new Map(
     (await read.selectFrom('quota_usage').selectAll().execute()).map((row) => [
       `${row.project_id} ${row.resource}`,
@@ -348,6 +418,7 @@ export async function brokenInvariants(world: Observed, witness: Witness): Promi
     ...world.hosts.flatMap((host) => host.broken),
     ...statuses(rows, witness.refused),
     ...world.hosts.flatMap((host) => kernel(host, rows)),
+    ...volumes(world, rows),
     ...(await bodies(world)),
     ...(await leaks(world, rows)),
     ...(await addresses(read)),
