@@ -222,6 +222,51 @@ export function createScenario(world: World, options: { servers: number; misfort
       );
   }
 
+  /** A volume that a server of its own begins with; it is snapshot, detached and deleted, or left. */
+  async function volumeClient(at: number, given: Given): Promise<void> {
+    await sleep(rng() * 10_000);
+    const volumes = `/volume/v3/${world.given.projectId}`;
+    const volume = await create(`${volumes}/volumes`, `${volumes}/volumes?name=`, 'volume', {
+      name: `vol-${at}`,
+      size: 1,
+    });
+    if (volume === null) return;
+    await sleep(rng() * 4_000);
+    const server = await create('/compute/v2.1/servers', '/compute/v2.1/servers?name=', 'server', {
+      name: `vol-${at}-end`,
+      imageRef: world.given.images.vm,
+      flavorRef: world.given.flavorId,
+      networks: [{ uuid: pick(given.networks) }],
+      block_device_mapping_v2: [
+        { source_type: 'volume', destination_type: 'volume', uuid: volume, boot_index: -1 },
+        ...(rng() < 0.4
+          ? [
+              {
+                source_type: 'blank',
+                destination_type: 'volume',
+                volume_size: 1,
+                boot_index: -1,
+                delete_on_termination: rng() < 0.7,
+              },
+            ]
+          : []),
+      ],
+    });
+    await sleep(rng() * 6_000);
+    if (rng() < 0.5)
+      await ask('POST', `${volumes}/snapshots`, {
+        snapshot: { volume_id: volume, name: `vol-${at}`, force: true },
+      });
+    const attachment = `/compute/v2.1/servers/${server ?? ''}/os-volume_attachments`;
+    if (server !== null && rng() < 0.6) await ask('DELETE', `${attachment}/${volume}`);
+    await sleep(rng() * 3_000);
+    if (server !== null && rng() < 0.4)
+      await ask('POST', attachment, { volumeAttachment: { volumeId: volume } });
+    if (server !== null && rng() < 0.6) await remove(server);
+    await sleep(rng() * 3_000);
+    if (rng() < 0.7) await ask('DELETE', `${volumes}/volumes/${volume}?cascade=true`);
+  }
+
   async function misfortunes(): Promise<void> {
     for (let at = 0; at < 4; at += 1) {
       await sleep(3_000 + rng() * 8_000);
@@ -249,6 +294,7 @@ export function createScenario(world: World, options: { servers: number; misfort
         ...Array.from({ length: options.servers }, (_, at) => serverClient(at, given)),
         ...Array.from({ length: 3 }, (_, at) => networkClient(at, given)),
         ...Array.from({ length: 3 }, (_, at) => groupClient(at, given)),
+        ...Array.from({ length: 4 }, (_, at) => volumeClient(at, given)),
         ...(options.misfortune === true ? [misfortunes()] : []),
       ];
       await Promise.all(clients);

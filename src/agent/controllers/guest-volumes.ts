@@ -12,7 +12,7 @@ export type GuestVolumes = {
   hold(
     serverId: string,
     wanted: readonly ServerVolume[],
-  ): Promise<{ volumes: GuestVolume[]; failed: VolumeOutcome[] }>;
+  ): Promise<{ folder: string | null; volumes: GuestVolume[]; failed: VolumeOutcome[] }>;
   /** Makes the guest's volumes those of the spec, and gives back what it let go of. `running`: the guest has a process. */
   sync(
     driver: GuestDriver,
@@ -33,6 +33,7 @@ export function guestVolumes(volumes: VolumeDriver | null): GuestVolumes {
   };
   return {
     async hold(serverId, wanted) {
+      const folder = (await volumes?.prepare(serverId, guestUid(serverId))) ?? null;
       const held: GuestVolume[] = [];
       const failed: VolumeOutcome[] = [];
       for (const { volumeId, device, boot, readOnly } of wanted) {
@@ -44,7 +45,7 @@ export function guestVolumes(volumes: VolumeDriver | null): GuestVolumes {
           failed.push({ id: volumeId, attached: false, error: reason(error) });
         }
       }
-      return { volumes: held, failed };
+      return { folder, volumes: held, failed };
     },
     async sync(driver, spec, failed, running) {
       const before = volumes === null ? [] : await volumes.heldBy(spec.id);
@@ -74,6 +75,7 @@ export function guestVolumes(volumes: VolumeDriver | null): GuestVolumes {
     async gone(serverId) {
       if (volumes === null) return;
       for (const id of await volumes.heldBy(serverId)) await volumes.release(id, serverId);
+      await volumes.forget(serverId);
     },
   };
 }

@@ -180,7 +180,7 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
       headers: {
         ...(token === null ? {} : { 'x-auth-token': token }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        'openstack-api-version': 'compute latest',
+        'openstack-api-version': 'compute latest, volume latest',
         ...headers,
       },
       ...(body === undefined

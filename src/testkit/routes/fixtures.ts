@@ -21,6 +21,7 @@ type Maker = (cloud: TestCloud, tenant: Tenant) => Promise<string>;
 const compute = '/compute/v2.1';
 const neutron = '/network/v2.0';
 const keystone = '/identity/v3';
+const cinder = '/volume/v3';
 
 const idIn = (answer: unknown, key: string): string =>
   (answer as Record<string, { id: string }>)[key]?.id ?? '';
@@ -54,12 +55,40 @@ export const fixtures: Readonly<Record<string, Maker>> = {
   group: given(`${keystone}/groups`, 'group', named('group')),
   // Roles of a single domain are not offered (501), so that this one is the cloud's.
   role: given(`${keystone}/roles`, 'role', named('role')),
+  'application-credential': async (cloud, tenant) =>
+    idIn(
+      await cloud.must(
+        tenant.tokens.member,
+        'POST',
+        `${keystone}/users/${tenant.users.member}/application_credentials`,
+        { application_credential: named('credential')(tenant) },
+      ),
+      'application_credential',
+    ),
+  'application-credential': async (cloud, tenant) =>
+    idIn(
+      await cloud.must(
+        tenant.tokens.member,
+        'POST',
+        `${keystone}/users/${tenant.users.member}/application_credentials`,
+        { application_credential: named('credential')(tenant) },
+      ),
+      'application_credential',
+    ),
   network: own(`${neutron}/networks`, 'network', named('network')),
   subnet: own(`${neutron}/subnets`, 'subnet', (tenant) => ({
     ...named('subnet')(tenant),
     network_id: id(tenant, 'network'),
     ip_version: 4,
     cidr: '10.90.0.0/24',
+  })),
+  'subnet-pool': own(`${neutron}/subnetpools`, 'subnetpool', (tenant) => ({
+    ...named('pool')(tenant),
+    prefixes: ['10.80.0.0/16'],
+  })),
+  'subnet-pool': own(`${neutron}/subnetpools`, 'subnetpool', (tenant) => ({
+    ...named('pool')(tenant),
+    prefixes: ['10.91.0.0/16'],
   })),
   'security-group': own(`${neutron}/security-groups`, 'security_group', named('group')),
   'security-group-rule': own(`${neutron}/security-group-rules`, 'security_group_rule', (tenant) => ({
@@ -170,6 +199,60 @@ export const fixtures: Readonly<Record<string, Maker>> = {
       ).aggregate.id,
     ),
   host: hostId,
+  // Shared with a project, private otherwise: as flavors.
+  'volume-type': async (cloud, tenant) => {
+    const type = idIn(
+      await cloud.must(cloud.admin, 'POST', `${cinder}/types`, {
+        volume_type: { ...named('type')(tenant), 'os-volume-type-access:is_public': false },
+      }),
+      'volume_type',
+    );
+    await cloud.must(cloud.admin, 'POST', `${cinder}/types/${type}/action`, {
+      addProjectAccess: { project: tenant.projectId },
+    });
+    return type;
+  },
+  'qos-spec': given(`${cinder}/qos-specs`, 'qos_specs', named('qos')),
+  volume: async (cloud, tenant) => {
+    const volume = idIn(
+      await cloud.must(tenant.tokens.member, 'POST', `${cinder}/volumes`, {
+        volume: { ...named('volume')(tenant), size: 1, volume_type: id(tenant, 'volume-type') },
+      }),
+      'volume',
+    );
+    await cloud.settle();
+    return volume;
+  },
+  snapshot: async (cloud, tenant) => {
+    const snapshot = idIn(
+      await cloud.must(tenant.tokens.member, 'POST', `${cinder}/snapshots`, {
+        snapshot: { ...named('snapshot')(tenant), volume_id: id(tenant, 'volume') },
+      }),
+      'snapshot',
+    );
+    await cloud.settle();
+    return snapshot;
+  },
+  'volume-attachment': own(`${cinder}/attachments`, 'attachment', (tenant) => ({
+    volume_uuid: id(tenant, 'volume'),
+    instance_uuid: id(tenant, 'server'),
+  })),
+  // Of a volume of its own: one that is attached cannot be given away.
+  'volume-transfer': async (cloud, tenant) => {
+    const volume = idIn(
+      await cloud.must(tenant.tokens.member, 'POST', `${cinder}/volumes`, {
+        volume: { ...named('offered')(tenant), size: 1 },
+      }),
+      'volume',
+    );
+    await cloud.settle();
+    return idIn(
+      await cloud.must(tenant.tokens.member, 'POST', `${cinder}/volume-transfers`, {
+        transfer: { ...named('transfer')(tenant), volume_id: volume },
+      }),
+      'transfer',
+    );
+  },
 };
 
 /** Kinds that no tenant owns: the same object for all, so that its id says nothing. */

@@ -1,6 +1,10 @@
 // The behaviour that every guest driver shares, as vitest tests: QEMU, podman and the simulation run the
 // same suite, so that what is proven on the simulation holds on the real thing.
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { run } from '../../../kernel/run.ts';
 import type { ImageRef, ServerBody } from '../../../protocol/items.ts';
 import { DriverError } from '../errors.ts';
 import type { GuestDriver, GuestPower, GuestSpec, GuestState } from './driver.ts';
@@ -160,6 +164,39 @@ export function guestDriverConformance(name: string, setup: () => Promise<GuestH
         await driver.reboot(anew, true);
         await driver.define(anew);
         expect(await state(spec.id)).toMatchObject({ power: 'running', rebuildCount: 1 });
+      },
+      testTimeoutMs,
+    );
+
+    test(
+      'the root of a guest can be copied while it runs, undisturbed, and when it is off',
+      async (ctx) => {
+        if (!capabilities.includes('snapshot')) return ctx.skip(`${name} makes no images of guests`);
+        const spec = await running();
+        const before = await state(spec.id);
+        const dir = await mkdtemp(join(tmpdir(), 'strata-export-'));
+        try {
+          await chmod(dir, 0o711); // a guest may enter, to write its own disk
+          await driver.exportRoot?.(spec, join(dir, 'running'));
+          expect(await state(spec.id)).toEqual(before);
+          await driver.stop(spec.id, 0);
+          await driver.exportRoot?.(spec, join(dir, 'stopped'));
+          for (const file of ['running', 'stopped']) {
+            const { stdout } = await run([
+              'qemu-img',
+              'info',
+              '--output=json',
+              '-f',
+              'qcow2',
+              join(dir, file),
+            ]);
+            const info = JSON.parse(stdout) as Record<string, unknown>;
+            expect([file, info['format'], info['backing-filename']]).toEqual([file, 'qcow2', undefined]);
+            await run(['qemu-img', 'check', '-f', 'qcow2', join(dir, file)]);
+          }
+        } finally {
+          await rm(dir, { recursive: true, force: true });
+        }
       },
       testTimeoutMs,
     );

@@ -42,6 +42,8 @@ export type GuestSpec = {
   imagePath: string | null;
   /** What it may use of its volumes, in the order of its body; those that cannot be had now are left out. */
   volumes: GuestVolume[];
+  /** Where its process runs, so that it can open them; null: anywhere. */
+  folder?: string | null;
 };
 
 export type GuestCapabilities = {

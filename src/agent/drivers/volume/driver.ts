@@ -5,6 +5,7 @@
 export type VolumeLayer = {
   /** Short, unique on the host, and fit for any name: [a-z][a-z0-9]{1,29}. */
   id: string;
+  /** Below the folder that `prepare` answered. */
   path: string;
   format: 'raw' | 'qcow2';
 };
@@ -67,6 +68,13 @@ export type VolumeDriver = {
   removeSnapshot(id: string): Promise<void>;
   /** Makes the content that of the snapshot again; once per `count`. Nobody may use the volume. */
   revert(volumeId: string, snapshotId: string, count: number): Promise<void>;
+  /**
+   * The folder in which the server's process is to run: it opens what it holds by names below it, so that it needs no
+   * right to anything above, and finds there what is plugged later. null: this driver has no files.
+   */
+  prepare(serverId: string, uid: number): Promise<string | null>;
+  /** Ends that; the server's process is gone. */
+  forget(serverId: string): Promise<void>;
   /** Lets one server use the volume, as the user id `uid`. Throws DriverError 'failed' while another server does. */
   hold(volumeId: string, serverId: string, uid: number, readOnly: boolean): Promise<HeldVolume>;
   /** The guest writes to this layer of what `hold` answered: what lies below is frozen now. */

@@ -140,7 +140,7 @@ export const attachmentRoutes: Route[] = [
     summary: 'Say that the volume is connected',
     since: '3.44',
     status: 204,
-    body: Type.Union([Type.Null(), Type.Object({}), text(255)]),
+    body: Type.Union([Type.Null(), strict({}), text(255)]),
     async handler({ ctx, params }: { ctx: Ctx; params: { attachment_id: string } }) {
       await changeAttachment(ctx, params.attachment_id, () => ({
         state: 'attached',

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { audit } from '../../../kernel/audit.ts';
 import { badRequest, conflict } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
-import { idOf, strict, text } from '../../../kernel/schema.ts';
+import { idOf, integer, strict, text } from '../../../kernel/schema.ts';
 import { linksOf } from '../routing.ts';
 import { isSet, pageQuery } from '../volumes/schema.ts';
 import { mapOf } from '../volumes/store.ts';
@@ -14,7 +14,7 @@ const ids = { qos_id: 'qos-spec' } as const;
 const policy = 'volume:qos';
 const values = Type.Record(
   Type.String({ minLength: 1, maxLength: 255, pattern: '^[A-Za-z0-9_.:-]+$' }),
-  Type.Union([text(255), Type.Integer(), Type.Number()]),
+  Type.Union([text(255), integer(0, Number.MAX_SAFE_INTEGER)]),
   { additionalProperties: false },
 );
 const CONSUMERS = ['front-end', 'back-end', 'both'];

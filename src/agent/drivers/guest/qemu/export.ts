@@ -1,5 +1,6 @@
 // The root disk of a guest as a file of its own: what images of servers are made of. Whatever the guest has written,
 // every format is named, never found out by looking at content.
+import { randomUUID } from 'node:crypto';
 import { chmod, chown, rename, rm } from 'node:fs/promises';
 import type { Clock } from '../../../../kernel/clock.ts';
 import { DriverError } from '../../errors.ts';
@@ -32,7 +33,7 @@ export async function exportRunning(qmp: Qmp, clock: Clock, id: string, path: st
   // Only this guest's QEMU, which runs as a user of its own, and we can open it.
   await chmod(path, 0o600);
   await chown(path, guestUid(id), 0);
-  const node = `export-${path.slice(-12)}`;
+  const node = `export-${randomUUID().slice(0, 8)}`;
   await qmp.execute('blockdev-add', {
     'node-name': node,
     driver: 'qcow2',

@@ -80,6 +80,7 @@ export async function launch(
       qemu,
       args: qemuArguments(hardware, folders.runtime(id), restoring ? snapshotTag : null),
       imagePath: spec.imagePath,
+      folder: spec.folder ?? '/',
       netns,
       cgroupFiles,
       kvmGid: hardware.accelerator === 'kvm' ? statSync('/dev/kvm').gid : null,

@@ -111,6 +111,7 @@ export async function spawnGuest(
     args: string[];
     /** null: it boots from a volume and has no disk of its own. */
     imagePath: string | null;
+    folder: string;
     netns: string | null;
     cgroupFiles: string[];
     /** Supplementary group that may use /dev/kvm; null: KVM is not used. */
@@ -147,7 +148,8 @@ export async function spawnGuest(
       ],
       {
         detached: true, // a session of its own: it outlives our terminal and us
-        cwd: '/',
+        // what volumes it holds is below, and nothing above needs to be open to it
+        cwd: guest.folder,
         env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C' },
         stdio: [
           'ignore',

@@ -40,9 +40,9 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
   const ready = (): Promise<void> => {
     opened ??= (async () => {
       for (const path of [layersDir, attachedDir]) await mkdir(path, { recursive: true });
-      // guests pass through to their own folder and nowhere else
-      await chmod(dir, 0o711);
-      await chmod(attachedDir, 0o711);
+      // only root looks in here; guests begin in their own folder
+      await chmod(dir, 0o700);
+      await chmod(attachedDir, 0o700);
       await chmod(layersDir, 0o700);
       await records.load();
       await sweep();
@@ -145,8 +145,15 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
     return record.chain;
   }
 
-  const folderOf = (serverId: string, volumeId: string): string =>
-    join(attachedDir, `${serverId}_${volumeId}`);
+  const folderOf = (serverId: string, volumeId: string): string => join(attachedDir, serverId, volumeId);
+  /** A server's process runs in it: it is made once and stays until that is gone. */
+  async function serverFolder(serverId: string, uid: number): Promise<string> {
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(serverId)) throw new Error(`not a server id: ${serverId}`);
+    const folder = join(attachedDir, serverId);
+    await mkdir(folder, { recursive: true, mode: 0o500 });
+    await chown(folder, uid, 0);
+    return folder;
+  }
 
   return {
     name: 'file',
@@ -254,6 +261,7 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
         // Said before anything is opened up, so that a crash never leaves an unknown user.
         if (holder?.uid !== uid || holder.readOnly !== readOnly)
           await records.put('volume', volumeId, { ...record, holder: { serverId, uid, readOnly } });
+        await serverFolder(serverId, uid);
         const folder = folderOf(serverId, volumeId);
         await mkdir(folder, { recursive: true, mode: 0o500 });
         await chown(folder, uid, 0);
@@ -273,12 +281,20 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
         return {
           layers: record.chain.map((layer) => ({
             ...layer,
-            path: join(folder, `${layer.id}.${layer.format}`),
+            path: `${volumeId}/${layer.id}.${layer.format}`,
           })),
           size: record.sizeGib * GIB,
           readOnly,
         };
       }),
+    prepare: (serverId, uid) =>
+      inTurn(`server ${serverId} cannot be given a folder for its volumes`, () =>
+        serverFolder(serverId, uid),
+      ),
+    async forget(serverId) {
+      await ready();
+      await rm(join(attachedDir, serverId), { recursive: true, force: true });
+    },
     settled: (volumeId, serverId, layerId) =>
       inTurn(`volume ${volumeId} cannot be settled`, async () => {
         const record = volume(volumeId);

@@ -13,18 +13,18 @@ import { createFileVolumeDriver } from './driver.ts';
 
 const UID = 0x4000_0001;
 
-/** qemu-io as the user that the volume is held for. */
-const io = (layers: readonly VolumeLayer[], uid: number, ...commands: string[]): string =>
+/** qemu-io as the user that the volume is held for, in the folder of its server, as a guest's process is. */
+const io = (folder: string, layers: readonly VolumeLayer[], uid: number, ...commands: string[]): string =>
   execFileSync('setpriv', ['--reuid', String(uid), '--regid', '64061', '--clear-groups', 'qemu-io', ...commands.flatMap((one) => ['-c', one]), imageOf(layers)], {
+    cwd: folder,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 
 function place() {
   const dir = mkdtempSync(join(tmpdir(), 'strata-volumes-'));
-  execFileSync('chmod', ['711', dir]);
   const open = (): VolumeDriver => createFileVolumeDriver({ dir: join(dir, 'volumes'), log: silentLog, maxDepth: 4 });
-  return { dir, open, layers: () => readdirSync(join(dir, 'volumes', 'layers')) };
+  return { dir, open, folder: (serverId: string) => join(dir, 'volumes', 'attached', serverId), layers: () => readdirSync(join(dir, 'volumes', 'layers')) };
 }
 
 /** Text is kept as a byte count and bytes of one pattern: qemu-io writes patterns. */
@@ -43,10 +43,10 @@ volumeDriverConformance('file', async () => {
     driver: () => driver,
     restart: async () => (driver = at.open()),
     async write(id, serverId, text) {
-      io(await layersOf(id, serverId), UID, `write -P ${learn(text)} 0 64k`);
+      io(at.folder(serverId), await layersOf(id, serverId), UID, `write -P ${learn(text)} 0 64k`);
     },
     async read(id, serverId) {
-      const out = io(await layersOf(id, serverId), UID, 'read -v 0 16');
+      const out = io(at.folder(serverId), await layersOf(id, serverId), UID, 'read -v 0 16');
       return known.get(Number.parseInt(/^0+:\s+([0-9a-f]{2})/m.exec(out)?.[1] ?? '', 16)) ?? out;
     },
     async image(text) {
@@ -77,11 +77,11 @@ describe('volumes in files', () => {
     await driver.snapshot(snapshot, id);
     const { layers } = await driver.hold(id, server, UID, false);
     expect(layers).toHaveLength(2);
-    io(layers, UID, 'write -P 1 0 4k');
-    expect(() => io(layers, UID + 1, 'read 0 4k')).toThrow();
-    expect(() => io(layers.slice(1), UID, 'write -P 2 0 4k')).toThrow();
+    io(at.folder(server), layers, UID, 'write -P 1 0 4k');
+    expect(() => io(at.folder(server), layers, UID + 1, 'read 0 4k')).toThrow();
+    expect(() => io(at.folder(server), layers.slice(1), UID, 'write -P 2 0 4k')).toThrow();
     await driver.release(id, server);
-    expect(layers.some((layer) => existsSync(layer.path))).toBe(false);
+    expect(layers.some((layer) => existsSync(join(at.folder(server), layer.path)))).toBe(false);
     await driver.remove(id);
     await driver.removeSnapshot(snapshot);
   });
@@ -90,7 +90,7 @@ describe('volumes in files', () => {
     const [id, server] = [randomUUID(), randomUUID()];
     await driver.create(id, 1, { type: 'empty' });
     const { layers } = await driver.hold(id, server, UID, false);
-    io(layers, UID, 'write -P 3 0 200M');
+    io(at.folder(server), layers, UID, 'write -P 3 0 200M');
     await driver.release(id, server);
     const before = at.layers().reduce((sum, name) => sum + statSync(join(at.dir, 'volumes', 'layers', name)).blocks, 0);
     const [snapshot, clone] = [randomUUID(), randomUUID()];
@@ -107,12 +107,12 @@ describe('volumes in files', () => {
     const [id, server] = [randomUUID(), randomUUID()];
     await driver.create(id, 1, { type: 'empty' });
     const snapshots: string[] = [];
-    for (let at = 0; at < 6; at += 1) {
+    for (let turn = 0; turn < 6; turn += 1) {
       const { layers } = await driver.hold(id, server, UID, false);
-      io(layers, UID, `write -P ${at + 1} ${at * 64}k 64k`);
+      io(at.folder(server), layers, UID, `write -P ${turn + 1} ${turn * 64}k 64k`);
       await driver.release(id, server);
       snapshots.push(randomUUID());
-      await driver.snapshot(snapshots[at] ?? '', id);
+      await driver.snapshot(snapshots[turn] ?? '', id);
     }
     expect((await driver.get(id))?.depth).toBe(7);
     // Held, and frozen once more: the guest still writes to what was the top.
@@ -126,7 +126,7 @@ describe('volumes in files', () => {
     expect(await driver.flatten()).toBeGreaterThan(0);
     expect((await driver.get(id))?.depth).toBe(2);
     const merged = await driver.hold(id, server, UID, false);
-    for (let at = 0; at < 6; at += 1) io(merged.layers, UID, `read -P ${at + 1} ${at * 64}k 64k`);
+    for (let turn = 0; turn < 6; turn += 1) io(at.folder(server), merged.layers, UID, `read -P ${turn + 1} ${turn * 64}k 64k`);
     await driver.release(id, server);
     // A crash in the middle of a merge leaves a file that nobody names: the next start removes it.
     writeFileSync(join(at.dir, 'volumes', 'layers', 'lffffffffffffffffffffff.qcow2'), 'half');
@@ -134,7 +134,7 @@ describe('volumes in files', () => {
     const clone = randomUUID();
     await driver.create(clone, 1, { type: 'snapshot', id: snapshots[2] ?? '' });
     const held = await driver.hold(clone, server, UID, false);
-    for (const [pattern, offset] of [[3, 128], [0, 192]]) io(held.layers, UID, `read -P ${pattern} ${offset}k 64k`);
+    for (const [pattern, offset] of [[3, 128], [0, 192]]) io(at.folder(server), held.layers, UID, `read -P ${pattern} ${offset}k 64k`);
     await driver.release(clone, server);
     for (const one of [id, clone]) await driver.remove(one);
     for (const one of snapshots) await driver.removeSnapshot(one);
@@ -153,7 +153,7 @@ describe('volumes in files', () => {
     await driver.create(id, 1, { type: 'image', imageId: randomUUID(), path: evil, format: 'qcow2' });
     const { layers } = await driver.hold(id, server, UID, false);
     // Its header names the secret; nobody looks at it.
-    io(layers, UID, 'read -P 0 0 64k');
+    io(at.folder(server), layers, UID, 'read -P 0 0 64k');
     await driver.release(id, server);
     await driver.remove(id);
     await driver.list();

@@ -102,6 +102,8 @@ export function createSimVolumeDriver(host: SimVolumeHost): VolumeDriver {
         readOnly,
       };
     },
+    prepare: async () => null,
+    forget: async () => {},
     settled: async () => {},
     async release(volumeId, serverId) {
       const found = host.volumes.get(volumeId);
