@@ -119,11 +119,11 @@ export async function configOf({ api, url, password, lockPath }: Parts): Promise
       ...(await microversions(api, '/compute/v2.1/')),
     },
     'compute-feature-enabled': {
-      resize: true,
+      resize: false,
       pause: true,
       suspend: true,
       snapshot: true,
-      interface_attach: true,
+      interface_attach: false,
       console_output: true,
       metadata_service: true,
       // One host: nothing to migrate to.
@@ -156,7 +156,12 @@ export async function configOf({ api, url, password, lockPath }: Parts): Promise
       api_extensions: await aliases(api, '/network/v2.0/extensions'),
     },
     // From this machine, through floating addresses of the external network.
-    validation: { run_validation: true, connect_method: 'floating', image_ssh_user: 'root', image_alt_ssh_user: 'root' },
+    validation: {
+      run_validation: true,
+      connect_method: 'floating',
+      image_ssh_user: 'root',
+      image_alt_ssh_user: 'root',
+    },
     ...(volumeType === undefined ? {} : { volume: { catalog_type: volumeType, volume_size: 1 } }),
   };
 }

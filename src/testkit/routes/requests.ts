@@ -25,12 +25,19 @@ export const sensible: Readonly<Record<string, (ids: Ids, other: string) => Json
   'PUT /compute/v2.1/flavors/:flavor_id/os-extra_specs/:spec_key': (_, other) => ({ [other]: 'quagga' }),
   'PUT /network/v2.0/routers/:router_id/add_router_interface': (ids) => ({ subnet_id: ids['subnet'] }),
   'PUT /network/v2.0/routers/:router_id/remove_router_interface': (ids) => ({ subnet_id: ids['subnet'] }),
+  'PUT /volume/v3/volumes/:volume_id/metadata/:key': (_, other) => ({ meta: { [other]: 'quagga' } }),
+  'PUT /volume/v3/snapshots/:snapshot_id/metadata/:key': (_, other) => ({ meta: { [other]: 'quagga' } }),
+  'PUT /volume/v3/types/:type_id/extra_specs/:key': (_, other) => ({ [other]: 'quagga' }),
+  'POST /volume/v3/volumes/:volume_id/action os-attach': (ids) => ({ instance_uuid: ids['server'] }),
   'POST /compute/v2.1/os-keypairs': () => ({
     keypair: {
       public_key: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqbhHhJ9Y4PnGkZ4p7YNyZrPq0Q0UxvVQmXK8p2oWnZ test',
     },
   }),
 };
+
+/** Cinder's routes are there twice, with and without the project in the address. */
+const unprefixed = (key: string): string => key.replace('/volume/v3/:project_id/', '/volume/v3/');
 
 /** Bodies that hold one of several properties. */
 const oneOf: ReadonlySet<string> = new Set([
@@ -126,7 +133,7 @@ export function buildRequest(entry: Entry, token: string | null, build: Build): 
     const generated = valueFor(asSchema(schema), g, steps);
     const base =
       where === 'body' && (build.fit ?? true) && !(steps.length > 0 && oneOf.has(entry.key))
-        ? sensible[entry.key]?.(ids, build.other ?? 'quagga')
+        ? sensible[unprefixed(entry.key)]?.(ids, build.other ?? 'quagga')
         : undefined;
     const value = base === undefined ? generated : fitBody(base, generated as Json, steps);
     return put?.in === where ? setAt(value, steps, put.value) : value;

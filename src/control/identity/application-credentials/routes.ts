@@ -38,8 +38,11 @@ const createBody = strict({
 });
 type Asked = Static<typeof createBody>['application_credential'];
 
-const expiry = (ms: number | null): string | null =>
-  ms === null ? null : new Date(ms).toISOString().replace('Z', '000');
+/** With microseconds and without a zone, as Keystone writes it. */
+const expiry = (micros: number | null): string | null =>
+  micros === null
+    ? null
+    : new Date(Math.floor(micros / 1000)).toISOString().replace('Z', String(micros % 1000).padStart(3, '0'));
 
 type Shown = ApplicationCredentialRow & { roleNames: readonly Role[] };
 
@@ -76,9 +79,10 @@ function expiryOf(ctx: Ctx, asked: string | null | undefined): number | null {
     : Number.NaN;
   if (Number.isNaN(stamp))
     throw badRequest(`Invalid input for field expires_at. Value: ${asked}. It must be an ISO 8601 time.`);
+  const micros = /\.\d{3}(\d{1,3})/.exec(asked)?.[1]?.padEnd(3, '0') ?? '0';
   if (stamp <= ctx.platform.clock.now())
     throw badRequest(`Invalid input for field expires_at. Value: ${asked}. It must lie in the future.`);
-  return stamp;
+  return stamp * 1000 + Number(micros);
 }
 
 /** Credentials that were made to be no more than they are cannot make or unmake others. */

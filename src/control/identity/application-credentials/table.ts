@@ -12,7 +12,7 @@ export type ApplicationCredentialRow = {
   secret_hash: string;
   /** JSON list of role ids. */
   roles: string;
-  /** Milliseconds since the epoch; null: never. */
+  /** Microseconds since the epoch, as its users write it; null: never. */
   expires_at: number | null;
   /** 1: its tokens may make and delete further credentials. */
   unrestricted: number;

@@ -219,7 +219,7 @@ async function scopeOfCredential(
   credential: ApplicationCredentialRow,
   asked: ScopeRef,
 ): Promise<Scoped> {
-  if (credential.expires_at !== null && credential.expires_at <= platform.clock.now()) throw refused();
+  if (credential.expires_at !== null && credential.expires_at <= platform.clock.now() * 1000) throw refused();
   const project = await projectBy(rows, { id: credential.project_id });
   const scoped = await onProject(rows, credential.user_id, project);
   if (scoped === null) throw refused();
@@ -276,6 +276,6 @@ export async function login(
           }),
     },
     who.parent,
-    credential?.expires_at ?? undefined,
+    credential === null || credential.expires_at === null ? undefined : credential.expires_at / 1000,
   );
 }
