@@ -55,12 +55,26 @@ export const fixtures: Readonly<Record<string, Maker>> = {
   group: given(`${keystone}/groups`, 'group', named('group')),
   // Roles of a single domain are not offered (501), so that this one is the cloud's.
   role: given(`${keystone}/roles`, 'role', named('role')),
+  'application-credential': async (cloud, tenant) =>
+    idIn(
+      await cloud.must(
+        tenant.tokens.member,
+        'POST',
+        `${keystone}/users/${tenant.users.member}/application_credentials`,
+        { application_credential: named('credential')(tenant) },
+      ),
+      'application_credential',
+    ),
   network: own(`${neutron}/networks`, 'network', named('network')),
   subnet: own(`${neutron}/subnets`, 'subnet', (tenant) => ({
     ...named('subnet')(tenant),
     network_id: id(tenant, 'network'),
     ip_version: 4,
     cidr: '10.90.0.0/24',
+  })),
+  'subnet-pool': own(`${neutron}/subnetpools`, 'subnetpool', (tenant) => ({
+    ...named('pool')(tenant),
+    prefixes: ['10.80.0.0/16'],
   })),
   'security-group': own(`${neutron}/security-groups`, 'security_group', named('group')),
   'security-group-rule': own(`${neutron}/security-group-rules`, 'security_group_rule', (tenant) => ({
