@@ -76,23 +76,35 @@ function volumes(world: Observed, rows: Rows): string[] {
     rows.servers.filter((server) => server.status === 'ERROR').map((server) => server.id),
   );
   const names = new Map(rows.hosts.map((host) => [host.id, host.hostname]));
+  // What clients attach by themselves, offer or mark stays so until they end it.
+  const managed = rows.attachments.filter((one) => one.managed === 1);
+  const byClients = new Set([
+    ...rows.attachments.flatMap((one) => (one.managed === 1 ? [] : [one.volume_id])),
+    ...[...rows.volumes, ...rows.snapshots].flatMap((row) =>
+      row.forced_status !== null || ('task' in row && row.task !== null && row.task !== 'uploading')
+        ? [row.id]
+        : [],
+    ),
+  ]);
   return [
     ...[...rows.volumes, ...rows.snapshots].flatMap((row) =>
-      ['available', 'in-use', 'error'].includes(row.status)
+      ['available', 'in-use', 'error'].includes(row.status) || byClients.has(row.id)
         ? []
         : [`volume or snapshot ${row.id} is stuck in ${row.status}`],
     ),
-    ...rows.attachments.flatMap((one) =>
+    ...managed.flatMap((one) =>
       servers.has(one.server_id) && (one.state === 'attached' || refused.has(one.server_id))
         ? []
         : [`attachment of volume ${one.volume_id} to server ${one.server_id} is left in ${one.state}`],
     ),
     ...rows.volumes.flatMap((row) => {
-      const mine = rows.attachments.filter((one) => one.volume_id === row.id);
-      if (mine.length > 1) return [`volume ${row.id} is attached ${mine.length} times`];
+      const all = rows.attachments.filter((one) => one.volume_id === row.id);
+      if (all.length > 1) return [`volume ${row.id} is attached ${all.length} times`];
+      const mine = all.filter((one) => one.managed === 1);
       const holder =
-        world.hosts.find((host) => host.hostname === names.get(row.host_id ?? ''))?.volumes.volumes.get(row.id)
-          ?.holder ?? null;
+        world.hosts
+          .find((host) => host.hostname === names.get(row.host_id ?? ''))
+          ?.volumes.volumes.get(row.id)?.holder ?? null;
       const expected = mine[0]?.server_id ?? null;
       return holder === expected || (expected !== null && refused.has(expected))
         ? []
@@ -348,14 +360,6 @@ async function ledger(read: Reader, rows: Rows): Promise<string[]> {
   }
   for (const port of rows.ports)
     if (!UNPAID_PORTS.includes(port.device_owner)) count(port.project_id, 'port', 1);
-  for (const one of rows.volumes) {
-    count(one.project_id, 'volumes', 1);
-    count(one.project_id, 'gigabytes', one.size_gib);
-  }
-  for (const one of rows.snapshots) {
-    count(one.project_id, 'snapshots', 1);
-    count(one.project_id, 'gigabytes', one.size_gib);
-  }
   for (const router of rows.routers) count(router.project_id, 'router', 1);
   for (const rule of rows.rules) count(rule.project_id, 'security_group_rule', 1);
   const tables = [
