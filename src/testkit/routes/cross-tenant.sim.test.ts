@@ -194,7 +194,7 @@ it('the matrix can fail: the same requests with own ids find the objects', async
   for (const entry of cloud.entries) {
     if (entry.route.method !== 'GET' || Object.keys(entry.route.ids).length === 0) continue;
     const policy = entry.service.policies[entry.route.policy];
-    // Its volume would have to be on its server, and is kept free for the requests that need it so.
+    // The volume is attached by the client itself, not by its server.
     if (entry.key.includes('/os-volume_attachments/:')) continue;
     if (policy === undefined || !allows(policy, actors.member, null)) continue;
     const request = buildRequest(entry, own.tokens.member, {

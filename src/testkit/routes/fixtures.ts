@@ -47,6 +47,17 @@ export const externalNetworkId = async (cloud: TestCloud): Promise<string> =>
   (await cloud.must(cloud.admin, 'GET', `${neutron}/networks?name=public&router:external=true`)).networks[0]
     .id as string;
 
+async function freeVolume(cloud: TestCloud, tenant: Tenant, what: string): Promise<string> {
+  const volume = idIn(
+    await cloud.must(tenant.tokens.member, 'POST', `${cinder}/volumes`, {
+      volume: { ...named(what)(tenant), size: 1, volume_type: id(tenant, 'volume-type') },
+    }),
+    'volume',
+  );
+  await cloud.settle();
+  return volume;
+}
+
 /** In the order of making: later ones use earlier ones. */
 export const fixtures: Readonly<Record<string, Maker>> = {
   domain: given(`${keystone}/domains`, 'domain', named('domain')),
@@ -199,16 +210,7 @@ export const fixtures: Readonly<Record<string, Maker>> = {
     return type;
   },
   'qos-spec': given(`${cinder}/qos-specs`, 'qos_specs', named('qos')),
-  volume: async (cloud, tenant) => {
-    const volume = idIn(
-      await cloud.must(tenant.tokens.member, 'POST', `${cinder}/volumes`, {
-        volume: { ...named('volume')(tenant), size: 1, volume_type: id(tenant, 'volume-type') },
-      }),
-      'volume',
-    );
-    await cloud.settle();
-    return volume;
-  },
+  volume: (cloud, tenant) => freeVolume(cloud, tenant, 'volume'),
   snapshot: async (cloud, tenant) => {
     const snapshot = idIn(
       await cloud.must(tenant.tokens.member, 'POST', `${cinder}/snapshots`, {
@@ -224,21 +226,13 @@ export const fixtures: Readonly<Record<string, Maker>> = {
     instance_uuid: id(tenant, 'server'),
   })),
   // Of a volume of its own: one that is attached cannot be given away.
-  'volume-transfer': async (cloud, tenant) => {
-    const volume = idIn(
-      await cloud.must(tenant.tokens.member, 'POST', `${cinder}/volumes`, {
-        volume: { ...named('offered')(tenant), size: 1 },
-      }),
-      'volume',
-    );
-    await cloud.settle();
-    return idIn(
+  'volume-transfer': async (cloud, tenant) =>
+    idIn(
       await cloud.must(tenant.tokens.member, 'POST', `${cinder}/volume-transfers`, {
-        transfer: { ...named('transfer')(tenant), volume_id: volume },
+        transfer: { ...named('transfer')(tenant), volume_id: await freeVolume(cloud, tenant, 'offered') },
       }),
       'transfer',
-    );
-  },
+    ),
 };
 
 /** Kinds that no tenant owns: the same object for all, so that its id says nothing. */

@@ -90,6 +90,15 @@ async function shrink(cloud: TestCloud, entry: Entry, request: Fuzzed): Promise<
   return best;
 }
 
+/** Tenants are furnished on hosts that are up, whatever fuzzing operators have disabled. */
+async function enableHosts(cloud: TestCloud): Promise<void> {
+  const { services } = (await cloud.must(cloud.admin, 'GET', '/compute/v2.1/os-services')) as {
+    services: { id: string; binary: string }[];
+  };
+  for (const { id } of services.filter(({ binary }) => binary === 'nova-compute'))
+    await cloud.must(cloud.admin, 'PUT', `/compute/v2.1/os-services/${id}`, { status: 'enabled' });
+}
+
 onBothEngines('fuzz', (engine) => {
   const REQUESTS = requestsOn(engine);
   let cloud: TestCloud;
@@ -109,11 +118,13 @@ onBothEngines('fuzz', (engine) => {
     let peak = 0;
     const baseline = process.memoryUsage().rss;
     for (let index = 0; index < REQUESTS; index++) {
-      if (callers === null || index % RENEW_EVERY === 0)
+      if (callers === null || index % RENEW_EVERY === 0) {
+        await enableHosts(cloud);
         callers = {
           own: await createFurnishedTenant(cloud, `own${index}`),
           sacrificed: await createFurnishedTenant(cloud, `sacrificed${index}`),
         };
+      }
       const { own, sacrificed } = callers;
       const entry = cloud.entries[Math.floor(rng() * cloud.entries.length)] as Entry;
       const asAdmin = rng() < 0.45;
@@ -181,11 +192,7 @@ onBothEngines('fuzz', (engine) => {
   }, 900_000);
 
   it('after the run the cloud works and its books are right', async () => {
-    const hosts = (await cloud.must(cloud.admin, 'GET', '/compute/v2.1/os-services')) as {
-      services: { id: string; binary: string }[];
-    };
-    for (const { id } of hosts.services.filter(({ binary }) => binary === 'nova-compute'))
-      await cloud.must(cloud.admin, 'PUT', `/compute/v2.1/os-services/${id}`, { status: 'enabled' });
+    await enableHosts(cloud);
     const tenant = await createFurnishedTenant(cloud, 'survivor');
     await cloud.settle();
     const shown = await cloud.must(

@@ -49,7 +49,6 @@ it('every field whose name says that it holds an id is marked with the kind of t
     / marker$/, // resolved by the list of the objects themselves
     / (server\.return_reservation_id|provider:segmentation_id|binding:host_id|.*\.binding:host_id)(\[\])?$/, // a flag, a VLAN number, a host's name
     / (reservation_id|kernel_id|ramdisk_id)$/, // filters on what this cloud never has
-    /_mapping_v2\[\]\.(snapshot_id|volume_id)$/, // volumes are refused, whatever they name
     / (ports?(\[\])?\.)?device_id(\[\])?$/, // free text to Neutron: security-cases.sim.test.ts shows that it attaches nothing
     /^GET \/identity\/v3\/(regions|endpoints) /, // the catalog, the same for all
     /^GET \/image\/v2\/images id$/, // may be a list, 'in:a,b'
