@@ -28,7 +28,12 @@ while :; do
 done
 `;
 
-type Volume = { id: string; status: string; size: number; attachments: { server_id: string; device: string }[] };
+type Volume = {
+  id: string;
+  status: string;
+  size: number;
+  attachments: { server_id: string; device: string }[];
+};
 type Server = { id: string; name: string; status: string; fault?: unknown };
 
 let cloud: Cloud;
@@ -39,11 +44,20 @@ const ids: Record<string, string> = {};
 beforeAll(async () => {
   cloud = await startCloud();
   api = await cloud.as('demo');
-  project = (await api.call<{ projects: { id: string }[] }>('GET', '/identity/v3/auth/projects')).projects[0]?.id ?? '';
-  const network = await api.call<{ network: { id: string } }>('POST', '/network/v2.0/networks', { network: { name: 'n' } });
-  await api.call('POST', '/network/v2.0/subnets', { subnet: { network_id: network.network.id, ip_version: 4, cidr: '10.6.0.0/24' } });
-  const images = (await api.call<{ images: { id: string; name: string }[] }>('GET', '/image/v2/images')).images;
-  const flavors = (await api.call<{ flavors: { id: string; name: string }[] }>('GET', '/compute/v2.1/flavors')).flavors;
+  project =
+    (await api.call<{ projects: { id: string }[] }>('GET', '/identity/v3/auth/projects')).projects[0]?.id ??
+    '';
+  const network = await api.call<{ network: { id: string } }>('POST', '/network/v2.0/networks', {
+    network: { name: 'n' },
+  });
+  await api.call('POST', '/network/v2.0/subnets', {
+    subnet: { network_id: network.network.id, ip_version: 4, cidr: '10.6.0.0/24' },
+  });
+  const images = (await api.call<{ images: { id: string; name: string }[] }>('GET', '/image/v2/images'))
+    .images;
+  const flavors = (
+    await api.call<{ flavors: { id: string; name: string }[] }>('GET', '/compute/v2.1/flavors')
+  ).flavors;
   ids['network'] = network.network.id;
   ids['tiny'] = images.find((one) => one.name === 'tiny')?.id ?? '';
   ids['nano'] = flavors.find((one) => one.name === 'm1.nano')?.id ?? '';
@@ -53,7 +67,8 @@ afterAll(async () => {
 }, 120_000);
 
 const volumes = (path: string): string => `/volume/v3/${project}${path}`;
-const volume = async (id: string): Promise<Volume> => (await api.call<{ volume: Volume }>('GET', volumes(`/volumes/${id}`))).volume;
+const volume = async (id: string): Promise<Volume> =>
+  (await api.call<{ volume: Volume }>('GET', volumes(`/volumes/${id}`))).volume;
 const status = (id: string, wanted: string, seconds = 40): Promise<Volume> =>
   eventually(`volume ${id} ${wanted}`, seconds, async () => {
     const now = await volume(id);
@@ -66,7 +81,13 @@ async function newVolume(body: Record<string, unknown>): Promise<string> {
 }
 async function newServer(name: string, body: Record<string, unknown>): Promise<string> {
   const { server } = await api.call<{ server: { id: string } }>('POST', '/compute/v2.1/servers', {
-    server: { name, flavorRef: ids['nano'], networks: [{ uuid: ids['network'] }], user_data: Buffer.from(WATCH).toString('base64'), ...body },
+    server: {
+      name,
+      flavorRef: ids['nano'],
+      networks: [{ uuid: ids['network'] }],
+      user_data: Buffer.from(WATCH).toString('base64'),
+      ...body,
+    },
   });
   await eventually(`server ${name}`, 60, async () => {
     const now = (await api.call<{ server: Server }>('GET', `/compute/v2.1/servers/${server.id}`)).server;
@@ -76,7 +97,11 @@ async function newServer(name: string, body: Record<string, unknown>): Promise<s
   return server.id;
 }
 const consoleOf = async (id: string): Promise<string> =>
-  (await api.call<{ output: string }>('POST', `/compute/v2.1/servers/${id}/action`, { 'os-getConsoleOutput': {} })).output;
+  (
+    await api.call<{ output: string }>('POST', `/compute/v2.1/servers/${id}/action`, {
+      'os-getConsoleOutput': {},
+    })
+  ).output;
 const says = (id: string, text: string, seconds = 30): Promise<string> =>
   eventually(`the guest says ${text}`, seconds, async () => {
     const log = await consoleOf(id).catch(() => '');
@@ -84,20 +109,35 @@ const says = (id: string, text: string, seconds = 30): Promise<string> =>
   }).catch(async (error: unknown) => {
     throw new Error(`${String(error)}\n${(await consoleOf(id)).slice(-1500)}`);
   });
-const attach = (serverId: string, volumeId: string): Promise<unknown> => api.call('POST', `/compute/v2.1/servers/${serverId}/os-volume_attachments`, { volumeAttachment: { volumeId } });
-const detach = (serverId: string, volumeId: string): Promise<unknown> => api.call('DELETE', `/compute/v2.1/servers/${serverId}/os-volume_attachments/${volumeId}`);
+const attach = (serverId: string, volumeId: string): Promise<unknown> =>
+  api.call('POST', `/compute/v2.1/servers/${serverId}/os-volume_attachments`, {
+    volumeAttachment: { volumeId },
+  });
+const detach = (serverId: string, volumeId: string): Promise<unknown> =>
+  api.call('DELETE', `/compute/v2.1/servers/${serverId}/os-volume_attachments/${volumeId}`);
 
 describe('volumes on running guests', () => {
   it('what one guest wrote the next one reads; snapshots hold still; a new volume is empty', async () => {
-    const [one, two] = [await newServer('one', { imageRef: ids['tiny'] }), await newServer('two', { imageRef: ids['tiny'] })];
+    const [one, two] = [
+      await newServer('one', { imageRef: ids['tiny'] }),
+      await newServer('two', { imageRef: ids['tiny'] }),
+    ];
     await says(one, 'ready');
     const data = await newVolume({ size: 1, name: 'data' });
     await attach(one, data);
     await status(data, 'in-use');
     await says(one, 'WROTE /dev/vdb');
     // While the guest has it open.
-    const { snapshot } = await api.call<{ snapshot: { id: string } }>('POST', volumes('/snapshots'), { snapshot: { volume_id: data, force: true } });
-    await eventually('the snapshot', 20, async () => (await api.call<{ snapshot: { status: string } }>('GET', volumes(`/snapshots/${snapshot.id}`))).snapshot.status === 'available');
+    const { snapshot } = await api.call<{ snapshot: { id: string } }>('POST', volumes('/snapshots'), {
+      snapshot: { volume_id: data, force: true },
+    });
+    await eventually(
+      'the snapshot',
+      20,
+      async () =>
+        (await api.call<{ snapshot: { status: string } }>('GET', volumes(`/snapshots/${snapshot.id}`)))
+          .snapshot.status === 'available',
+    );
     const copy = await newVolume({ snapshot_id: snapshot.id });
     await detach(one, data);
     await status(data, 'available');
@@ -116,11 +156,20 @@ describe('volumes on running guests', () => {
 
     for (const id of [data, copy]) {
       await api.call('DELETE', volumes(`/volumes/${id}?cascade=true`));
-      await eventually('deletion', 30, async () => volume(id).then(() => false, () => true));
+      await eventually('deletion', 30, async () =>
+        volume(id).then(
+          () => false,
+          () => true,
+        ),
+      );
     }
     const fresh = await newVolume({ size: 1 });
     await attach(one, fresh);
-    await eventually('the new volume is empty', 20, async () => (await consoleOf(one)).split("SEEN /dev/vdb 2097152 ''").length === 3);
+    await eventually(
+      'the new volume is empty',
+      20,
+      async () => (await consoleOf(one)).split("SEEN /dev/vdb 2097152 ''").length === 3,
+    );
     await api.call('DELETE', `/compute/v2.1/servers/${one}`);
     await status(fresh, 'available');
     await api.call('DELETE', volumes(`/volumes/${fresh}`));
@@ -129,7 +178,16 @@ describe('volumes on running guests', () => {
 
   it('a server boots from a volume made of an image, and the volume goes with it', async () => {
     const server = await newServer('booted', {
-      block_device_mapping_v2: [{ boot_index: 0, source_type: 'image', destination_type: 'volume', uuid: ids['tiny'], volume_size: 1, delete_on_termination: true }],
+      block_device_mapping_v2: [
+        {
+          boot_index: 0,
+          source_type: 'image',
+          destination_type: 'volume',
+          uuid: ids['tiny'],
+          volume_size: 1,
+          delete_on_termination: true,
+        },
+      ],
     });
     await says(server, 'ready');
     const all = (await api.call<{ volumes: Volume[] }>('GET', volumes('/volumes/detail'))).volumes;
@@ -137,18 +195,28 @@ describe('volumes on running guests', () => {
     expect(root?.attachments).toMatchObject([{ server_id: server, device: '/dev/vda' }]);
     await expect(detach(server, root?.id ?? '')).rejects.toThrow(/root device/);
     await api.call('DELETE', `/compute/v2.1/servers/${server}`);
-    await eventually('the volume is gone', 40, async () => volume(root?.id ?? '').then(() => false, () => true));
+    await eventually('the volume is gone', 40, async () =>
+      volume(root?.id ?? '').then(
+        () => false,
+        () => true,
+      ),
+    );
   }, 180_000);
 
   it(`kill -9 while volumes are attached and detached (seed ${SEED}) loses nothing and gives a volume to one guest only`, async () => {
     const rng = seededRng(SEED);
-    const servers = [await newServer('left', { imageRef: ids['tiny'] }), await newServer('right', { imageRef: ids['tiny'] })];
+    const servers = [
+      await newServer('left', { imageRef: ids['tiny'] }),
+      await newServer('right', { imageRef: ids['tiny'] }),
+    ];
     for (const id of servers) await says(id, 'ready');
     const data = await newVolume({ size: 1 });
     await attach(servers[0] ?? '', data);
     await status(data, 'in-use');
     await says(servers[0] ?? '', 'WROTE /dev/vdb');
-    const { snapshot } = await api.call<{ snapshot: { id: string } }>('POST', volumes('/snapshots'), { snapshot: { volume_id: data, force: true } });
+    const { snapshot } = await api.call<{ snapshot: { id: string } }>('POST', volumes('/snapshots'), {
+      snapshot: { volume_id: data, force: true },
+    });
     for (let round = 0; round < ROUNDS; round += 1) {
       const now = await volume(data);
       const at = now.attachments[0]?.server_id;
@@ -175,17 +243,35 @@ describe('volumes on running guests', () => {
       const before = (await consoleOf(id)).split("'written by left").length;
       await attach(id, data);
       await status(data, 'in-use');
-      await eventually('the guest reads what was written', 20, async () => (await consoleOf(id)).split("'written by left").length > before);
+      await eventually(
+        'the guest reads what was written',
+        20,
+        async () => (await consoleOf(id)).split("'written by left").length > before,
+      );
       await detach(id, data);
       await status(data, 'available');
     }
     // Neither guest ever found it empty again.
-    for (const id of servers) expect((await consoleOf(id)).split("SEEN /dev/vdb 2097152 ''").length).toBeLessThanOrEqual(id === servers[0] ? 2 : 1);
+    for (const id of servers)
+      expect((await consoleOf(id)).split("SEEN /dev/vdb 2097152 ''").length).toBeLessThanOrEqual(
+        id === servers[0] ? 2 : 1,
+      );
     await api.call('DELETE', volumes(`/snapshots/${snapshot.id}`));
     for (const id of servers) await api.call('DELETE', `/compute/v2.1/servers/${id}`);
     await api.call('DELETE', volumes(`/volumes/${data}?cascade=true`));
-    await eventually('nothing is left', 40, async () => (await api.call<{ volumes: Volume[] }>('GET', volumes('/volumes'))).volumes.length === 0);
-    const { limits } = await api.call<{ limits: { absolute: Record<string, number> } }>('GET', volumes('/limits'));
-    expect(limits.absolute).toMatchObject({ totalVolumesUsed: 0, totalSnapshotsUsed: 0, totalGigabytesUsed: 0 });
+    await eventually(
+      'nothing is left',
+      40,
+      async () => (await api.call<{ volumes: Volume[] }>('GET', volumes('/volumes'))).volumes.length === 0,
+    );
+    const { limits } = await api.call<{ limits: { absolute: Record<string, number> } }>(
+      'GET',
+      volumes('/limits'),
+    );
+    expect(limits.absolute).toMatchObject({
+      totalVolumesUsed: 0,
+      totalSnapshotsUsed: 0,
+      totalGigabytesUsed: 0,
+    });
   }, 600_000);
 });

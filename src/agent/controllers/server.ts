@@ -74,7 +74,10 @@ export function serverController(parts: {
     });
     const imagePath = body.image === null ? null : await images.ensure(body.image);
     const held = await volumes.hold(id, body.volumes);
-    return { spec: { id, body, ports, imagePath, volumes: held.volumes, folder: held.folder }, failed: held.failed };
+    return {
+      spec: { id, body, ports, imagePath, volumes: held.volumes, folder: held.folder },
+      failed: held.failed,
+    };
   }
 
   const recentCrashes = (id: string): number[] =>

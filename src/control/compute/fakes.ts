@@ -39,6 +39,7 @@ const noVolumes: VolumeApi = {
   compiled: async () => {},
   reported: async () => {},
   gone: async () => {},
+  onServerNamed: () => {},
   onServerVolumesChanged: () => {},
 };
 

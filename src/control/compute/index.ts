@@ -22,6 +22,7 @@ import { imageRoutes } from './images/routes.ts';
 import { serverPartRoutes } from './servers/parts-routes.ts';
 import { portsChanged, serverReports, serverWork } from './servers/reconcile.ts';
 import { serverRoutes } from './servers/routes.ts';
+import { findServer } from './servers/store.ts';
 import { serverMigrations } from './servers/table.ts';
 import { volumeAttachmentRoutes, volumesChanged } from './servers/volume-attachments.ts';
 import { createServerEncoder } from './servers/wire.ts';
@@ -61,6 +62,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
   const encoder = createServerEncoder();
   deps.hosts.onReports('server', serverReports(platform, deps));
   deps.network.onServerPortsChanged(portsChanged(platform, deps));
+  deps.volumes.onServerNamed(async (tx, ctx, id) => void (await findServer(tx, ctx, id)));
   deps.volumes.onServerVolumesChanged(volumesChanged(platform, deps));
   return {
     service: {

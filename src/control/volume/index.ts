@@ -50,6 +50,8 @@ export type VolumeApi = Omit<ServerVolumes, 'attachNew'> & {
       'id' | 'size_gib' | 'bootable' | 'host_id' | 'host_name' | 'zone' | 'image_metadata' | 'status'
     >
   >;
+  /** Registers who knows the servers that clients name; once, at start. */
+  onServerNamed(check: VolumeDeps['requireServer']): void;
   /** Registers who is told, in the transaction, of servers whose volumes are not as they were; once, at start. */
   onServerVolumesChanged(handler: (tx: Tx, serverIds: string[]) => Promise<void>): void;
 };
@@ -61,7 +63,12 @@ export type VolumeService = {
   bootstrap(): Promise<void>;
 };
 
-export function createVolumeService(platform: Platform, deps: VolumeDeps): VolumeService {
+export function createVolumeService(
+  platform: Platform,
+  given: Omit<VolumeDeps, 'requireServer'>,
+): VolumeService {
+  let requireServer: VolumeDeps['requireServer'] = async () => {};
+  const deps: VolumeDeps = { ...given, requireServer: (tx, ctx, id) => requireServer(tx, ctx, id) };
   let changed: (tx: Tx, serverIds: string[]) => Promise<void> = async () => {};
   const servers = serverVolumes(platform, {
     changed: (tx, ids) => changed(tx, ids),
@@ -79,6 +86,7 @@ export function createVolumeService(platform: Platform, deps: VolumeDeps): Volum
         return volume.id;
       },
       find: findVolume,
+      onServerNamed: (check) => void (requireServer = check),
       onServerVolumesChanged: (handler) => void (changed = handler),
     },
     bootstrap: () => bootstrapTypes(platform),
@@ -96,7 +104,7 @@ export function createVolumeService(platform: Platform, deps: VolumeDeps): Volum
           ...volumeMetadataRoutes,
           ...volumeActionRoutes(deps),
           ...snapshotRoutes(deps),
-          ...attachmentRoutes,
+          ...attachmentRoutes(deps),
           ...typeRoutes,
           ...qosRoutes,
           ...transferRoutes,

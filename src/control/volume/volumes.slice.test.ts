@@ -22,7 +22,8 @@ onBothEngines('block storage', (engine) => {
   });
   afterAll(() => cloud.close());
 
-  const call = (method: string, path: string, body?: unknown, version = 'latest'): Promise<Answer> => cloud.call(token, method, `${base}${path}`, body, { 'openstack-api-version': `volume ${version}` });
+  const call = (method: string, path: string, body?: unknown, version = 'latest'): Promise<Answer> =>
+    cloud.call(token, method, `${base}${path}`, body, { 'openstack-api-version': `volume ${version}` });
   const must = async (method: string, path: string, body?: unknown, version = 'latest') => {
     const answer = await call(method, path, body, version);
     expect(answer.status, `${method} ${path}: ${answer.text}`).toBeLessThan(300);
@@ -46,13 +47,27 @@ onBothEngines('block storage', (engine) => {
     const image = images.images[0]?.id ?? (await imageOf());
     const flavors = await cloud.must(cloud.admin, 'GET', `${compute}/flavors`);
     servers += 1;
-    const made = await cloud.must(token, 'POST', `${compute}/servers`, { server: { name: `s${servers}`, flavorRef: flavors.flavors[0].id, imageRef: image, networks: 'none', ...more } });
+    const made = await cloud.must(token, 'POST', `${compute}/servers`, {
+      server: {
+        name: `s${servers}`,
+        flavorRef: flavors.flavors[0].id,
+        imageRef: image,
+        networks: 'none',
+        ...more,
+      },
+    });
     await cloud.settle();
     return made.server.id as string;
   };
   const imageOf = async (): Promise<string> => {
-    const image = await cloud.must(token, 'POST', '/image/v2/images', { name: 'disk', disk_format: 'raw', container_format: 'bare' });
-    await cloud.must(token, 'PUT', `/image/v2/images/${image.id}/file`, Buffer.alloc(4096, 'x'), { 'content-type': 'application/octet-stream' });
+    const image = await cloud.must(token, 'POST', '/image/v2/images', {
+      name: 'disk',
+      disk_format: 'raw',
+      container_format: 'bare',
+    });
+    await cloud.must(token, 'PUT', `/image/v2/images/${image.id}/file`, Buffer.alloc(4096, 'x'), {
+      'content-type': 'application/octet-stream',
+    });
     return image.id as string;
   };
   const attachments = (serverId: string): string => `${compute}/servers/${serverId}/os-volume_attachments`;
@@ -60,9 +75,20 @@ onBothEngines('block storage', (engine) => {
   it('discovery says which versions there are', async () => {
     const answer = await cloud.call(null, 'GET', '/volume/');
     expect(answer.status).toBe(300);
-    expect(answer.json.versions[0]).toMatchObject({ id: 'v3.0', status: 'CURRENT', min_version: '3.0', version: '3.70' });
+    expect(answer.json.versions[0]).toMatchObject({
+      id: 'v3.0',
+      status: 'CURRENT',
+      min_version: '3.0',
+      version: '3.70',
+    });
     expect((await call('GET', '/volumes', undefined, '3.71')).status).toBe(406);
-    expect((await cloud.call(token, 'GET', '/volume/v3/volumes', undefined, { 'openstack-api-version': 'volume 3.66' })).status).toBe(404);
+    expect(
+      (
+        await cloud.call(token, 'GET', '/volume/v3/volumes', undefined, {
+          'openstack-api-version': 'volume 3.66',
+        })
+      ).status,
+    ).toBe(404);
     expect((await cloud.call(token, 'GET', '/volume/v3/volumes')).status).toBe(200);
     expect((await cloud.call(token, 'GET', `/volume/v3/${bob.projectId}/volumes`)).status).toBe(404);
   });
@@ -70,12 +96,26 @@ onBothEngines('block storage', (engine) => {
   it('a volume is made, shown, changed, extended and deleted, and the quota follows', async () => {
     const before = await used();
     const made = await must('POST', '/volumes', { volume: { name: 'v', size: 1, metadata: { a: 'b' } } });
-    expect(made.volume).toMatchObject({ status: 'creating', size: 1, bootable: 'false', attachments: [], volume_type: '__DEFAULT__' });
+    expect(made.volume).toMatchObject({
+      status: 'creating',
+      size: 1,
+      bootable: 'false',
+      attachments: [],
+      volume_type: '__DEFAULT__',
+    });
     await cloud.settle();
     const { id } = made.volume;
-    expect(await volume(id)).toMatchObject({ status: 'available', metadata: { a: 'b' }, 'os-vol-tenant-attr:tenant_id': alice.projectId });
-    expect((await must('PUT', `/volumes/${id}`, { volume: { name: 'w', description: 'd' } })).volume).toMatchObject({ name: 'w', description: 'd' });
-    expect((await must('GET', "/volumes/detail?metadata={'a': 'b'}&status=available&name=w")).volumes).toHaveLength(1);
+    expect(await volume(id)).toMatchObject({
+      status: 'available',
+      metadata: { a: 'b' },
+      'os-vol-tenant-attr:tenant_id': alice.projectId,
+    });
+    expect(
+      (await must('PUT', `/volumes/${id}`, { volume: { name: 'w', description: 'd' } })).volume,
+    ).toMatchObject({ name: 'w', description: 'd' });
+    expect(
+      (await must('GET', "/volumes/detail?metadata={'a': 'b'}&status=available&name=w")).volumes,
+    ).toHaveLength(1);
     expect((await must('GET', "/volumes?metadata={'a': 'c'}")).volumes).toEqual([]);
     await must('POST', `/volumes/${id}/action`, { 'os-extend': { new_size: 3 } });
     await cloud.settle();
@@ -93,9 +133,15 @@ onBothEngines('block storage', (engine) => {
     if (disk !== undefined) disk.content = 'first';
     const { snapshot } = await must('POST', '/snapshots', { snapshot: { volume_id: source, name: 's' } });
     await cloud.settle();
-    expect((await must('GET', `/snapshots/${snapshot.id}`)).snapshot).toMatchObject({ status: 'available', size: 2 });
+    expect((await must('GET', `/snapshots/${snapshot.id}`)).snapshot).toMatchObject({
+      status: 'available',
+      size: 2,
+    });
     if (disk !== undefined) disk.content = 'second';
-    const [ofSnapshot, ofVolume] = [await create({ snapshot_id: snapshot.id }), await create({ source_volid: source, size: 3 })];
+    const [ofSnapshot, ofVolume] = [
+      await create({ snapshot_id: snapshot.id }),
+      await create({ source_volid: source, size: 3 }),
+    ];
     expect(cloud.host.volumes.volumes.get(ofSnapshot)?.content).toBe('first');
     expect(cloud.host.volumes.volumes.get(ofVolume)?.content).toBe('second');
     expect((await call('DELETE', `/volumes/${source}`)).status).toBe(400);
@@ -110,24 +156,43 @@ onBothEngines('block storage', (engine) => {
   it('a volume is attached to one server at a time and free when its guest let go of it', async () => {
     const [one, two] = [await server(), await server()];
     const id = await create({ size: 1 });
-    const attached = await cloud.must(token, 'POST', attachments(one), { volumeAttachment: { volumeId: id } });
+    const attached = await cloud.must(token, 'POST', attachments(one), {
+      volumeAttachment: { volumeId: id },
+    });
     expect(attached.volumeAttachment).toMatchObject({ volumeId: id, serverId: one, device: '/dev/vdb' });
-    expect((await cloud.call(token, 'POST', attachments(two), { volumeAttachment: { volumeId: id } })).status).toBe(400);
+    expect(
+      (await cloud.call(token, 'POST', attachments(two), { volumeAttachment: { volumeId: id } })).status,
+    ).toBe(400);
     await cloud.settle();
-    expect(await volume(id)).toMatchObject({ status: 'in-use', attachments: [{ server_id: one, device: '/dev/vdb', volume_id: id, id }] });
+    expect(await volume(id)).toMatchObject({
+      status: 'in-use',
+      attachments: [{ server_id: one, device: '/dev/vdb', volume_id: id, id }],
+    });
     expect(cloud.host.volumes.volumes.get(id)?.holder).toBe(one);
-    expect((await cloud.must(token, 'GET', `${compute}/servers/${one}`)).server['os-extended-volumes:volumes_attached']).toEqual([{ id, delete_on_termination: false }]);
+    expect(
+      (await cloud.must(token, 'GET', `${compute}/servers/${one}`)).server[
+        'os-extended-volumes:volumes_attached'
+      ],
+    ).toEqual([{ id, delete_on_termination: false }]);
     expect((await call('DELETE', `/volumes/${id}`)).status).toBe(400);
     expect((await call('POST', `/volumes/${id}/action`, { 'os-detach': {} })).status).toBe(409);
     // The operator's word does not make it free.
-    await cloud.must(cloud.admin, 'POST', `/volume/v3/volumes/${id}/action`, { 'os-reset_status': { status: 'available' } });
-    expect((await cloud.call(token, 'POST', attachments(two), { volumeAttachment: { volumeId: id } })).status).toBe(400);
-    await cloud.must(cloud.admin, 'POST', `/volume/v3/volumes/${id}/action`, { 'os-reset_status': { status: 'in-use' } });
+    await cloud.must(cloud.admin, 'POST', `/volume/v3/volumes/${id}/action`, {
+      'os-reset_status': { status: 'available' },
+    });
+    expect(
+      (await cloud.call(token, 'POST', attachments(two), { volumeAttachment: { volumeId: id } })).status,
+    ).toBe(400);
+    await cloud.must(cloud.admin, 'POST', `/volume/v3/volumes/${id}/action`, {
+      'os-reset_status': { status: 'in-use' },
+    });
     await cloud.must(token, 'DELETE', `${attachments(one)}/${id}`);
     await cloud.settle();
     expect(await volume(id)).toMatchObject({ status: 'available', attachments: [] });
     expect(cloud.host.volumes.volumes.get(id)?.holder).toBeNull();
-    await cloud.must(token, 'POST', attachments(two), { volumeAttachment: { volumeId: id, device: '/dev/vdd' } });
+    await cloud.must(token, 'POST', attachments(two), {
+      volumeAttachment: { volumeId: id, device: '/dev/vdd' },
+    });
     await cloud.settle();
     expect((await volume(id)).attachments[0].device).toBe('/dev/vdd');
     for (const which of [one, two]) await cloud.must(token, 'DELETE', `${compute}/servers/${which}`);
@@ -143,7 +208,14 @@ onBothEngines('block storage', (engine) => {
     const id = await server({
       imageRef: '',
       block_device_mapping_v2: [
-        { boot_index: 0, source_type: 'image', destination_type: 'volume', uuid: image, volume_size: 2, delete_on_termination: true },
+        {
+          boot_index: 0,
+          source_type: 'image',
+          destination_type: 'volume',
+          uuid: image,
+          volume_size: 2,
+          delete_on_termination: true,
+        },
         { boot_index: -1, source_type: 'volume', destination_type: 'volume', uuid: kept },
       ],
     });
@@ -154,7 +226,9 @@ onBothEngines('block storage', (engine) => {
     expect(data).toMatchObject({ device: '/dev/vdb', volumeId: kept, delete_on_termination: false });
     expect(await volume(root.volumeId)).toMatchObject({ status: 'in-use', bootable: 'true', size: 2 });
     expect((await cloud.call(token, 'DELETE', `${attachments(id)}/${root.volumeId}`)).status).toBe(403);
-    expect((await cloud.call(token, 'POST', `${compute}/servers/${id}/action`, { suspend: null })).status).toBe(409);
+    expect(
+      (await cloud.call(token, 'POST', `${compute}/servers/${id}/action`, { suspend: null })).status,
+    ).toBe(409);
     await cloud.must(token, 'DELETE', `${compute}/servers/${id}`);
     await cloud.settle();
     expect((await call('GET', `/volumes/${root.volumeId}`)).status).toBe(404);
@@ -166,33 +240,65 @@ onBothEngines('block storage', (engine) => {
   it('bad requests about disks are refused and leave nothing', async () => {
     const before = await used();
     const plain = await create({ size: 1 });
-    const mapping = (one: object) => ({ imageRef: '', block_device_mapping_v2: [{ boot_index: 0, destination_type: 'volume', ...one }] });
+    const mapping = (one: object) => ({
+      imageRef: '',
+      block_device_mapping_v2: [{ boot_index: 0, destination_type: 'volume', ...one }],
+    });
     const image = await imageOf();
     for (const more of [
       mapping({ source_type: 'volume', uuid: plain }), // not bootable
       mapping({ source_type: 'volume', uuid: crypto.randomUUID() }),
       mapping({ source_type: 'image', uuid: image }), // no size
       mapping({ source_type: 'blank', volume_size: 1, boot_index: -1 }), // nothing to boot from
-      { imageRef: image, block_device_mapping_v2: [{ source_type: 'blank', destination_type: 'local', boot_index: -1, volume_size: 1 }] },
-      { imageRef: image, max_count: 2, block_device_mapping_v2: [{ source_type: 'volume', destination_type: 'volume', uuid: plain, boot_index: -1 }] },
+      {
+        imageRef: image,
+        block_device_mapping_v2: [
+          { source_type: 'blank', destination_type: 'local', boot_index: -1, volume_size: 1 },
+        ],
+      },
+      {
+        imageRef: image,
+        max_count: 2,
+        block_device_mapping_v2: [
+          { source_type: 'volume', destination_type: 'volume', uuid: plain, boot_index: -1 },
+        ],
+      },
     ]) {
       const flavors = await cloud.must(cloud.admin, 'GET', `${compute}/flavors`);
-      const answer = await cloud.call(token, 'POST', `${compute}/servers`, { server: { name: 'bad', flavorRef: flavors.flavors[0].id, networks: 'none', ...more } });
+      const answer = await cloud.call(token, 'POST', `${compute}/servers`, {
+        server: { name: 'bad', flavorRef: flavors.flavors[0].id, networks: 'none', ...more },
+      });
       expect(answer.status, JSON.stringify(more)).toBe(400);
     }
-    for (const body of [{ size: 0 }, { size: '-1' }, { size: 'x' }, {}, { size: 1, volume_type: 'nope' }, { size: 1, snapshot_id: crypto.randomUUID() }, { size: 1, source_volid: crypto.randomUUID() }, { size: 1, availability_zone: 'moon' }])
-      expect((await call('POST', '/volumes', { volume: body })).status, JSON.stringify(body)).toBeGreaterThanOrEqual(400);
+    for (const body of [
+      { size: 0 },
+      { size: '-1' },
+      { size: 'x' },
+      {},
+      { size: 1, volume_type: 'nope' },
+      { size: 1, snapshot_id: crypto.randomUUID() },
+      { size: 1, source_volid: crypto.randomUUID() },
+      { size: 1, availability_zone: 'moon' },
+    ])
+      expect(
+        (await call('POST', '/volumes', { volume: body })).status,
+        JSON.stringify(body),
+      ).toBeGreaterThanOrEqual(400);
     await remove(plain);
     expect(await used()).toEqual(before);
   });
 
   it('the quota refuses with 413 and gives back what a refused request took', async () => {
-    await cloud.must(cloud.admin, 'PUT', `/volume/v3/os-quota-sets/${alice.projectId}`, { quota_set: { gigabytes: 4, volumes: 3 } });
+    await cloud.must(cloud.admin, 'PUT', `/volume/v3/os-quota-sets/${alice.projectId}`, {
+      quota_set: { gigabytes: 4, volumes: 3 },
+    });
     const id = await create({ size: 3 });
     expect((await call('POST', '/volumes', { volume: { size: 2 } })).status).toBe(413);
     expect((await call('POST', '/snapshots', { snapshot: { volume_id: id } })).status).toBe(413);
     expect((await call('POST', `/volumes/${id}/action`, { 'os-extend': { new_size: 9 } })).status).toBe(413);
-    const many = await Promise.all(Array.from({ length: 6 }, () => call('POST', '/volumes', { volume: { size: 1 } })));
+    const many = await Promise.all(
+      Array.from({ length: 6 }, () => call('POST', '/volumes', { volume: { size: 1 } })),
+    );
     expect(many.filter((one) => one.status === 202)).toHaveLength(1);
     await cloud.settle();
     for (const one of (await must('GET', '/volumes')).volumes) await remove(one.id);
@@ -204,12 +310,18 @@ onBothEngines('block storage', (engine) => {
     const id = await create({ size: 1 });
     const { transfer } = await must('POST', '/volume-transfers', { transfer: { volume_id: id } });
     expect((await volume(id)).status).toBe('awaiting-transfer');
-    const accept = (key: string): Promise<Answer> => cloud.call(bob.tokens.member, 'POST', `/volume/v3/volume-transfers/${transfer.id}/accept`, { accept: { auth_key: key } });
+    const accept = (key: string): Promise<Answer> =>
+      cloud.call(bob.tokens.member, 'POST', `/volume/v3/volume-transfers/${transfer.id}/accept`, {
+        accept: { auth_key: key },
+      });
     expect((await accept('0123456789abcdef')).status).toBe(404);
     expect((await accept(transfer.auth_key)).status).toBe(202);
     expect((await call('GET', `/volumes/${id}`)).status).toBe(404);
     const theirs = await cloud.must(bob.tokens.member, 'GET', `/volume/v3/volumes/${id}`);
-    expect(theirs.volume).toMatchObject({ status: 'available', 'os-vol-tenant-attr:tenant_id': bob.projectId });
+    expect(theirs.volume).toMatchObject({
+      status: 'available',
+      'os-vol-tenant-attr:tenant_id': bob.projectId,
+    });
     expect((await used()).volumes.in_use).toBe(0);
     await cloud.must(bob.tokens.member, 'DELETE', `/volume/v3/volumes/${id}`);
     await cloud.settle();
@@ -220,7 +332,11 @@ onBothEngines('block storage', (engine) => {
     for (const name of ['a', 'b', 'c']) ids.push(await create({ size: 1, name }));
     const first = await must('GET', '/volumes/detail?limit=2&sort=name:asc&with_count=true');
     expect(first).toMatchObject({ count: 3, volumes: [{ name: 'a' }, { name: 'b' }] });
-    const next = await cloud.must(token, 'GET', new URL(first.volumes_links[0].href).pathname + new URL(first.volumes_links[0].href).search);
+    const next = await cloud.must(
+      token,
+      'GET',
+      new URL(first.volumes_links[0].href).pathname + new URL(first.volumes_links[0].href).search,
+    );
     expect(next.volumes).toMatchObject([{ name: 'c' }]);
     expect((await must('GET', '/volumes?limit=0')).volumes).toEqual([]);
     expect((await call('GET', `/volumes?marker=${crypto.randomUUID()}`)).status).toBe(400);

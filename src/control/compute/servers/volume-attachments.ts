@@ -269,8 +269,9 @@ export const volumeAttachmentRoutes = (deps: ComputeDeps): Route[] => [
       volumeAttachment: strict({
         volumeId: idOf('volume'),
         delete_on_termination: since('2.85', Type.Optional(flag())),
-        id: since('2.85', Type.Optional(text(255))),
-        serverId: since('2.85', Type.Optional(text(255))),
+        // What a client read before and sends back; nothing of it is changed.
+        id: since('2.85', Type.Optional(idOf('volume'))),
+        serverId: since('2.85', Type.Optional(idOf('server'))),
         device: since('2.85', Type.Optional(nullable(text(255)))),
         tag: since('2.85', Type.Optional(nullable(text(255)))),
       }),

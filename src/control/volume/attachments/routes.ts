@@ -5,6 +5,7 @@ import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { idOf, nullable, strict, text } from '../../../kernel/schema.ts';
+import type { VolumeDeps } from '../deps.ts';
 import { stampOrNull } from '../routing.ts';
 import { isSet, pageQuery } from '../volumes/schema.ts';
 import { changeAttachment, createAttachment, deleteAttachment, findAttachment } from './service.ts';
@@ -38,7 +39,7 @@ const mode = Type.Optional(
   nullable(Type.Union([Type.Literal('rw'), Type.Literal('ro'), Type.Literal('null')])),
 );
 
-export const attachmentRoutes: Route[] = [
+export const attachmentRoutes = (deps: VolumeDeps): Route[] => [
   ...([false, true] as const).map((detail) =>
     route({
       method: 'GET',
@@ -92,7 +93,7 @@ export const attachmentRoutes: Route[] = [
     async handler({ ctx, body }) {
       const asked = body.attachment;
       const given = asked.connector ?? null;
-      const row = await createAttachment(ctx, {
+      const row = await createAttachment(ctx, deps, {
         volume_uuid: asked.volume_uuid,
         instance_uuid: asked.instance_uuid ?? null,
         mode: asked.mode === 'ro' || asked.mode === 'rw' ? asked.mode : null,

@@ -7,6 +7,7 @@ import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { canSee } from '../../../kernel/policy.ts';
 import { attachmentsOf, findVolume, saveVolume } from '../volumes/store.ts';
 import type { Db, VolumeRow } from '../volumes/table.ts';
+import type { VolumeDeps } from '../deps.ts';
 import type { AttachmentRow } from './table.ts';
 
 export const invalidVolume = (reason: string) => badRequest(`Invalid volume: ${reason}`, 'InvalidVolume');
@@ -104,6 +105,7 @@ const refuseManaged = (row: AttachmentRow): void => {
 /** POST /attachments: reserves the volume, and completes at once when a connector is given. */
 export async function createAttachment(
   ctx: Ctx,
+  deps: VolumeDeps,
   asked: {
     volume_uuid: string;
     instance_uuid: string | null;
@@ -114,6 +116,7 @@ export async function createAttachment(
   const { platform } = ctx;
   return platform.db.tx(async (tx) => {
     const volume = await findVolume(tx, ctx, asked.volume_uuid);
+    if (asked.instance_uuid !== null) await deps.requireServer(tx, ctx, asked.instance_uuid);
     if ((await requireFree(tx, volume, '')) !== null)
       throw invalidVolume(`volume ${volume.id} is reserved already.`);
     const row = await insertAttachment(tx, platform, volume, {
@@ -209,12 +212,14 @@ export async function attachByAction(
 
 export async function attachElsewhere(
   ctx: Ctx,
+  deps: VolumeDeps,
   volumeId: string,
   asked: { serverId: string; hostName: string | null; device: string; mode: string },
 ): Promise<void> {
   const { platform } = ctx;
   await platform.db.tx(async (tx) => {
     const volume = await findVolume(tx, ctx, volumeId);
+    if (asked.serverId !== '') await deps.requireServer(tx, ctx, asked.serverId);
     const reserved = await requireFree(tx, volume, asked.serverId);
     if (reserved !== null) await tx.deleteFrom('volume_attachments').where('id', '=', reserved.id).execute();
     if (volume.read_only === 1 && asked.mode === 'rw')

@@ -206,7 +206,7 @@ export const volumeActionRoutes = (deps: VolumeDeps): Route[] => [
           `Invalid input for field/attribute instance_uuid. Value: ${serverId}. It must be a UUID.`,
         );
       const row = await findVolume(ctx.platform.db.read, ctx, id);
-      await attachElsewhere(ctx, id, {
+      await attachElsewhere(ctx, deps, id, {
         serverId: serverId ?? '',
         hostName: body.host_name ?? null,
         device: body.mountpoint,

@@ -69,8 +69,13 @@ export async function uploadVolume(
       );
   };
   refuse(volume, false);
-  if (asked.isProtected || (asked.visibility !== null && asked.visibility !== 'private' && asked.visibility !== 'shared'))
-    throw badRequest('Invalid input received: an image made of a volume begins as a private, unprotected one; change it when it is active.');
+  if (
+    asked.isProtected ||
+    (asked.visibility !== null && asked.visibility !== 'private' && asked.visibility !== 'shared')
+  )
+    throw badRequest(
+      'Invalid input received: an image made of a volume begins as a private, unprotected one; change it when it is active.',
+    );
   const { row, imageId } = await platform.db.tx(async (tx) => {
     const now = await findVolume(tx, ctx, volumeId);
     refuse(now, (await attachmentsOf(tx, volumeId)).length > 0);

@@ -42,6 +42,8 @@ const deviceFields = (volume: VolumeHardware, slot: string): Record<string, unkn
   id: deviceOf(volume.volumeId),
   drive: volume.layers[0]?.id,
   bus: slot,
+  // a root port has one place; without this QEMU invents another, where no guest looks
+  addr: '0x0',
   // what guests show below /dev/disk/by-id
   serial: volume.volumeId.slice(0, 20),
   ...(volume.boot ? { bootindex: 1 } : {}),

@@ -15,26 +15,47 @@ const UID = 0x4000_0001;
 
 /** qemu-io as the user that the volume is held for, in the folder of its server, as a guest's process is. */
 const io = (folder: string, layers: readonly VolumeLayer[], uid: number, ...commands: string[]): string =>
-  execFileSync('setpriv', ['--reuid', String(uid), '--regid', '64061', '--clear-groups', 'qemu-io', ...commands.flatMap((one) => ['-c', one]), imageOf(layers)], {
-    cwd: folder,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  execFileSync(
+    'setpriv',
+    [
+      '--reuid',
+      String(uid),
+      '--regid',
+      '64061',
+      '--clear-groups',
+      'qemu-io',
+      ...commands.flatMap((one) => ['-c', one]),
+      imageOf(layers),
+    ],
+    {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
 
 function place() {
   const dir = mkdtempSync(join(tmpdir(), 'strata-volumes-'));
-  const open = (): VolumeDriver => createFileVolumeDriver({ dir: join(dir, 'volumes'), log: silentLog, maxDepth: 4 });
-  return { dir, open, folder: (serverId: string) => join(dir, 'volumes', 'attached', serverId), layers: () => readdirSync(join(dir, 'volumes', 'layers')) };
+  const open = (): VolumeDriver =>
+    createFileVolumeDriver({ dir: join(dir, 'volumes'), log: silentLog, maxDepth: 4 });
+  return {
+    dir,
+    open,
+    folder: (serverId: string) => join(dir, 'volumes', 'attached', serverId),
+    layers: () => readdirSync(join(dir, 'volumes', 'layers')),
+  };
 }
 
 /** Text is kept as a byte count and bytes of one pattern: qemu-io writes patterns. */
-const PATTERN = (text: string): number => [...text].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 251, 7) + 1;
+const PATTERN = (text: string): number =>
+  [...text].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 251, 7) + 1;
 
 volumeDriverConformance('file', async () => {
   const at = place();
   let driver = at.open();
   const known = new Map<number, string>([[0, '']]);
-  const layersOf = async (id: string, serverId: string): Promise<VolumeLayer[]> => (await driver.hold(id, serverId, UID, false)).layers;
+  const layersOf = async (id: string, serverId: string): Promise<VolumeLayer[]> =>
+    (await driver.hold(id, serverId, UID, false)).layers;
   const learn = (text: string): number => {
     known.set(PATTERN(text), text);
     return PATTERN(text);
@@ -92,11 +113,15 @@ describe('volumes in files', () => {
     const { layers } = await driver.hold(id, server, UID, false);
     io(at.folder(server), layers, UID, 'write -P 3 0 200M');
     await driver.release(id, server);
-    const before = at.layers().reduce((sum, name) => sum + statSync(join(at.dir, 'volumes', 'layers', name)).blocks, 0);
+    const before = at
+      .layers()
+      .reduce((sum, name) => sum + statSync(join(at.dir, 'volumes', 'layers', name)).blocks, 0);
     const [snapshot, clone] = [randomUUID(), randomUUID()];
     await driver.snapshot(snapshot, id);
     await driver.create(clone, 1, { type: 'snapshot', id: snapshot });
-    const after = at.layers().reduce((sum, name) => sum + statSync(join(at.dir, 'volumes', 'layers', name)).blocks, 0);
+    const after = at
+      .layers()
+      .reduce((sum, name) => sum + statSync(join(at.dir, 'volumes', 'layers', name)).blocks, 0);
     expect((after - before) * 512).toBeLessThan(2 * 1024 * 1024);
     for (const one of [clone, id]) await driver.remove(one);
     await driver.removeSnapshot(snapshot);
@@ -126,7 +151,8 @@ describe('volumes in files', () => {
     expect(await driver.flatten()).toBeGreaterThan(0);
     expect((await driver.get(id))?.depth).toBe(2);
     const merged = await driver.hold(id, server, UID, false);
-    for (let turn = 0; turn < 6; turn += 1) io(at.folder(server), merged.layers, UID, `read -P ${turn + 1} ${turn * 64}k 64k`);
+    for (let turn = 0; turn < 6; turn += 1)
+      io(at.folder(server), merged.layers, UID, `read -P ${turn + 1} ${turn * 64}k 64k`);
     await driver.release(id, server);
     // A crash in the middle of a merge leaves a file that nobody names: the next start removes it.
     writeFileSync(join(at.dir, 'volumes', 'layers', 'lffffffffffffffffffffff.qcow2'), 'half');
@@ -134,7 +160,11 @@ describe('volumes in files', () => {
     const clone = randomUUID();
     await driver.create(clone, 1, { type: 'snapshot', id: snapshots[2] ?? '' });
     const held = await driver.hold(clone, server, UID, false);
-    for (const [pattern, offset] of [[3, 128], [0, 192]]) io(at.folder(server), held.layers, UID, `read -P ${pattern} ${offset}k 64k`);
+    for (const [pattern, offset] of [
+      [3, 128],
+      [0, 192],
+    ])
+      io(at.folder(server), held.layers, UID, `read -P ${pattern} ${offset}k 64k`);
     await driver.release(clone, server);
     for (const one of [id, clone]) await driver.remove(one);
     for (const one of snapshots) await driver.removeSnapshot(one);
@@ -144,7 +174,9 @@ describe('volumes in files', () => {
   it('an image that is larger than the volume, or points to another file, is refused and nothing is left', async () => {
     const path = join(at.dir, 'big.qcow2');
     execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', path, '3G']);
-    await expect(driver.create(randomUUID(), 1, { type: 'image', imageId: randomUUID(), path, format: 'qcow2' })).rejects.toMatchObject({ code: 'refused' });
+    await expect(
+      driver.create(randomUUID(), 1, { type: 'image', imageId: randomUUID(), path, format: 'qcow2' }),
+    ).rejects.toMatchObject({ code: 'refused' });
     const secret = join(at.dir, 'secret');
     writeFileSync(secret, Buffer.alloc(65536, 0x53), { mode: 0o600 });
     const evil = join(at.dir, 'evil.qcow2');
