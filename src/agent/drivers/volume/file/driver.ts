@@ -3,12 +3,13 @@
 // links in a folder that only its own user may enter, so that no other guest can, and nothing has to be mounted.
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, copyFile, link, mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { chmod, chown, link, mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../../../kernel/log.ts';
 import { DriverError } from '../../errors.ts';
 import { GIB, type HeldVolume, type VolumeDriver, type VolumeLayer, type VolumeSource } from '../driver.ts';
 import { copyChain, createLayer, explained, growLayer, sizeOf } from './disk-images.ts';
+import { imageLayerOf, keepImage } from './image-layer.ts';
 import { createRecords, type Layer, type VolumeRecord } from './records.ts';
 
 export type FileVolumeOptions = {
@@ -93,27 +94,13 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
     return record;
   };
 
-  /** The image as a frozen layer: a second name of the cached file, which stays when the cache forgets it. */
-  async function imageLayer(source: Extract<VolumeSource, { type: 'image' }>): Promise<Layer> {
-    const id = `i${source.imageId.replace(/[^a-z0-9]/g, '').slice(0, 22)}`;
-    const layer: Layer = { id, format: source.format };
-    young.add(id);
-    if (existsSync(pathOf(layer))) return layer;
-    await link(source.path, pathOf(layer)).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EEXIST') return;
-      await copyFile(source.path, `${pathOf(layer)}.part`);
-      await link(`${pathOf(layer)}.part`, pathOf(layer));
-      await rm(`${pathOf(layer)}.part`, { force: true });
-    });
-    await chmod(pathOf(layer), 0o444);
-    return layer;
-  }
-
   /** What lies below the top of a new volume. */
   async function baseOf(source: VolumeSource, sizeGib: number): Promise<Layer[]> {
     if (source.type === 'empty') return [];
     if (source.type === 'image') {
-      const layer = await imageLayer(source);
+      const layer = imageLayerOf(source);
+      young.add(layer.id);
+      await keepImage(source.path, pathOf(layer));
       const size = await sizeOf({ ...layer, path: pathOf(layer) });
       if (size > sizeGib * GIB)
         throw new DriverError(
