@@ -1,8 +1,6 @@
 // The pipeline, the same for every verb: request id, authenticate, policy, microversion, parse and validate,
 // handler, encode. Authentication comes before the body is parsed; a target's ownership is checked by the
 // service against what is stored.
-// lines: one pipeline, read from top to bottom.
-import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
@@ -12,8 +10,9 @@ import type { Ctx, Platform } from '../platform.ts';
 import { type Actor, allows, anonymous, type Policy } from '../policy.ts';
 import { type Check, checker, coerceQuery, minorOf } from '../schema.ts';
 import type { Telemetry } from '../telemetry.ts';
-import { isDatabaseBusy, isDiskFull } from '../db/index.ts';
+import { asCloudError } from './escaped-errors.ts';
 import { keystoneFault, type Fault } from './faults.ts';
+import { parseJson } from './json-body.ts';
 import type { Reply, Route, Service } from './route.ts';
 
 export type HttpOptions = {
@@ -43,47 +42,8 @@ function requestIdOf(request: FastifyRequest): string {
   return id;
 }
 
-/** Levels of a JSON body; the deepest honest one has fewer than ten, and what recurses over it has a stack. */
-const MAX_DEPTH = 64;
-const RESERVED = new Set(['__proto__', 'constructor']);
 // eslint-disable-next-line no-control-regex
 const CONTROL = /[\x00-\x1f\x7f]/;
-
-function parseJson(raw: unknown): unknown {
-  if (raw === undefined || raw === null) return undefined;
-  if (!isUtf8(raw as Buffer)) throw badRequest('Malformed request body: it is not valid UTF-8.');
-  const text = (raw as Buffer).toString('utf8');
-  if (text.trim() === '') return undefined;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text) as unknown;
-  } catch {
-    throw badRequest('Malformed request body: it is not valid JSON.');
-  }
-  refuseHostile(parsed, 0);
-  return parsed;
-}
-
-/** NUL and lone surrogates break text columns and C programs; reserved keys break objects. None has any honest use. */
-function refuseHostile(value: unknown, depth: number): void {
-  if (typeof value === 'string') {
-    if (value.includes('\0') || !value.isWellFormed())
-      throw badRequest('Malformed request body: it contains a NUL character or half a character.');
-    return;
-  }
-  if (typeof value !== 'object' || value === null) return;
-  if (depth >= MAX_DEPTH)
-    throw badRequest(`Malformed request body: it is nested more than ${MAX_DEPTH} levels deep.`);
-  if (Array.isArray(value)) {
-    for (const one of value) refuseHostile(one, depth + 1);
-    return;
-  }
-  for (const [key, one] of Object.entries(value)) {
-    if (RESERVED.has(key)) throw badRequest(`Malformed request body: the key ${key} is reserved.`);
-    refuseHostile(key, depth);
-    refuseHostile(one, depth + 1);
-  }
-}
 
 function negotiate(service: Service, headers: FastifyRequest['headers']): number {
   const versions = service.microversions;
@@ -114,46 +74,6 @@ function negotiate(service: Service, headers: FastifyRequest['headers']): number
 const served = (route: Route, minor: number): boolean =>
   !(route.since !== undefined && minor < minorOf(route.since)) &&
   !(route.until !== undefined && minor > minorOf(route.until));
-
-/** What escaped as something else than a CloudError, as the user may see it. */
-function asCloudError(error: unknown): CloudError {
-  if (error instanceof CloudError) return error;
-  const { code, statusCode } = error as { code?: string; statusCode?: number };
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return new CloudError(413, 'RequestTooLarge', 'The request body is larger than this API takes.');
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
-    return new CloudError(
-      415,
-      'UnsupportedMediaType',
-      'The content type of the request is not supported; send application/json.',
-    );
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
-    return new CloudError(
-      statusCode,
-      'BadRequest',
-      'The request could not be read: its line, headers or body are malformed.',
-    );
-  if (isDiskFull(error))
-    return new CloudError(
-      503,
-      'InsufficientStorage',
-      'The cloud has no disk space left to record this change; nothing was changed. Ask the operator to free space.',
-      { cause: error },
-    );
-  if (isDatabaseBusy(error))
-    return new CloudError(
-      503,
-      'ServiceUnavailable',
-      'The database of the cloud does not answer or is too busy; nothing was changed. Try again in a moment.',
-      { cause: error, headers: { 'retry-after': '5' } },
-    );
-  return new CloudError(
-    500,
-    'InternalError',
-    'An unexpected error prevented the server from fulfilling your request; the request id names it in the log.',
-    { cause: error },
-  );
-}
 
 /** The address of today for one of an older version of an API; that one knows no microversions. */
 function currentUrl(services: readonly Service[], request: IncomingMessage): string {

@@ -25,7 +25,7 @@ export const exceptions: readonly Exception[] = [
     place: /^body:/,
     statuses: [400],
     reason:
-      'Nova answers 400 for what the body of a new server refers to and is not there (api-ref, Create Server); volumes are refused whatever they name.',
+      'Nova answers 400 for what the body of a new server refers to and is not there (api-ref, Create Server).',
   },
   {
     route: /^POST \/network\//,
@@ -77,13 +77,6 @@ export const exceptions: readonly Exception[] = [
     place: /^body:new_type$/,
     statuses: [400],
     reason: 'Cinder answers 400 for a type that is not there (Invalid volume_type passed).',
-  },
-  {
-    route: /^POST \/volume\/v3\/(:project_id\/)?(attachments|volumes\/:volume_id\/action os-attach)$/,
-    place: /^body:(attachment\.)?instance_uuid$/,
-    statuses: [200, 202, 400],
-    reason:
-      'What a client says that it connects a volume to is its own note, never looked up; security-volumes.sim.test.ts shows that it attaches nothing. 400 when the volume is taken already.',
   },
   {
     route: /^GET \/volume\/v3\/(:project_id\/)?os-quota-sets\/:target_id\/defaults$/,

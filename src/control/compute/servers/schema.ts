@@ -37,10 +37,10 @@ const blockDevice = strict({
   disk_bus: Type.Optional(nullable(text(32))),
   guest_format: Type.Optional(nullable(text(32))),
   no_device: Type.Optional(Type.Union([Type.Boolean(), text(10)])),
-  snapshot_id: Type.Optional(text(255)),
-  volume_id: Type.Optional(text(255)),
+  snapshot_id: Type.Optional(idOf('snapshot')),
+  volume_id: Type.Optional(idOf('volume')),
   tag: since('2.42', Type.Optional(tag)),
-  volume_type: since('2.67', Type.Optional(text(255))),
+  volume_type: since('2.67', Type.Optional(Type.Union([idOf('volume-type'), Type.Literal('')]))),
 });
 
 const hints = strict({ group: Type.Optional(idOf('server-group')) });
