@@ -77,10 +77,11 @@ for dir in bin dev etc/acpi/PWRF lib/m mnt proc root run sbin sys tmp www; do mk
 cp "$BUSYBOX" "$ROOT/bin/busybox"
 cp "$HERE/init" "$ROOT/init"
 cp "$HERE/udhcpc.sh" "$ROOT/etc/udhcpc.sh"
+cp "$HERE/lsblk.sh" "$ROOT/bin/lsblk"
 printf '#!/bin/sh\nsync\nexec busybox poweroff -f\n' >"$ROOT/etc/acpi/PWRF/00000080"
 printf 'root:x:0:0:root:/root:/bin/sh\n' >"$ROOT/etc/passwd"
 printf 'root:x:0:\n' >"$ROOT/etc/group"
-chmod 755 "$ROOT/init" "$ROOT/etc/udhcpc.sh" "$ROOT/etc/acpi/PWRF/00000080"
+chmod 755 "$ROOT/init" "$ROOT/bin/lsblk" "$ROOT/etc/udhcpc.sh" "$ROOT/etc/acpi/PWRF/00000080"
 
 # The SSH server is dynamic: with it come its libraries, where it looks for them.
 if DROPBEAR=$(command -v dropbear); then
