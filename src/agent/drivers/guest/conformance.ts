@@ -1,5 +1,6 @@
 // The behaviour that every guest driver shares, as vitest tests: QEMU, podman and the simulation run the
 // same suite, so that what is proven on the simulation holds on the real thing.
+// lines: one contract, a test for each of its promises.
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
