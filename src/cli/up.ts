@@ -47,13 +47,18 @@ function isLoopback(host: string): boolean {
   return bare === 'localhost' || (ipaddr.isValid(bare) && ipaddr.parse(bare).range() === 'loopback');
 }
 
-/** null: the address can be listened on; else the system's code for why not. */
-async function listenError(host: string, port: number): Promise<string | null> {
+/** The address, held until it is released for the API to listen on; a string is the system's code for why not. */
+type Held = {
+  port: number;
+  /** May be repeated. */
+  release(): Promise<void>;
+};
+async function hold(host: string, port: number): Promise<Held | string> {
   return new Promise((answer) => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) => answer(error.code ?? error.message));
-    probe.listen({ host: host.replace(/^\[|\]$/g, ''), port, exclusive: true }, () =>
-      probe.close(() => answer(null)),
+    const holder = createServer((socket) => socket.destroy());
+    holder.once('error', (error: NodeJS.ErrnoException) => answer(error.code ?? error.message));
+    holder.listen({ host: host.replace(/^\[|\]$/g, ''), port, exclusive: true }, () =>
+      answer({ port, release: () => new Promise((released) => holder.close(() => released())) }),
     );
   });
 }
@@ -73,15 +78,24 @@ function refuseListen(host: string, port: number, code: string): UsageError {
   );
 }
 
-async function freePort(host: string): Promise<number> {
+async function holdFreePort(host: string): Promise<Held> {
   for (let port = DEFAULT_PORT; port < DEFAULT_PORT + 200; port++) {
-    const code = await listenError(host, port);
-    if (code === null) return port;
-    if (code !== 'EADDRINUSE') throw refuseListen(host, port, code);
+    const held = await hold(host, port);
+    if (typeof held !== 'string') return held;
+    if (held !== 'EADDRINUSE') throw refuseListen(host, port, held);
   }
   throw new UsageError(
     `No port between ${DEFAULT_PORT} and ${DEFAULT_PORT + 199} is free on ${host}. Choose one with --listen.`,
   );
+}
+
+async function holdAddress(host: string, port: number, pinned: boolean): Promise<Held> {
+  if (port === 0) return holdFreePort(host);
+  const held = await hold(host, port);
+  if (typeof held !== 'string') return held;
+  // A port that nobody asked for gives way to another program, e.g. a second cloud that was quicker.
+  if (!pinned && held === 'EADDRINUSE') return holdFreePort(host);
+  throw refuseListen(host, port, held);
 }
 
 /** A /24 for the external network that no route of this machine covers. */
@@ -95,7 +109,10 @@ async function freeExternalCidr(): Promise<string> {
     )
     .filter((dst) => ipaddr.isValidCIDR(dst))
     .map((dst) => ipaddr.parseCIDR(dst));
-  for (let at = 4; at < 256; at++) {
+  // Not the first that is free: two clouds that start at the same time would both take it.
+  const start = Math.floor(Math.random() * 252);
+  for (let tries = 0; tries < 252; tries++) {
+    const at = 4 + ((start + tries) % 252);
     const first = ipaddr.parse(`172.24.${at}.0`);
     if (
       !taken.some(
@@ -110,24 +127,21 @@ async function freeExternalCidr(): Promise<string> {
   );
 }
 
-async function cloudOf(options: UpOptions): Promise<CloudFile> {
+/** The cloud of the data dir, and its address, held until the API listens. */
+async function cloudOf(options: UpOptions): Promise<{ cloud: CloudFile; held: Held }> {
   const kept = await readCloudFile(options.dataDir);
   const host = options.listen?.host ?? kept?.host ?? '127.0.0.1';
   const pinned = options.listen === undefined ? (kept?.pinned ?? false) : options.listen.port !== 0;
-  let port = options.listen?.port ?? kept?.port ?? 0;
-  // A port that nobody asked for gives way to another program, e.g. a second cloud that was quicker.
-  if (port === 0 || (!pinned && (await listenError(host, port)) !== null)) port = await freePort(host);
+  const held = await holdAddress(host, options.listen?.port ?? kept?.port ?? 0, pinned);
   const cloud: CloudFile = {
     cloudId: kept?.cloudId ?? newCloudId(),
     host,
-    port,
+    port: held.port,
     pinned,
     externalCidr: kept?.externalCidr ?? (await freeExternalCidr()),
   };
-  const refused = await listenError(cloud.host, cloud.port);
-  if (refused !== null) throw refuseListen(cloud.host, cloud.port, refused);
   if (JSON.stringify(cloud) !== JSON.stringify(kept)) await writeCloudFile(options.dataDir, cloud);
-  return cloud;
+  return { cloud, held };
 }
 
 type Tls = { cert: string; key: string; certFile: string };
@@ -229,8 +243,22 @@ async function runCloud(
   log: ReturnType<typeof createLog>,
   began: number,
 ): Promise<number> {
+  const { cloud, held } = await cloudOf(options);
+  try {
+    return await serveCloud(options, log, began, cloud, held);
+  } finally {
+    await held.release();
+  }
+}
+
+async function serveCloud(
+  options: UpOptions,
+  log: ReturnType<typeof createLog>,
+  began: number,
+  cloud: CloudFile,
+  held: Held,
+): Promise<number> {
   const { dataDir } = options;
-  const cloud = await cloudOf(options);
   const tls = await tlsOf(options, cloud.host);
   if (process.getuid?.() !== 0)
     throw new UsageError(
@@ -258,6 +286,7 @@ async function runCloud(
   });
   for (const image of builtin) await control.images.addBuiltin(image, control.adminProjectId);
   const host = await startHost({ dataDir, cloud, link: control.link, clock: systemClock, log });
+  await held.release();
   await control.http.listen({ host: cloud.host.replace(/^\[|\]$/g, ''), port: cloud.port });
 
   const stopped = Promise.withResolvers<number>();

@@ -84,7 +84,8 @@ describe('./up', () => {
     const { port } = new URL(cloud.url);
     await cloud.stop();
     const other = createServer().listen(Number(port), '127.0.0.1');
-    await once(other, 'listening');
+    // Whoever has it, has it: on a busy machine that may be another cloud already.
+    await once(other, 'listening').catch(() => {});
     try {
       await cloud.start();
       expect(new URL(cloud.url).port).not.toBe(port);

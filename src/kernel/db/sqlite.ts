@@ -66,7 +66,7 @@ export function openSqlite(options: SqliteOptions): SqliteDatabase {
   const executeWrite = executeOn(writer);
   const read = queriesOver('sqlite', executeOn(reader));
   const queue: Job[] = [];
-  const maxGroup = options.maxGroup ?? 32;
+  const maxGroup = options.maxGroup ?? 64;
   let pumping = false;
   let closed = false;
 
@@ -103,6 +103,8 @@ export function openSqlite(options: SqliteOptions): SqliteDatabase {
           continue;
         }
         for (const job of group) job.committed();
+        // Between two groups everything else has its turn: a long queue never holds up the event loop.
+        if (queue.length > 0) await new Promise((resolve) => setImmediate(resolve));
       }
     } finally {
       pumping = false;

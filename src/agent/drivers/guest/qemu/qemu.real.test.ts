@@ -41,11 +41,12 @@ describe('the QEMU driver', () => {
     );
 
   test('asks a probe guest only once per boot of the host', async () => {
+    const found = join(cloud.dataDir, 'qemu-accelerator.json');
+    const before = statSync(found).mtimeMs;
     const again = cloud.driver();
-    const began = performance.now();
     await again.probe();
-    expect(performance.now() - began).toBeLessThan(500);
-    expect(JSON.parse(readFileSync(join(cloud.dataDir, 'qemu-accelerator.json'), 'utf8'))).toMatchObject({
+    expect(statSync(found).mtimeMs).toBe(before);
+    expect(JSON.parse(readFileSync(found, 'utf8'))).toMatchObject({
       accelerator: expect.stringMatching(/^(kvm|tcg)$/),
     });
     await again.close();
