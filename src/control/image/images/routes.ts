@@ -52,6 +52,7 @@ const ListQuery = Type.Object({
   container_format: Type.Optional(text(40)),
   protected: Type.Optional(Type.Boolean()),
   os_hidden: Type.Optional(Type.Boolean()),
+  size: Type.Optional(integer(0, Number.MAX_SAFE_INTEGER)),
   size_min: Type.Optional(integer(0, Number.MAX_SAFE_INTEGER)),
   size_max: Type.Optional(integer(0, Number.MAX_SAFE_INTEGER)),
   tag: Type.Optional(Type.Array(text())),
@@ -113,6 +114,7 @@ export function imageRoutes(contents: Contents): readonly Route[] {
         if (query.owner !== undefined) rows = rows.where('owner', '=', query.owner);
         if (query.protected !== undefined) rows = rows.where('is_protected', '=', query.protected ? 1 : 0);
         rows = rows.where('is_hidden', '=', query.os_hidden === true ? 1 : 0);
+        if (query.size !== undefined) rows = rows.where('size', '=', query.size);
         if (query.size_min !== undefined) rows = rows.where('size', '>=', query.size_min);
         if (query.size_max !== undefined) rows = rows.where('size', '<=', query.size_max);
         // JSON on both engines: a member stands behind the bracket or a comma, and in it every quote is escaped.
