@@ -83,7 +83,7 @@ export async function runningPid(dataDir: string): Promise<number | null> {
 /** All that a cloud ever writes at the top of its data dir; `teardown` removes these and nothing else. */
 export const dataDirEntries = [
   'cloud.json', 'clouds.yaml', 'lock', 'strata.db', 'strata.db-shm', 'strata.db-wal', 'tls', 'keys', 'images', 'builtin', 'agent',
-  'guests', 'podman', 'network', 'volumes', 'qemu-accelerator.json',
+  'guests', 'podman', 'network', 'volumes', 'exports', 'qemu-accelerator.json',
 ] as const; // prettier-ignore
 
 /** A folder that holds something else is not taken for a data dir. */

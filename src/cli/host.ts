@@ -116,6 +116,8 @@ export async function startHost(options: {
     volumes: guestVolumes(volumes?.driver ?? null),
     clock,
   });
+  // Copies of disks that an earlier process was still writing.
+  await rm(join(dataDir, 'exports'), { recursive: true, force: true });
   const disk = await statfs(dataDir);
   const agent = createAgent({
     link,
