@@ -205,7 +205,10 @@ async function create(
     throw badRequest('Block Device Mapping is Invalid: containers cannot use volumes yet.', 'InvalidBDM');
   const volumeHost = await hostOfVolumes(tx, ctx, deps, request.devices);
   if (volumeHost !== null && request.host !== null && request.host !== volumeHost)
-    throw badRequest(`Block Device Mapping is Invalid: the volumes are on host ${volumeHost}, not on ${request.host}.`, 'InvalidBDM');
+    throw badRequest(
+      `Block Device Mapping is Invalid: the volumes are on host ${volumeHost}, not on ${request.host}.`,
+      'InvalidBDM',
+    );
   const publicKey = await publicKeyOf(tx, ctx, asked.key_name);
   if (request.zone !== null && !(await zoneExists(tx, request.zone)))
     throw badRequest(`The requested availability zone is not available: ${request.zone}.`);
@@ -242,7 +245,14 @@ async function create(
     if (placed.placed) {
       group?.hostIds.push(placed.hostId);
       if (ports.length > 0) await deps.network.bindPorts(tx, id, placed.hostId);
-      const here = { id, projectId, name, hostId: placed.hostId, hostName: placed.hostname, zone: placed.zone };
+      const here = {
+        id,
+        projectId,
+        name,
+        hostId: placed.hostId,
+        hostName: placed.hostname,
+        zone: placed.zone,
+      };
       await claimVolumes(tx, ctx, deps, here, request.devices);
     } else {
       // As in Nova a server without a host has no ports, but counts against the quota until it is deleted.

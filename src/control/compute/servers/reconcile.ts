@@ -193,7 +193,10 @@ export function serverReports(
       if (report.volumes !== undefined && row.deleting === 0) {
         await deps.volumes.reported(tx, row.id, report.generation, report.volumes);
         // It may have renewed the row.
-        rows.set(row.id, (await tx.selectFrom('servers').selectAll().where('id', '=', row.id).executeTakeFirst()) ?? row);
+        rows.set(
+          row.id,
+          (await tx.selectFrom('servers').selectAll().where('id', '=', row.id).executeTakeFirst()) ?? row,
+        );
       }
       row = rows.get(report.id) ?? row;
       const now = platform.clock.now();

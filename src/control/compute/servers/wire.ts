@@ -87,7 +87,8 @@ function coreView(row: ServerRow, { publicUrl, minor }: View): Record<string, un
     metadata: JSON.parse(row.metadata) as unknown,
     hostId: hostIdOf(row),
     // As in Nova: a server that boots from a volume shows an empty string.
-    image: row.image_id === '' ? '' : { id: row.image_id, links: bookmarkOf(publicUrl, 'images', row.image_id) },
+    image:
+      row.image_id === '' ? '' : { id: row.image_id, links: bookmarkOf(publicUrl, 'images', row.image_id) },
     flavor: flavorView(row, publicUrl, minor),
     created: isoSeconds(row.created_at),
     updated: isoSeconds(row.updated_at),
