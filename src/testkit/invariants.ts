@@ -65,9 +65,11 @@ function volumes(world: Observed, rows: Rows): string[] {
         : [],
     ),
   ]);
+  // A driver refused their server for good: they wait for what its user decides.
+  const waiting = new Set(managed.flatMap((one) => (refused.has(one.server_id) ? [one.volume_id] : [])));
   return [
     ...[...rows.volumes, ...rows.snapshots].flatMap((row) =>
-      ['available', 'in-use', 'error'].includes(row.status) || byClients.has(row.id)
+      ['available', 'in-use', 'error'].includes(row.status) || byClients.has(row.id) || waiting.has(row.id)
         ? []
         : [`volume or snapshot ${row.id} is stuck in ${row.status}`],
     ),

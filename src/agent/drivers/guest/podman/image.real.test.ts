@@ -259,7 +259,13 @@ test(
 
       driver = site.make();
       expect(await driver.list()).toEqual([
-        { id: spec.id, power: expect.stringMatching(/stopped|crashed/), incarnation: null, rebootCount: 2 },
+        {
+          id: spec.id,
+          power: expect.stringMatching(/stopped|crashed/),
+          incarnation: null,
+          rebootCount: 2,
+          rebuildCount: 0,
+        },
       ]);
       await driver.start(spec);
       expect((await driver.get(spec.id))?.power).toBe('running');
