@@ -3,12 +3,19 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { createControl, type Control } from '../control/app.ts';
 import { systemClock, type Clock } from '../kernel/clock.ts';
 import type { Database } from '../kernel/db/index.ts';
 import { openSqlite } from '../kernel/db/sqlite.ts';
 import { type Ids, type Rng, seededIds, seededRng } from '../kernel/ids.ts';
 import { silentLog, type Log } from '../kernel/log.ts';
+
+/** A test file's templates go with it: workers of the test runner are ended without an exit event. */
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
 
 /** When every simulated cloud begins. */
 export const BEGINNING = Date.UTC(2026, 0, 1);
@@ -66,7 +73,7 @@ async function login(control: Control, name: 'admin' | 'demo'): Promise<string> 
 
 async function build(): Promise<Template> {
   const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'strata-sim-'));
-  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+  folders.push(dir);
   const file = join(dir, 'template.db');
   const db = openSqlite({ file, synchronous: 'OFF' });
   const rng = seededRng(0);
