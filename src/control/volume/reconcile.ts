@@ -11,11 +11,9 @@ import { finishVolume } from './volumes/remove.ts';
 import { saveVolume } from './volumes/store.ts';
 import type { VolumeRow } from './volumes/table.ts';
 
-async function rowsOf(
-  tx: Tx,
-  table: 'volumes' | 'volume_snapshots',
-  ids: readonly string[],
-): Promise<unknown[]> {
+type Rows = { volumes: VolumeRow; volume_snapshots: SnapshotRow };
+
+async function rowsOf<T extends keyof Rows>(tx: Tx, table: T, ids: readonly string[]): Promise<Rows[T][]> {
   const found: unknown[] = [];
   const unique = [...new Set(ids)];
   for (let at = 0; at < unique.length; at += 500)
@@ -26,7 +24,7 @@ async function rowsOf(
         .where('id', 'in', unique.slice(at, at + 500))
         .execute()),
     );
-  return found;
+  return found as Rows[T][];
 }
 
 export const bodyOf = (row: VolumeRow): VolumeBody => ({
@@ -41,7 +39,7 @@ export function volumeWork(deps: VolumeDeps): WorkHandler {
     mode: 'rows',
     batch: 200,
     async run(tx, ids) {
-      for (const row of (await rowsOf(tx, 'volumes', ids)) as VolumeRow[]) {
+      for (const row of await rowsOf(tx, 'volumes', ids)) {
         if (row.deleting === 1 || row.host_id === null) continue;
         const generation = await deps.hosts.items.put(tx, 'volume', row.id, bodyOf(row));
         if (row.item_generation === 0) await deps.hosts.items.subscribe(tx, row.host_id, 'volume', row.id);
@@ -61,7 +59,7 @@ export function snapshotWork(deps: VolumeDeps): WorkHandler {
     mode: 'rows',
     batch: 200,
     async run(tx, ids) {
-      for (const row of (await rowsOf(tx, 'volume_snapshots', ids)) as SnapshotRow[]) {
+      for (const row of await rowsOf(tx, 'volume_snapshots', ids)) {
         if (row.deleting === 1 || row.host_id === null) continue;
         const generation = await deps.hosts.items.put(tx, 'snapshot', row.id, { volumeId: row.volume_id });
         if (row.item_generation !== 0) continue;
@@ -92,66 +90,60 @@ export function changesOf(row: VolumeRow, report: HostReport): Partial<VolumeRow
   return changed.length === 0 ? null : (Object.fromEntries(changed) as Partial<VolumeRow>);
 }
 
-export function volumeReports(platform: Platform): ReportHandler {
+/**
+ * What volumes and snapshots have in common when a host reports: only their own host counts, what is gone after a
+ * delete is finished, and what is being deleted changes no more. `record` answers the row as it is afterwards.
+ */
+function reportsOf<T extends keyof Rows>(
+  table: T,
+  finish: (tx: Tx, row: Rows[T]) => Promise<void>,
+  record: (tx: Tx, row: Rows[T], report: HostReport) => Promise<Rows[T]>,
+): ReportHandler {
   return async (tx, reports) => {
-    const rows = new Map(
-      (
-        (await rowsOf(
-          tx,
-          'volumes',
-          reports.map((one) => one.id),
-        )) as VolumeRow[]
-      ).map((row) => [row.id, row]),
+    const found = await rowsOf(
+      tx,
+      table,
+      reports.map((one) => one.id),
     );
+    const rows = new Map(found.map((row) => [row.id, row]));
     for (const report of reports) {
       const row = rows.get(report.id);
       if (row === undefined || row.host_id !== report.hostId) continue;
       if (report.state === 'gone') {
         if (row.deleting === 0) continue;
-        await finishVolume(tx, platform, row);
+        await finish(tx, row);
         rows.delete(row.id);
-        continue;
-      }
-      const changes = changesOf(row, report);
-      if (changes === null || row.deleting === 1) continue;
-      const next = await saveVolume(tx, row, changes, platform.clock.now());
-      rows.set(row.id, next);
-      // What it was made of may go from now on.
-      if (changes.created === 1) await platform.work.enqueue(tx, 'volume', [row.id]);
+      } else if (row.deleting === 0) rows.set(row.id, await record(tx, row, report));
     }
   };
 }
 
+export function volumeReports(platform: Platform): ReportHandler {
+  return reportsOf(
+    'volumes',
+    (tx, row) => finishVolume(tx, platform, row),
+    async (tx, row, report) => {
+      const changes = changesOf(row, report);
+      if (changes === null) return row;
+      const next = await saveVolume(tx, row, changes, platform.clock.now());
+      // What it was made of may go from now on.
+      if (changes.created === 1) await platform.work.enqueue(tx, 'volume', [row.id]);
+      return next;
+    },
+  );
+}
+
 export function snapshotReports(platform: Platform): ReportHandler {
-  return async (tx, reports) => {
-    const rows = new Map(
-      (
-        (await rowsOf(
-          tx,
-          'volume_snapshots',
-          reports.map((one) => one.id),
-        )) as SnapshotRow[]
-      ).map((row) => [row.id, row]),
-    );
-    for (const report of reports) {
-      const row = rows.get(report.id);
-      if (row === undefined || row.host_id !== report.hostId) continue;
-      if (report.state === 'gone') {
-        if (row.deleting === 0) continue;
-        await finishSnapshot(tx, platform, row);
-        rows.delete(row.id);
-        continue;
-      }
+  return reportsOf(
+    'volume_snapshots',
+    (tx, row) => finishSnapshot(tx, platform, row),
+    async (tx, row, report) => {
       const wanted =
         report.state === 'failed'
           ? { error: report.error ?? 'The host could not take this snapshot.' }
           : { error: null, created: 1 };
-      if (
-        row.deleting === 1 ||
-        (row.error === wanted.error && (report.state === 'failed' || row.created === 1))
-      )
-        continue;
-      rows.set(row.id, await saveSnapshot(tx, row, wanted, platform.clock.now()));
-    }
-  };
+      const known = row.error === wanted.error && (report.state === 'failed' || row.created === 1);
+      return known ? row : saveSnapshot(tx, row, wanted, platform.clock.now());
+    },
+  );
 }
