@@ -122,6 +122,7 @@ export async function ledger(read: Reader, rows: Rows): Promise<string[]> {
     ['floating_ips', 'floatingip'],
     ['server_groups', 'server_groups'],
     ['subnet_pools', 'subnetpool'],
+    ['network_rbac', 'rbac_policy'],
     ['volumes', 'volumes'],
     ['volume_snapshots', 'snapshots'],
   ] as const;

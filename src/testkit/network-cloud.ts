@@ -60,6 +60,7 @@ export async function testCloud(engine: Engine, quotas: Record<string, number> =
     floatingip: 50,
     security_group: 10,
     security_group_rule: 100,
+    rbac_policy: 10,
     ...quotas,
   });
   const hosts = createHostService(platform, { openImage: () => Promise.reject(new Error('no images here')) });

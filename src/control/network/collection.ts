@@ -78,6 +78,7 @@ export function collectionRoutes<
           of.rows(db, ctx.actor),
           rawQuery,
           `${ctx.platform.publicUrl}/network${path}`,
+          ctx.actor,
         );
         const views = (await of.views(db, ctx, rows as Row[])).map((view) => pick(view, rawQuery));
         return {

@@ -23,6 +23,8 @@ import { addressMigration } from './ports/addresses.ts';
 import { portsCollection, type ServersChanged } from './ports/ports.ts';
 import { portMigration } from './ports/table.ts';
 import { quotaDefaults, quotaRoutes } from './quotas/quotas.ts';
+import { rbacPolicies } from './rbac/rbac-policies.ts';
+import { rbacMigration } from './rbac/table.ts';
 import { interfaceRoutes } from './routers/interfaces.ts';
 import { routers } from './routers/routers.ts';
 import { routerMigration } from './routers/table.ts';
@@ -132,6 +134,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         ...collectionRoutes(routers),
         ...interfaceRoutes,
         ...collectionRoutes(floatingIps(serversChanged)),
+        ...collectionRoutes(rbacPolicies),
         ...quotaRoutes,
       ],
       migrations: [
@@ -144,6 +147,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         routerMigration,
         floatingIpMigration,
         subnetPoolMigration,
+        rbacMigration,
       ],
       work: {
         network: rows(compileNetworks(hosts.items)),

@@ -4,6 +4,7 @@ import { sql, type RawBuilder, type SelectQueryBuilder, type SqlBool } from 'kys
 import { Type, type TObject, type TSchema } from 'typebox';
 import { badRequest, notFound } from '../../kernel/errors.ts';
 import { applyPage, cutPage, nextLink, parseSort } from '../../kernel/paging.ts';
+import type { Actor } from '../../kernel/policy.ts';
 import { idOf, text } from '../../kernel/schema.ts';
 
 export type RawQuery = Readonly<Record<string, string | string[]>>;
@@ -11,7 +12,7 @@ export type RawQuery = Readonly<Record<string, string | string[]>>;
 /** How a query parameter narrows the list. */
 export type Filter =
   | { by: 'text' | 'boolean' | 'integer'; column: string; /** resource kind, for ids */ ref?: string }
-  | { by: 'custom'; where(values: string[]): RawBuilder<SqlBool>; ref?: string };
+  | { by: 'custom'; where(values: string[], actor: Actor): RawBuilder<SqlBool>; ref?: string };
 
 export type ListSpec = {
   /** As users know it, e.g. 'Network'. */
@@ -72,7 +73,7 @@ export const standardSort = {
 const splitTags = (values: string[]): string[] => values.flatMap((value) => value.split(',')).slice(0, 100);
 const listOf = (value: string | string[] | undefined): string[] =>
   value === undefined ? [] : Array.isArray(value) ? value : [value];
-const truth = (name: string, value: string): number => {
+export const truth = (name: string, value: string): number => {
   if (/^(true|1|yes|on|t|y)$/i.test(value)) return 1;
   if (/^(false|0|no|off|f|n)$/i.test(value)) return 0;
   throw badRequest(`Invalid input for ${name}. Value: ${value.slice(0, 60)}. It must be true or false.`);
@@ -107,12 +108,13 @@ export function applyFilters<DB, T extends keyof DB, O>(
   spec: ListSpec,
   query: SelectQueryBuilder<DB, T, O>,
   raw: RawQuery,
+  actor: Actor,
 ): SelectQueryBuilder<DB, T, O> {
   let out = query;
   for (const [name, filter] of Object.entries(spec.filters)) {
     const values = listOf(raw[name]);
     if (values.length === 0) continue;
-    if (filter.by === 'custom') out = out.where(filter.where(values));
+    if (filter.by === 'custom') out = out.where(filter.where(values, actor));
     else {
       const typed = values.map((value) =>
         filter.by === 'boolean' ? truth(name, value) : filter.by === 'integer' ? whole(name, value) : value,
@@ -131,6 +133,7 @@ export async function listPage<DB, T extends keyof DB, O extends { id: string }>
   query: SelectQueryBuilder<DB, T, O>,
   raw: RawQuery,
   base: string,
+  actor: Actor,
 ): Promise<{ rows: O[]; links: PageLink[] }> {
   const one = (name: string): string | undefined => listOf(raw[name]).at(-1);
   const asked = one('limit');
@@ -155,7 +158,12 @@ export async function listPage<DB, T extends keyof DB, O extends { id: string }>
     if (row === undefined) throw notFound(spec.noun, markerId);
     marker = Object.fromEntries(order.map((key) => [`${spec.table}.${key.column}`, row[key.column]]));
   }
-  const found = (await applyPage(applyFilters(spec, query, raw), sort, marker, limit).execute()) as O[];
+  const found = (await applyPage(
+    applyFilters(spec, query, raw, actor),
+    sort,
+    marker,
+    limit,
+  ).execute()) as O[];
   const { rows, more } = cutPage(found, limit);
   if (reverse) rows.reverse();
   if (limit === null || rows.length === 0) return { rows, links: [] };

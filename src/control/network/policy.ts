@@ -21,6 +21,7 @@ const resources = [
   'security_group_rule',
   'router',
   'floatingip',
+  'rbac_policy',
 ];
 
 export const policies: Policies = {

@@ -128,6 +128,13 @@ export const fixtures: Readonly<Record<string, Maker>> = {
       }),
       'floatingip',
     ),
+  'rbac-policy': own(`${neutron}/rbac-policies`, 'rbac_policy', (tenant) => ({
+    object_type: 'network',
+    object_id: id(tenant, 'network'),
+    action: 'access_as_shared',
+    // Nobody's: what it shares stays the tenant's own.
+    target_tenant: `${tenant.marker}-nobody`,
+  })),
   image: async (cloud, tenant) => {
     const image = (await cloud.must(tenant.tokens.member, 'POST', '/image/v2/images', {
       ...named('image')(tenant),

@@ -45,6 +45,17 @@ const extensions = [
     'Default Subnetpools',
     'Provides ability to mark and use a subnetpool as the default.',
   ],
+  [
+    'rbac-policies',
+    'RBAC Policies',
+    'Allows creation and modification of policies that control tenant access to resources.',
+  ],
+  [
+    'rbac-security-groups',
+    'Add security_group type to network RBAC',
+    'Add security_group type to network RBAC.',
+  ],
+  ['rbac-subnetpool', 'Add Subnet Pool type to RBAC', 'Add subnetpool type to network RBAC.'],
   ['quotas', 'Quota management support', 'Expose functions for quotas management per project.'],
   [
     'quota_details',

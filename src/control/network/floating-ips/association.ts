@@ -3,8 +3,10 @@ import { sql } from 'kysely';
 import type { Tx } from '../../../kernel/db/index.ts';
 import { badRequest, CloudError, conflict } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
+import { deletePorts } from '../ports/insert.ts';
 import { readablePort } from '../ports/schema.ts';
 import { INTERFACE } from '../routers/ports.ts';
+import { chunks, deleteTags } from '../rows.ts';
 import type { FloatingIpRow } from './table.ts';
 
 export type Association = Pick<
@@ -138,4 +140,26 @@ export async function forgetPorts(
     'router',
     lost.flatMap((row) => row.router_id ?? []),
   );
+}
+
+/** Floating IPs that stand for nothing go with their network, as in Neutron; those in use keep it. */
+export async function deleteUnusedFloatingIps(tx: Tx, ctx: Ctx, networkId: string): Promise<void> {
+  const unused = await tx
+    .selectFrom('floating_ips')
+    .select(['id', 'project_id', 'floating_port_id'])
+    .where('floating_network_id', '=', networkId)
+    .where('fixed_port_id', 'is', null)
+    .execute();
+  for (const part of chunks(unused)) {
+    const ids = part.map((row) => row.id);
+    await tx.deleteFrom('floating_ips').where('id', 'in', ids).execute();
+    await deletePorts(
+      tx,
+      ctx,
+      part.map((row) => row.floating_port_id),
+    );
+    await deleteTags(tx, ...ids);
+  }
+  for (const [projectId, rows] of Map.groupBy(unused, (row) => row.project_id))
+    await ctx.platform.quotas.release(tx, projectId, { floatingip: rows.length });
 }

@@ -12,7 +12,7 @@ import { idOf, nullable, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
 import { adminOnly, claimQuota, ownerOf } from '../faults.ts';
 import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
-import { readableNetwork } from '../networks/networks.ts';
+import { readableNetwork } from '../networks/schema.ts';
 import { deletePorts, insertPort, subnetsOf, takeFixedIps } from '../ports/insert.ts';
 import type { ServersChanged } from '../ports/ports.ts';
 import { chunks, deleteTags, newRow, tagsOf, touched, type Queries } from '../rows.ts';

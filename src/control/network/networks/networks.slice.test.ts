@@ -85,6 +85,16 @@ onBothEngines('networks and subnets', (engine) => {
     expect((await cloud.call('bob', 'POST', '/ports', { port: { network_id: networkId } })).status).toBe(403);
   });
 
+  test('an external network takes its unused floating IPs along, and their quota', async () => {
+    const { networkId } = await cloud.external('192.0.2.0/24');
+    const ask = { floatingip: { floating_network_id: networkId } };
+    const floating = await cloud.make('bob', '/floatingips', ask);
+    expect((await cloud.call('admin', 'DELETE', `/networks/${networkId}`)).status).toBe(204);
+    expect((await cloud.call('bob', 'GET', `/floatingips/${floating.id}`)).status).toBe(404);
+    const usage = (await cloud.call('bob', 'GET', '/quotas/project-b/details.json')).json.quota;
+    expect(usage.floatingip.used).toBe(0);
+  });
+
   test('lists filter, sort, page in both directions and pick fields', async () => {
     for (const name of ['p1', 'p2', 'p3', 'p4', 'p5'])
       await cloud.make('bob', '/networks', { network: { name } });

@@ -1,160 +1,40 @@
-// Networks: schemas, visibility, JSON and verbs.
+// The verbs of networks: layer-2 segments.
 import { sql } from 'kysely';
-import { Type, type Static } from 'typebox';
+import type { Static } from 'typebox';
 import { audit } from '../../../kernel/audit.ts';
-import { isoSeconds } from '../../../kernel/clock.ts';
 import { nextCounter, type Tx } from '../../../kernel/db/index.ts';
-import { conflict, notFound } from '../../../kernel/errors.ts';
+import { conflict } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
+import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
-import { idOf, integer, nullable, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
 import { adminOnly, claimQuota, disallowed, invalidInput, ownerOf } from '../faults.ts';
-import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
+import { deleteUnusedFloatingIps } from '../floating-ips/association.ts';
 import { deletePorts } from '../ports/insert.ts';
-import { chunks, deleteTags, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
+import { refuseWhileUsed, shareWithEverybody, unshare } from '../rbac/sharing.ts';
+import { EVERYBODY, EXTERNAL, SHARED } from '../rbac/visible.ts';
+import { deleteTags, flag, newRow, touched } from '../rows.ts';
+import {
+  forOperators,
+  MAX_SEGMENT,
+  networkCreate,
+  networkList,
+  networkUpdate,
+  networkViews,
+  PHYSICAL_NETWORK,
+  readableNetwork,
+  visibleNetworks,
+} from './schema.ts';
 import type { NetworkRow } from './table.ts';
 
 /** Tenant networks leave 50 bytes for a VXLAN header, so that they may span hosts. */
 const TENANT_MTU = 1450;
 const EXTERNAL_MTU = 1500;
-const PHYSICAL_NETWORK = 'public';
-const MAX_SEGMENT = 16_777_215;
-
-const changeable = {
-  name: Type.Optional(text()),
-  description: Type.Optional(text()),
-  admin_state_up: Type.Optional(Type.Boolean()),
-  shared: Type.Optional(Type.Boolean()),
-  'router:external': Type.Optional(Type.Boolean()),
-  port_security_enabled: Type.Optional(Type.Boolean()),
-  mtu: Type.Optional(integer(576, 9216)),
-};
-const networkUpdate = strict(changeable);
-const networkCreate = strict({
-  ...changeable,
-  project_id: Type.Optional(idOf('project')),
-  tenant_id: Type.Optional(idOf('project')),
-  'provider:network_type': Type.Optional(text(32)),
-  'provider:physical_network': Type.Optional(nullable(text(64))),
-  'provider:segmentation_id': Type.Optional(nullable(integer(1, MAX_SEGMENT))),
-  availability_zone_hints: Type.Optional(Type.Array(text(), { maxItems: 0 })),
-});
-const forOperators = [
-  'shared',
-  'router:external',
-  'provider:network_type',
-  'provider:physical_network',
-  'provider:segmentation_id',
-];
-
-const list: ListSpec = {
-  noun: 'Network',
-  plural: 'networks',
-  table: 'networks',
-  filters: {
-    ...standardFilters('networks'),
-    id: { by: 'text', column: 'networks.id', ref: 'network' },
-    name: { by: 'text', column: 'networks.name' },
-    status: { by: 'text', column: 'networks.status' },
-    admin_state_up: { by: 'boolean', column: 'networks.admin_state_up' },
-    shared: { by: 'boolean', column: 'networks.shared' },
-    'router:external': { by: 'boolean', column: 'networks.external' },
-    port_security_enabled: { by: 'boolean', column: 'networks.port_security_enabled' },
-    mtu: { by: 'integer', column: 'networks.mtu' },
-    'provider:segmentation_id': { by: 'integer', column: 'networks.segment' },
-  },
-  sortable: {
-    ...standardSort,
-    name: 'name',
-    status: 'status',
-    admin_state_up: 'admin_state_up',
-    shared: 'shared',
-    mtu: 'mtu',
-  },
-};
-
-/** Own networks, and what is shared or external. */
-export const visibleNetworks = (db: Queries, actor: Actor) =>
-  db
-    .selectFrom('networks')
-    .selectAll('networks')
-    .$if(!isAdmin(actor), (query) =>
-      query.where((eb) =>
-        eb.or([
-          eb('networks.project_id', '=', projectOf(actor)),
-          eb('networks.shared', '=', 1),
-          eb('networks.external', '=', 1),
-        ]),
-      ),
-    );
-
-export async function readableNetwork(db: Queries, actor: Actor, id: string): Promise<NetworkRow> {
-  const row = await visibleNetworks(db, actor).where('networks.id', '=', id).executeTakeFirst();
-  if (row === undefined) throw notFound('Network', id);
-  return row;
-}
 
 async function writableNetwork(tx: Tx, ctx: Ctx, id: string, rule: string): Promise<NetworkRow> {
   const row = await readableNetwork(tx, ctx.actor, id);
   if (!isAdmin(ctx.actor) && row.project_id !== projectOf(ctx.actor)) throw disallowed(rule);
   return row;
-}
-
-export const networkView = (
-  row: NetworkRow,
-  subnetIds: readonly string[],
-  tags: readonly string[],
-  forOperator: boolean,
-): object => ({
-  id: row.id,
-  name: row.name,
-  tenant_id: row.project_id,
-  project_id: row.project_id,
-  description: row.description,
-  admin_state_up: row.admin_state_up === 1,
-  status: row.status,
-  subnets: subnetIds,
-  shared: row.shared === 1,
-  'router:external': row.external === 1,
-  port_security_enabled: row.port_security_enabled === 1,
-  mtu: row.mtu,
-  availability_zone_hints: [],
-  availability_zones: ['nova'],
-  ipv4_address_scope: null,
-  ipv6_address_scope: null,
-  ...(forOperator
-    ? {
-        'provider:network_type': row.external === 1 ? 'flat' : 'vxlan',
-        'provider:physical_network': row.external === 1 ? PHYSICAL_NETWORK : null,
-        'provider:segmentation_id': row.external === 1 ? null : row.segment,
-      }
-    : {}),
-  tags,
-  created_at: isoSeconds(row.created_at),
-  updated_at: isoSeconds(row.updated_at),
-  revision_number: row.revision,
-});
-
-async function views(db: Queries, ctx: Ctx, rows: readonly NetworkRow[]): Promise<object[]> {
-  const subnets = new Map<string, string[]>();
-  for (const part of chunks(rows.map((row) => row.id)))
-    for (const subnet of await db
-      .selectFrom('subnets')
-      .select(['id', 'network_id'])
-      .where('network_id', 'in', part)
-      .orderBy('created_at')
-      .orderBy('id')
-      .execute())
-      subnets.set(subnet.network_id, [...(subnets.get(subnet.network_id) ?? []), subnet.id]);
-  const tags = await tagsOf(
-    db,
-    rows.map((row) => row.id),
-  );
-  return rows.map((row) =>
-    networkView(row, subnets.get(row.id) ?? [], tags.get(row.id) ?? [], isAdmin(ctx.actor)),
-  );
 }
 
 function checkProvider(input: Static<typeof networkCreate>): void {
@@ -209,7 +89,6 @@ async function insertNetwork(
     name: input.name ?? '',
     admin_state_up: flag(input.admin_state_up ?? true),
     status: 'ACTIVE',
-    shared: flag(input.shared ?? false),
     external: flag(external),
     port_security_enabled: flag(input.port_security_enabled ?? true),
     mtu: input.mtu ?? (external ? EXTERNAL_MTU : TENANT_MTU),
@@ -217,6 +96,8 @@ async function insertNetwork(
     error: '',
   };
   await tx.insertInto('networks').values(row).execute();
+  if (input.shared === true) await shareWithEverybody(tx, ctx, 'network', row);
+  if (external) await shareWithEverybody(tx, ctx, 'network', row, EXTERNAL);
   await ctx.platform.work.enqueue(tx, 'network', [row.id]);
   await audit(tx, ctx, 'network', row.id);
   return row.id;
@@ -246,28 +127,19 @@ async function change(ctx: Ctx, id: string, input: Static<typeof networkUpdate>)
   await ctx.platform.db.tx(async (tx) => {
     const row = await writableNetwork(tx, ctx, id, 'update_network');
     adminOnly(ctx, 'update_network', input, forOperators);
-    if (input['router:external'] !== undefined && flag(input['router:external']) !== row.external)
-      await checkExternalChange(tx, row, input['router:external']);
-    if (input.shared === false && row.shared === 1) {
-      const foreign = await tx
-        .selectFrom('ports')
-        .select('id')
-        .where('network_id', '=', id)
-        .where('project_id', 'not in', [row.project_id, ''])
-        .executeTakeFirst();
-      if (foreign !== undefined)
-        throw conflict(
-          `Unable to reconfigure sharing settings for network ${id}. Multiple projects are using it.`,
-          'InvalidSharedSetting',
-        );
+    if (input['router:external'] === true) await makeExternal(tx, ctx, id, EVERYBODY);
+    if (input['router:external'] === false && row.external === 1) {
+      await refuseExternalUse(tx, row);
+      await unshare(tx, ctx, id, { action: EXTERNAL });
     }
+    if (input.shared === true) await shareWithEverybody(tx, ctx, 'network', row);
+    if (input.shared === false) await unshareNetwork(tx, ctx, row);
     await tx
       .updateTable('networks')
       .set({
         name: input.name ?? row.name,
         description: input.description ?? row.description,
         admin_state_up: flag(input.admin_state_up ?? row.admin_state_up === 1),
-        shared: flag(input.shared ?? row.shared === 1),
         external: flag(input['router:external'] ?? row.external === 1),
         port_security_enabled: flag(input.port_security_enabled ?? row.port_security_enabled === 1),
         mtu: input.mtu ?? row.mtu,
@@ -280,31 +152,59 @@ async function change(ctx: Ctx, id: string, input: Static<typeof networkUpdate>)
   });
 }
 
-async function checkExternalChange(tx: Tx, row: NetworkRow, external: boolean): Promise<void> {
-  const used = await tx
-    .selectFrom('ports')
-    .select('id')
-    .where('network_id', '=', row.id)
-    .where(
-      'device_owner',
-      external ? 'not in' : 'in',
-      external
-        ? ['network:dhcp', 'network:router_gateway', 'network:floatingip']
-        : ['network:router_gateway', 'network:floatingip'],
-    )
-    .executeTakeFirst();
+/** `shared: false` takes it back from everybody; policies for single projects stay. */
+async function unshareNetwork(tx: Tx, ctx: Ctx, row: NetworkRow): Promise<void> {
+  const grant = { type: 'network', objectId: row.id, action: SHARED, target: EVERYBODY } as const;
+  await refuseWhileUsed(tx, grant, row.project_id, (by) =>
+    conflict(
+      `Unable to reconfigure sharing settings for network ${row.id}. Multiple projects are using it: ${by}.`,
+      'InvalidSharedSetting',
+    ),
+  );
+  await unshare(tx, ctx, row.id, { action: SHARED, target: EVERYBODY });
+}
+
+/** From now on router gateways and floating IPs come from it; `target`: whom to tell so (a policy is the caller's otherwise). */
+export async function makeExternal(
+  tx: Tx,
+  ctx: Ctx,
+  id: string,
+  target: string | null = null,
+): Promise<void> {
+  const row = await readableNetwork(tx, ctx.actor, id);
+  if (target === EVERYBODY) await shareWithEverybody(tx, ctx, 'network', row, EXTERNAL);
+  if (row.external === 1) return;
+  const used = await portOn(tx, id, 'not in', ['network:dhcp', ...EXTERNAL_OWNERS]);
   if (used !== undefined)
     throw conflict(
-      external
-        ? `Network ${row.id} cannot become external while it has ports (e.g. ${used.id}).`
-        : `External network ${row.id} cannot be updated to be made non-external, since it has existing gateway or floating IP ports.`,
+      `Network ${id} cannot become external while it has ports (e.g. ${used.id}).`,
+      'ExternalNetworkInUse',
+    );
+  await tx.updateTable('networks').set({ external: 1 }).where('id', '=', id).execute();
+  await ctx.platform.work.enqueue(tx, 'network', [id]);
+}
+
+async function refuseExternalUse(tx: Tx, row: NetworkRow): Promise<void> {
+  if ((await portOn(tx, row.id, 'in', EXTERNAL_OWNERS)) !== undefined)
+    throw conflict(
+      `External network ${row.id} cannot be updated to be made non-external, since it has existing gateway or floating IP ports.`,
       'ExternalNetworkInUse',
     );
 }
 
+const EXTERNAL_OWNERS = ['network:router_gateway', 'network:floatingip'];
+const portOn = (tx: Tx, networkId: string, relation: 'in' | 'not in', owners: string[]) =>
+  tx
+    .selectFrom('ports')
+    .select('id')
+    .where('network_id', '=', networkId)
+    .where('device_owner', relation, owners)
+    .executeTakeFirst();
+
 async function remove(ctx: Ctx, id: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const row = await writableNetwork(tx, ctx, id, 'delete_network');
+    if (row.external === 1) await deleteUnusedFloatingIps(tx, ctx, id);
     const ports = await tx
       .selectFrom('ports')
       .select(['id', 'device_owner'])
@@ -336,6 +236,7 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
     }
     await tx.deleteFrom('networks').where('id', '=', id).execute();
     await deleteTags(tx, id);
+    await unshare(tx, ctx, id);
     await ctx.platform.quotas.release(tx, row.project_id, { network: 1 });
     await ctx.platform.work.enqueue(tx, 'network', [id]);
     await audit(tx, ctx, 'network', id);
@@ -346,11 +247,11 @@ export const networks: Collection<'networks', NetworkRow, typeof networkCreate, 
   singular: 'network',
   path: '/v2.0/networks',
   kind: 'network',
-  list,
+  list: networkList,
   create: networkCreate,
   update: networkUpdate,
   rows: visibleNetworks,
-  views,
+  views: networkViews,
   make,
   change,
   remove,

@@ -7,7 +7,6 @@ export type NetworkRow = StandardColumns & {
   admin_state_up: number;
   /** 'ACTIVE'; 'ERROR' while a host cannot make it. */
   status: string;
-  shared: number;
   /** 1: floating IPs and router gateways come from it. */
   external: number;
   /** Default of its ports. */

@@ -8,8 +8,9 @@ import { quotaLock } from '../../../kernel/quota.ts';
 import type { Collection } from '../collection.ts';
 import { claimQuota, disallowed, invalidInput, ownerOf } from '../faults.ts';
 import { forgetFixedIps } from '../floating-ips/association.ts';
-import { readableNetwork } from '../networks/networks.ts';
+import { readableNetwork } from '../networks/schema.ts';
 import type { NetworkRow } from '../networks/table.ts';
+import { sharedWith } from '../rbac/visible.ts';
 import { flag, touched } from '../rows.ts';
 import { defaultGroup } from '../security-groups/groups.ts';
 import { subnetsLock } from '../subnets/subnets.ts';
@@ -32,6 +33,7 @@ import {
   MAX_FIXED_IPS,
   requireGroups,
   type AddressPair,
+  type NetworkUse,
 } from './rules.ts';
 import {
   portCreate,
@@ -129,10 +131,10 @@ async function make(ctx: Ctx, inputs: PortCreate[]): Promise<string[]> {
       for (const [at, input] of inputs.entries()) {
         const owner = owners[at] ?? '';
         const network = await readableNetwork(tx, ctx.actor, input.network_id);
+        const use = await useOf(tx, ctx, network);
         // Addresses of an external network are had through floating IPs and router gateways.
-        if (!isAdmin(ctx.actor) && network.project_id !== projectOf(ctx.actor) && network.shared === 0)
-          throw disallowed('create_port');
-        checkFields(ctx, 'create_port', input, network);
+        if (use === 'none') throw disallowed('create_port');
+        checkFields(ctx, 'create_port', input, use);
         await claimQuota(tx, ctx, owner, { port: 1 });
         ids.push((await insertOne(tx, ctx, owner, network, input)).id);
       }
@@ -140,6 +142,13 @@ async function make(ctx: Ctx, inputs: PortCreate[]): Promise<string[]> {
     },
     { locks: [...owners.map(quotaLock), ...inputs.map((input) => subnetsLock(input.network_id))] },
   );
+}
+
+/** By which right the actor puts ports on the network. */
+async function useOf(tx: Tx, ctx: Ctx, network: NetworkRow): Promise<NetworkUse> {
+  const projectId = projectOf(ctx.actor);
+  if (isAdmin(ctx.actor) || network.project_id === projectId) return 'owner';
+  return (await sharedWith(tx, [network.id], projectId)).has(network.id) ? 'shared' : 'none';
 }
 
 async function writablePort(
@@ -207,7 +216,7 @@ const changeWith =
     checkWishes(input);
     await ctx.platform.db.tx(async (tx) => {
       const { row, network } = await writablePort(tx, ctx, id, 'update_port');
-      checkFields(ctx, 'update_port', input, network);
+      checkFields(ctx, 'update_port', input, await useOf(tx, ctx, network));
       checkDevice(row, input);
       if (input.fixed_ips !== undefined && managed.has(row.device_owner))
         await refuseMove(tx, row, input.fixed_ips);

@@ -3,24 +3,26 @@
 import { badRequest, conflict, notFound } from '../../../kernel/errors.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { isAdmin, projectOf } from '../../../kernel/policy.ts';
+import { isAdmin } from '../../../kernel/policy.ts';
 import { disallowed, invalidInput } from '../faults.ts';
+import { granted, SHARED } from '../rbac/visible.ts';
 import { addressText, parseAddress, parseCidr } from '../subnets/addressing.ts';
 import type { PortUpdate } from './schema.ts';
 
 const MAX_ADDRESS_PAIRS = 10;
 export const MAX_FIXED_IPS = 5;
 
-type NetworkOfPort = { project_id: string; shared: number };
+/** By which right somebody puts ports on a network. */
+export type NetworkUse = 'owner' | 'shared' | 'none';
 
 export function checkFields(
   ctx: Ctx,
   verb: 'create_port' | 'update_port',
   input: PortUpdate,
-  network: NetworkOfPort,
+  use: NetworkUse,
 ): void {
   if (isAdmin(ctx.actor)) return;
-  const ownsNetwork = network.project_id === projectOf(ctx.actor);
+  const ownsNetwork = use === 'owner';
   const refuse = (field: keyof PortUpdate): never => {
     throw disallowed(`${verb}:${field}`);
   };
@@ -33,7 +35,7 @@ export function checkFields(
   if (input.allowed_address_pairs !== undefined) refuse('allowed_address_pairs');
   if (input.fixed_ips?.some((wish) => wish.ip_address !== undefined) === true)
     throw disallowed(`${verb}:fixed_ips:ip_address`);
-  if (input.fixed_ips !== undefined && network.shared === 0) refuse('fixed_ips');
+  if (input.fixed_ips !== undefined && use === 'none') refuse('fixed_ips');
 }
 
 /** Lower case with colons; group addresses are no interface's address. */
@@ -78,7 +80,7 @@ export function checkPairs(input: PortUpdate['allowed_address_pairs'], portMac: 
   return pairs;
 }
 
-/** Groups only of the port's own project; 404 names the one that is not there. */
+/** Groups of the port's own project, and those shared with it; 404 names the one that is not there. */
 export async function requireGroups(tx: Tx, projectId: string, ids: readonly string[]): Promise<string[]> {
   const wanted = [...new Set(ids)];
   if (wanted.length === 0) return [];
@@ -86,7 +88,9 @@ export async function requireGroups(tx: Tx, projectId: string, ids: readonly str
     .selectFrom('security_groups')
     .select('id')
     .where('id', 'in', wanted)
-    .where('project_id', '=', projectId)
+    .where((eb) =>
+      eb.or([eb('project_id', '=', projectId), granted('security_groups.id', projectId, SHARED)]),
+    )
     .execute();
   const missing = wanted.find((id) => !found.some((group) => group.id === id));
   if (missing !== undefined) throw notFound('Security Group', missing);

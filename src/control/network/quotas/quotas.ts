@@ -17,6 +17,7 @@ export const quotaDefaults = {
   floatingip: 50,
   security_group: 10,
   security_group_rule: 100,
+  rbac_policy: 10,
 };
 const resources = Object.keys(quotaDefaults);
 const MAX_LIMIT = 2_147_483_647;

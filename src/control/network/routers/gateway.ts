@@ -7,7 +7,7 @@ import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin } from '../../../kernel/policy.ts';
 import { idOf, nullable, strict, text } from '../../../kernel/schema.ts';
 import { disallowed } from '../faults.ts';
-import { readableNetwork } from '../networks/networks.ts';
+import { readableNetwork } from '../networks/schema.ts';
 import { releaseAddresses } from '../ports/addresses.ts';
 import { deletePorts, insertPort, subnetsOf, takeFixedIps } from '../ports/insert.ts';
 import { flag } from '../rows.ts';

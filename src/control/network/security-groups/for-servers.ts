@@ -6,6 +6,7 @@ import { badRequest, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { membershipChanged } from '../ports/insert.ts';
 import type { ServersChanged } from '../ports/ports.ts';
+import { granted, SHARED } from '../rbac/visible.ts';
 import { securityGroupRules } from './group-rules.ts';
 import { readableGroup, securityGroups } from './groups.ts';
 import type { SecurityGroupRow, SecurityGroupRuleRow } from './table.ts';
@@ -110,8 +111,15 @@ const setMember =
     const groups = await tx
       .selectFrom('security_groups')
       .select(['id', 'name'])
-      .where('project_id', '=', server.projectId)
-      .where((eb) => eb.or([eb('id', '=', nameOrId), eb('name', '=', nameOrId)]))
+      .where((eb) =>
+        eb.or([
+          eb.and([
+            eb('project_id', '=', server.projectId),
+            eb.or([eb('id', '=', nameOrId), eb('name', '=', nameOrId)]),
+          ]),
+          eb.and([eb('id', '=', nameOrId), granted('security_groups.id', server.projectId, SHARED)]),
+        ]),
+      )
       .execute();
     const group = groups.find((one) => one.id === nameOrId) ?? groups[0];
     if (group === undefined) throw notFound('Security group', nameOrId);

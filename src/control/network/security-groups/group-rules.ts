@@ -9,8 +9,9 @@ import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
 import { idOf, integer, nullable, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
-import { claimQuota, ownerOf } from '../faults.ts';
+import { claimQuota, disallowed, ownerOf } from '../faults.ts';
 import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
+import { visible } from '../rbac/visible.ts';
 import { newRow, tagsOf, type Queries } from '../rows.ts';
 import { normalizeRule, ruleDigest } from './rules.ts';
 import type { SecurityGroupRuleRow } from './table.ts';
@@ -94,14 +95,15 @@ async function views(db: Queries, _ctx: Ctx, found: readonly SecurityGroupRuleRo
   return found.map((row) => ruleView(row, tags.get(row.id) ?? []));
 }
 
+/** A group that the actor may name in a rule: its own, and what is shared with it. */
 async function requireGroup(tx: Tx, actor: Actor, id: string): Promise<{ project_id: string }> {
   const group = await tx
     .selectFrom('security_groups')
     .select('project_id')
     .where('id', '=', id)
+    .where(visible('security_groups', actor))
     .executeTakeFirst();
-  if (group === undefined || (!isAdmin(actor) && group.project_id !== projectOf(actor)))
-    throw notFound('Security Group', id);
+  if (group === undefined) throw notFound('Security Group', id);
   return group;
 }
 
@@ -115,6 +117,8 @@ async function make(ctx: Ctx, inputs: Static<typeof ruleCreate>[]): Promise<stri
         const input = inputs[at];
         if (input === undefined) continue;
         const group = await requireGroup(tx, ctx.actor, input.security_group_id);
+        if (!isAdmin(ctx.actor) && group.project_id !== projectOf(ctx.actor))
+          throw disallowed('create_security_group_rule');
         if (rule.remote_group_id !== null) await requireGroup(tx, ctx.actor, rule.remote_group_id);
         const row: SecurityGroupRuleRow = {
           ...newRow(ctx, group.project_id, input.description),

@@ -9,8 +9,10 @@ import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
 import { idOf, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
-import { claimQuota, ownerOf } from '../faults.ts';
-import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
+import { claimQuota, disallowed, ownerOf } from '../faults.ts';
+import { standardFilters, standardSort, truth, type ListSpec } from '../listing.ts';
+import { unshare } from '../rbac/sharing.ts';
+import { sharedFilter, sharedWith, visible } from '../rbac/visible.ts';
 import { chunks, deleteTags, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { ruleView } from './group-rules.ts';
 import { ruleDigest, type Rule } from './rules.ts';
@@ -38,15 +40,18 @@ const list: ListSpec = {
     id: { by: 'text', column: 'security_groups.id', ref: 'security-group' },
     name: { by: 'text', column: 'security_groups.name' },
     stateful: { by: 'boolean', column: 'security_groups.stateful' },
+    shared: {
+      by: 'custom',
+      where: (values, actor) =>
+        sharedFilter('security_groups', truth('shared', values.at(-1) ?? '') === 1, actor),
+    },
   },
   sortable: { ...standardSort, name: 'name', stateful: 'stateful' },
 };
 
+/** Own groups, and what is shared with the project. */
 const rows = (db: Queries, actor: Actor) =>
-  db
-    .selectFrom('security_groups')
-    .selectAll('security_groups')
-    .$if(!isAdmin(actor), (query) => query.where('security_groups.project_id', '=', projectOf(actor)));
+  db.selectFrom('security_groups').selectAll('security_groups').where(visible('security_groups', actor));
 
 export async function readableGroup(db: Queries, actor: Actor, id: string): Promise<SecurityGroupRow> {
   const row = await rows(db, actor).where('security_groups.id', '=', id).executeTakeFirst();
@@ -58,6 +63,7 @@ export const groupView = (
   row: SecurityGroupRow,
   rules: readonly SecurityGroupRuleRow[],
   tags: readonly string[],
+  shared: boolean,
 ): object => ({
   id: row.id,
   name: row.name,
@@ -65,7 +71,7 @@ export const groupView = (
   project_id: row.project_id,
   description: row.description,
   stateful: row.stateful === 1,
-  shared: false,
+  shared,
   security_group_rules: rules.map((rule) => ruleView(rule)),
   tags,
   created_at: isoSeconds(row.created_at),
@@ -73,7 +79,7 @@ export const groupView = (
   revision_number: row.revision,
 });
 
-async function views(db: Queries, _ctx: Ctx, found: readonly SecurityGroupRow[]): Promise<object[]> {
+async function views(db: Queries, ctx: Ctx, found: readonly SecurityGroupRow[]): Promise<object[]> {
   const ids = found.map((row) => row.id);
   const rules: SecurityGroupRuleRow[] = [];
   for (const part of chunks(ids))
@@ -88,7 +94,10 @@ async function views(db: Queries, _ctx: Ctx, found: readonly SecurityGroupRow[])
     );
   const byGroup = Map.groupBy(rules, (rule) => rule.security_group_id);
   const tags = await tagsOf(db, ids);
-  return found.map((row) => groupView(row, byGroup.get(row.id) ?? [], tags.get(row.id) ?? []));
+  const shared = await sharedWith(db, ids, projectOf(ctx.actor));
+  return found.map((row) =>
+    groupView(row, byGroup.get(row.id) ?? [], tags.get(row.id) ?? [], shared.has(row.id)),
+  );
 }
 
 /** The rules of a new group: everything out; the default group also lets its own members in. */
@@ -188,9 +197,15 @@ async function make(ctx: Ctx, inputs: Static<typeof groupCreate>[]): Promise<str
   );
 }
 
+async function writableGroup(tx: Tx, ctx: Ctx, id: string, rule: string): Promise<SecurityGroupRow> {
+  const row = await readableGroup(tx, ctx.actor, id);
+  if (!isAdmin(ctx.actor) && row.project_id !== projectOf(ctx.actor)) throw disallowed(rule);
+  return row;
+}
+
 async function change(ctx: Ctx, id: string, input: Static<typeof groupUpdate>): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
-    const row = await readableGroup(tx, ctx.actor, id);
+    const row = await writableGroup(tx, ctx, id, 'update_security_group');
     if (row.default_of !== null && input.name !== undefined && input.name !== row.name)
       throw conflict('Updating default security group not allowed.', 'SecurityGroupCannotUpdateDefault');
     if (row.default_of === null && (input.name ?? '').toLowerCase() === 'default')
@@ -224,7 +239,7 @@ async function refuseInUse(tx: Tx, id: string): Promise<void> {
 
 async function remove(ctx: Ctx, id: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
-    const row = await readableGroup(tx, ctx.actor, id);
+    const row = await writableGroup(tx, ctx, id, 'delete_security_group');
     if (row.default_of !== null && !isAdmin(ctx.actor))
       throw conflict(
         'Insufficient rights for removing default security group.',
@@ -250,6 +265,7 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
       await ctx.platform.quotas.release(tx, projectId, { security_group_rule: ofProject.length });
     await tx.deleteFrom('security_groups').where('id', '=', id).execute();
     await deleteTags(tx, id);
+    await unshare(tx, ctx, id);
     await ctx.platform.quotas.release(tx, row.project_id, { security_group: 1 });
     await ctx.platform.work.enqueue(tx, 'security-group', [
       id,

@@ -14,6 +14,7 @@ import {
 } from '../ports/insert.ts';
 import { defaultGroup } from '../security-groups/groups.ts';
 import type { NetworkRow } from '../networks/table.ts';
+import { granted, grantedTo, EXTERNAL, SHARED } from '../rbac/visible.ts';
 import { portsOf } from './read.ts';
 
 type Server = Parameters<NetworkApi['claimPorts']>[2];
@@ -27,7 +28,7 @@ async function autoNetwork(tx: Tx, projectId: string): Promise<NetworkRow | null
     .selectFrom('networks')
     .selectAll()
     .where('external', '=', 0)
-    .where((eb) => eb.or([eb('project_id', '=', projectId), eb('shared', '=', 1)]))
+    .where((eb) => eb.or([eb('project_id', '=', projectId), granted('networks.id', projectId, SHARED)]))
     .execute();
   const own = found.filter((row) => row.project_id === projectId);
   const [first, ...others] = own.length > 0 ? own : found;
@@ -51,12 +52,15 @@ async function requireNetworks(
     .selectAll()
     .where('id', 'in', [...ids])
     .execute();
+  const foreign = rows.filter((row) => row.project_id !== server.projectId).map((row) => row.id);
+  const shared = await grantedTo(tx, foreign, server.projectId, SHARED);
+  const external = await grantedTo(tx, foreign, server.projectId, EXTERNAL);
   for (const id of ids) {
     const row = rows.find((one) => one.id === id);
     const mine = row !== undefined && (row.project_id === server.projectId || isAdmin(ctx.actor));
-    if (row === undefined || (!mine && row.shared === 0 && row.external === 0))
+    if (row === undefined || (!mine && !shared.has(id) && !external.has(id)))
       throw badRequest(`Network ${id} could not be found.`, 'NetworkNotFound');
-    if (!mine && row.external === 1 && row.shared === 0)
+    if (!mine && !shared.has(id))
       throw forbidden(
         `It is not allowed to create an interface on external network ${id}. Attach to a tenant network and use a floating IP.`,
         'ExternalNetworkAttachForbidden',
@@ -76,8 +80,12 @@ async function resolveGroups(
   const named = await tx
     .selectFrom('security_groups')
     .select(['id', 'name'])
-    .where('project_id', '=', projectId)
-    .where((eb) => eb.or([eb('id', 'in', wanted), eb('name', 'in', wanted)]))
+    .where((eb) =>
+      eb.or([
+        eb.and([eb('project_id', '=', projectId), eb.or([eb('id', 'in', wanted), eb('name', 'in', wanted)])]),
+        eb.and([eb('id', 'in', wanted), granted('security_groups.id', projectId, SHARED)]),
+      ]),
+    )
     .execute();
   const groups: Group[] = [];
   for (const one of wanted) {

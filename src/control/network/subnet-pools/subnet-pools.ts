@@ -10,7 +10,9 @@ import { quotaLock } from '../../../kernel/quota.ts';
 import { idOf, integer, nullable, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
 import { adminOnly, claimQuota, disallowed, ownerOf } from '../faults.ts';
-import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
+import { standardFilters, standardSort, truth, type ListSpec } from '../listing.ts';
+import { shareWithEverybody, unshare } from '../rbac/sharing.ts';
+import { sharedFilter, sharedWith, visible } from '../rbac/visible.ts';
 import { deleteTags, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { parseCidr, type Cidr } from '../subnets/addressing.ts';
 import { compact, freePiece, inside, quotaUnits } from './prefixes.ts';
@@ -54,7 +56,11 @@ const list: ListSpec = {
     min_prefixlen: { by: 'integer', column: 'subnet_pools.min_prefixlen' },
     max_prefixlen: { by: 'integer', column: 'subnet_pools.max_prefixlen' },
     default_prefixlen: { by: 'integer', column: 'subnet_pools.default_prefixlen' },
-    shared: { by: 'boolean', column: 'subnet_pools.shared' },
+    shared: {
+      by: 'custom',
+      where: (values, actor) =>
+        sharedFilter('subnet_pools', truth('shared', values.at(-1) ?? '') === 1, actor),
+    },
     is_default: { by: 'boolean', column: 'subnet_pools.is_default' },
   },
   sortable: {
@@ -65,16 +71,9 @@ const list: ListSpec = {
   },
 };
 
-/** Own pools, and what is shared. */
+/** Own pools, and what is shared with the project. */
 const rows = (db: Queries, actor: Actor) =>
-  db
-    .selectFrom('subnet_pools')
-    .selectAll('subnet_pools')
-    .$if(!isAdmin(actor), (query) =>
-      query.where((eb) =>
-        eb.or([eb('subnet_pools.project_id', '=', projectOf(actor)), eb('subnet_pools.shared', '=', 1)]),
-      ),
-    );
+  db.selectFrom('subnet_pools').selectAll('subnet_pools').where(visible('subnet_pools', actor));
 
 async function readablePool(db: Queries, actor: Actor, id: string): Promise<SubnetPoolRow> {
   const row = await rows(db, actor).where('subnet_pools.id', '=', id).executeTakeFirst();
@@ -85,7 +84,7 @@ async function readablePool(db: Queries, actor: Actor, id: string): Promise<Subn
 const prefixesOf = (row: Pick<SubnetPoolRow, 'prefixes'>): Cidr[] =>
   (JSON.parse(row.prefixes) as string[]).flatMap((one) => parseCidr(one) ?? []);
 
-const poolView = (row: SubnetPoolRow, tags: readonly string[]): object => ({
+const poolView = (row: SubnetPoolRow, tags: readonly string[], shared: boolean): object => ({
   id: row.id,
   name: row.name,
   tenant_id: row.project_id,
@@ -97,7 +96,7 @@ const poolView = (row: SubnetPoolRow, tags: readonly string[]): object => ({
   max_prefixlen: row.max_prefixlen,
   default_prefixlen: row.default_prefixlen,
   default_quota: row.default_quota < 0 ? null : row.default_quota,
-  shared: row.shared === 1,
+  shared,
   is_default: row.is_default === 1,
   address_scope_id: null,
   tags,
@@ -106,12 +105,11 @@ const poolView = (row: SubnetPoolRow, tags: readonly string[]): object => ({
   revision_number: row.revision,
 });
 
-async function views(db: Queries, _ctx: Ctx, found: readonly SubnetPoolRow[]): Promise<object[]> {
-  const tags = await tagsOf(
-    db,
-    found.map((row) => row.id),
-  );
-  return found.map((row) => poolView(row, tags.get(row.id) ?? []));
+async function views(db: Queries, ctx: Ctx, found: readonly SubnetPoolRow[]): Promise<object[]> {
+  const ids = found.map((row) => row.id);
+  const tags = await tagsOf(db, ids);
+  const shared = await sharedWith(db, ids, projectOf(ctx.actor));
+  return found.map((row) => poolView(row, tags.get(row.id) ?? [], shared.has(row.id)));
 }
 
 function checkPrefixes(asked: readonly string[]): Cidr[] {
@@ -204,11 +202,11 @@ async function make(ctx: Ctx, inputs: Static<typeof poolCreate>[]): Promise<stri
           prefixes: JSON.stringify(prefixes.map((one) => one.text)),
           ...checkLengths(input, version, null),
           default_quota: input.default_quota ?? -1,
-          shared: flag(input.shared ?? false),
           is_default: flag(input.is_default ?? false),
         };
         if (row.is_default === 1) await refuseSecondDefault(tx, version, row.id);
         await tx.insertInto('subnet_pools').values(row).execute();
+        if (input.shared === true) await shareWithEverybody(tx, ctx, 'subnetpool', row);
         await audit(tx, ctx, 'subnet-pool', row.id);
         ids.push(row.id);
       }
@@ -275,6 +273,7 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
         );
       await tx.deleteFrom('subnet_pools').where('id', '=', id).execute();
       await deleteTags(tx, id);
+      await unshare(tx, ctx, id);
       await ctx.platform.quotas.release(tx, row.project_id, { subnetpool: 1 });
       await audit(tx, ctx, 'subnet-pool', id);
     },

@@ -12,7 +12,6 @@ export type SubnetPoolRow = StandardColumns & {
   default_prefixlen: number;
   /** What one project may take: IPv4 addresses, or IPv6 /64 networks; -1: no limit. */
   default_quota: number;
-  shared: number;
   /** The one that subnets without a CIDR take from when they ask for the default. */
   is_default: number;
 };

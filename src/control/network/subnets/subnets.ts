@@ -11,9 +11,10 @@ import { idOf, nullable, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
 import { claimQuota, disallowed, invalidInput, ownerOf } from '../faults.ts';
 import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
-import { readableNetwork } from '../networks/networks.ts';
+import { readableNetwork } from '../networks/schema.ts';
 import { ensureDhcpPort, leaveDhcpPort } from '../ports/dhcp-port.ts';
 import { poolsOf, rangesOf, resetFreeAddresses } from '../ports/addresses.ts';
+import { granted, SHARED } from '../rbac/visible.ts';
 import { defaultPool, poolLock, takeFromPool } from '../subnet-pools/subnet-pools.ts';
 import { deleteTags, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { overlaps, parseAddress, parseCidr, within, type Cidr } from './addressing.ts';
@@ -105,7 +106,10 @@ const rows = (db: Queries, actor: Actor) =>
               .selectFrom('networks')
               .select('networks.id')
               .where((of) =>
-                of.or([of('networks.project_id', '=', projectOf(actor)), of('networks.shared', '=', 1)]),
+                of.or([
+                  of('networks.project_id', '=', projectOf(actor)),
+                  granted('networks.id', projectOf(actor), SHARED),
+                ]),
               ),
           ),
         ]),

@@ -1,0 +1,146 @@
+// What users may say of a network, who sees it, how networks are listed, and how they look.
+import { Type } from 'typebox';
+import { isoSeconds } from '../../../kernel/clock.ts';
+import { notFound } from '../../../kernel/errors.ts';
+import type { Ctx } from '../../../kernel/platform.ts';
+import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
+import { idOf, integer, nullable, strict, text } from '../../../kernel/schema.ts';
+import { standardFilters, standardSort, truth, type ListSpec } from '../listing.ts';
+import { sharedFilter, sharedWith, visible } from '../rbac/visible.ts';
+import { chunks, tagsOf, type Queries } from '../rows.ts';
+import type { NetworkRow } from './table.ts';
+
+export const PHYSICAL_NETWORK = 'public';
+export const MAX_SEGMENT = 16_777_215;
+
+const changeable = {
+  name: Type.Optional(text()),
+  description: Type.Optional(text()),
+  admin_state_up: Type.Optional(Type.Boolean()),
+  shared: Type.Optional(Type.Boolean()),
+  'router:external': Type.Optional(Type.Boolean()),
+  port_security_enabled: Type.Optional(Type.Boolean()),
+  mtu: Type.Optional(integer(576, 9216)),
+};
+export const networkUpdate = strict(changeable);
+export const networkCreate = strict({
+  ...changeable,
+  project_id: Type.Optional(idOf('project')),
+  tenant_id: Type.Optional(idOf('project')),
+  'provider:network_type': Type.Optional(text(32)),
+  'provider:physical_network': Type.Optional(nullable(text(64))),
+  'provider:segmentation_id': Type.Optional(nullable(integer(1, MAX_SEGMENT))),
+  availability_zone_hints: Type.Optional(Type.Array(text(), { maxItems: 0 })),
+});
+export const forOperators = [
+  'shared',
+  'router:external',
+  'provider:network_type',
+  'provider:physical_network',
+  'provider:segmentation_id',
+];
+
+export const networkList: ListSpec = {
+  noun: 'Network',
+  plural: 'networks',
+  table: 'networks',
+  filters: {
+    ...standardFilters('networks'),
+    id: { by: 'text', column: 'networks.id', ref: 'network' },
+    name: { by: 'text', column: 'networks.name' },
+    status: { by: 'text', column: 'networks.status' },
+    admin_state_up: { by: 'boolean', column: 'networks.admin_state_up' },
+    shared: {
+      by: 'custom',
+      where: (values, actor) => sharedFilter('networks', truth('shared', values.at(-1) ?? '') === 1, actor),
+    },
+    'router:external': { by: 'boolean', column: 'networks.external' },
+    port_security_enabled: { by: 'boolean', column: 'networks.port_security_enabled' },
+    mtu: { by: 'integer', column: 'networks.mtu' },
+    'provider:segmentation_id': { by: 'integer', column: 'networks.segment' },
+  },
+  sortable: {
+    ...standardSort,
+    name: 'name',
+    status: 'status',
+    admin_state_up: 'admin_state_up',
+    mtu: 'mtu',
+  },
+};
+
+/** Own networks, and what is shared with the project or external for it. */
+export const visibleNetworks = (db: Queries, actor: Actor) =>
+  db.selectFrom('networks').selectAll('networks').where(visible('networks', actor));
+
+export async function readableNetwork(db: Queries, actor: Actor, id: string): Promise<NetworkRow> {
+  const row = await visibleNetworks(db, actor).where('networks.id', '=', id).executeTakeFirst();
+  if (row === undefined) throw notFound('Network', id);
+  return row;
+}
+
+export const networkView = (
+  row: NetworkRow,
+  subnetIds: readonly string[],
+  tags: readonly string[],
+  shared: boolean,
+  forOperator: boolean,
+): object => ({
+  id: row.id,
+  name: row.name,
+  tenant_id: row.project_id,
+  project_id: row.project_id,
+  description: row.description,
+  admin_state_up: row.admin_state_up === 1,
+  status: row.status,
+  subnets: subnetIds,
+  shared,
+  'router:external': row.external === 1,
+  port_security_enabled: row.port_security_enabled === 1,
+  mtu: row.mtu,
+  availability_zone_hints: [],
+  availability_zones: ['nova'],
+  ipv4_address_scope: null,
+  ipv6_address_scope: null,
+  ...(forOperator
+    ? {
+        'provider:network_type': row.external === 1 ? 'flat' : 'vxlan',
+        'provider:physical_network': row.external === 1 ? PHYSICAL_NETWORK : null,
+        'provider:segmentation_id': row.external === 1 ? null : row.segment,
+      }
+    : {}),
+  tags,
+  created_at: isoSeconds(row.created_at),
+  updated_at: isoSeconds(row.updated_at),
+  revision_number: row.revision,
+});
+
+export async function networkViews(db: Queries, ctx: Ctx, rows: readonly NetworkRow[]): Promise<object[]> {
+  const subnets = new Map<string, string[]>();
+  for (const part of chunks(rows.map((row) => row.id)))
+    for (const subnet of await db
+      .selectFrom('subnets')
+      .select(['id', 'network_id'])
+      .where('network_id', 'in', part)
+      .orderBy('created_at')
+      .orderBy('id')
+      .execute())
+      subnets.set(subnet.network_id, [...(subnets.get(subnet.network_id) ?? []), subnet.id]);
+  const tags = await tagsOf(
+    db,
+    rows.map((row) => row.id),
+  );
+  const shared = await sharedWith(
+    db,
+    rows.map((row) => row.id),
+    projectOf(ctx.actor),
+  );
+  return rows.map((row) =>
+    networkView(
+      row,
+      subnets.get(row.id) ?? [],
+      tags.get(row.id) ?? [],
+      shared.has(row.id),
+      isAdmin(ctx.actor),
+    ),
+  );
+}

@@ -1,0 +1,78 @@
+// RBAC policies: which object of one project another project, or everybody ('*'), may use, and as what.
+import { createHash } from 'node:crypto';
+import { sql } from 'kysely';
+import type { Migration } from '../../../kernel/db/index.ts';
+
+export type RbacPolicyRow = {
+  id: string;
+  /** Who made it: the object's owner or an operator. */
+  project_id: string;
+  /** As the API names it: 'network', 'security_group' ... */
+  object_type: string;
+  object_id: string;
+  action: string;
+  /** A project's id, or '*'. */
+  target: string;
+};
+
+declare module '../../../kernel/db/index.ts' {
+  interface Tables {
+    network_rbac: RbacPolicyRow;
+  }
+}
+
+/** An id that the upgrade of any copy of the database makes the same. */
+function derivedId(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
+    '-',
+  );
+}
+
+export const rbacMigration: Migration = {
+  id: 'network-0020-rbac',
+  async up(db) {
+    await db.schema
+      .createTable('network_rbac')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('project_id', 'text', (c) => c.notNull())
+      .addColumn('object_type', 'text', (c) => c.notNull())
+      .addColumn('object_id', 'text', (c) => c.notNull())
+      .addColumn('action', 'text', (c) => c.notNull())
+      .addColumn('target', 'text', (c) => c.notNull())
+      .execute();
+    await db.schema
+      .createIndex('network_rbac_object')
+      .on('network_rbac')
+      .columns(['object_id', 'target', 'action'])
+      .unique()
+      .execute();
+    await db.schema
+      .createIndex('network_rbac_target')
+      .on('network_rbac')
+      .columns(['target', 'object_type'])
+      .execute();
+    await db.schema.createIndex('network_rbac_project').on('network_rbac').column('project_id').execute();
+    // What was shared by a flag of its own is now shared by a policy with everybody.
+    for (const [table, type, flag, action] of [
+      ['networks', 'network', 'shared', 'access_as_shared'],
+      ['networks', 'network', 'external', 'access_as_external'],
+      ['subnet_pools', 'subnetpool', 'shared', 'access_as_shared'],
+    ] as const) {
+      const { rows } = await sql<{
+        id: string;
+        project_id: string;
+      }>`select id, project_id from ${sql.table(table)} where ${sql.ref(flag)} = 1`.execute(db);
+      for (const { id, project_id } of rows) {
+        await sql`insert into network_rbac (id, project_id, object_type, object_id, action, target)
+          values (${derivedId(`${action} ${id}`)}, ${project_id}, ${type}, ${id}, ${action}, '*')`.execute(
+          db,
+        );
+        await sql`insert into quota_usage (project_id, resource, in_use) values (${project_id}, 'rbac_policy', 1)
+          on conflict (project_id, resource) do update set in_use = quota_usage.in_use + 1`.execute(db);
+      }
+    }
+    await db.schema.alterTable('networks').dropColumn('shared').execute();
+    await db.schema.alterTable('subnet_pools').dropColumn('shared').execute();
+  },
+};
