@@ -122,13 +122,14 @@ export async function ledger(read: Reader, rows: Rows): Promise<string[]> {
     ['floating_ips', 'floatingip'],
     ['server_groups', 'server_groups'],
     ['subnet_pools', 'subnetpool'],
-    ['network_rbac', 'rbac_policy'],
     ['volumes', 'volumes'],
     ['volume_snapshots', 'snapshots'],
   ] as const;
   for (const [table, resource] of tables)
     for (const row of await read.selectFrom(table).select('project_id').execute())
       count(row.project_id, resource, 1);
+  for (const row of await read.selectFrom('network_rbac').select(['project_id', 'counted']).execute())
+    count(row.project_id, 'rbac_policy', row.counted);
   for (const table of ['volumes', 'volume_snapshots'] as const)
     for (const row of await read.selectFrom(table).select(['project_id', 'size_gib']).execute())
       count(row.project_id, 'gigabytes', row.size_gib);

@@ -13,7 +13,7 @@ import type { ListSpec } from '../listing.ts';
 import { makeExternal } from '../networks/networks.ts';
 import type { Queries } from '../rows.ts';
 import { kindOf, shareables, type Shareable } from './shareables.ts';
-import { policyInUse, refuseWhileUsed } from './sharing.ts';
+import { deletePolicy, policyInUse, refuseWhileUsed } from './sharing.ts';
 import type { RbacPolicyRow } from './table.ts';
 import { EVERYBODY, EXTERNAL, SHARED } from './visible.ts';
 
@@ -123,6 +123,7 @@ async function make(ctx: Ctx, inputs: Static<typeof policyCreate>[]): Promise<st
           object_id: input.object_id,
           action: input.action,
           target: input.target_tenant,
+          counted: 1,
         };
         await refuseDuplicate(tx, row);
         await tx.insertInto('network_rbac').values(row).execute();
@@ -180,8 +181,7 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const row = await readablePolicy(tx, ctx.actor, id);
     await refuseLoss(tx, ctx, row);
-    await tx.deleteFrom('network_rbac').where('id', '=', id).execute();
-    await ctx.platform.quotas.release(tx, row.project_id, { rbac_policy: 1 });
+    await deletePolicy(tx, ctx, row);
     await audit(tx, ctx, 'rbac-policy', id);
   });
 }

@@ -42,7 +42,7 @@ export const policyInUse =
       'RbacPolicyInUse',
     );
 
-/** What `shared` and `router:external` of the object's own API do. Counted as its project's policy, never refused. */
+/** What `shared` and `router:external` of the object's own API do. It costs no quota. */
 export async function shareWithEverybody(
   tx: Tx,
   ctx: Ctx,
@@ -50,7 +50,7 @@ export async function shareWithEverybody(
   object: { id: string; project_id: string },
   action: string = SHARED,
 ): Promise<void> {
-  const inserted = await tx
+  await tx
     .insertInto('network_rbac')
     .values({
       id: ctx.platform.ids.uuid(),
@@ -59,11 +59,10 @@ export async function shareWithEverybody(
       object_id: object.id,
       action,
       target: EVERYBODY,
+      counted: 0,
     })
     .onConflict((oc) => oc.columns(['object_id', 'target', 'action']).doNothing())
-    .executeTakeFirst();
-  if (inserted.numInsertedOrUpdatedRows !== 0n)
-    await ctx.platform.quotas.release(tx, object.project_id, { rbac_policy: -1 });
+    .execute();
 }
 
 /** Takes the object's policies away: all of them, or those of one action, or of one action and target. */
@@ -73,11 +72,20 @@ export async function unshare(
   objectId: string,
   only: { action?: string; target?: string } = {},
 ): Promise<void> {
-  let query = tx.selectFrom('network_rbac').select(['id', 'project_id']).where('object_id', '=', objectId);
+  let query = tx
+    .selectFrom('network_rbac')
+    .select(['id', 'project_id', 'counted'])
+    .where('object_id', '=', objectId);
   if (only.action !== undefined) query = query.where('action', '=', only.action);
   if (only.target !== undefined) query = query.where('target', '=', only.target);
-  for (const policy of await query.execute()) {
-    await tx.deleteFrom('network_rbac').where('id', '=', policy.id).execute();
-    await ctx.platform.quotas.release(tx, policy.project_id, { rbac_policy: 1 });
-  }
+  for (const policy of await query.execute()) await deletePolicy(tx, ctx, policy);
+}
+
+export async function deletePolicy(
+  tx: Tx,
+  ctx: Ctx,
+  policy: { id: string; project_id: string; counted: number },
+): Promise<void> {
+  await tx.deleteFrom('network_rbac').where('id', '=', policy.id).execute();
+  await ctx.platform.quotas.release(tx, policy.project_id, { rbac_policy: policy.counted });
 }

@@ -13,6 +13,8 @@ export type RbacPolicyRow = {
   action: string;
   /** A project's id, or '*'. */
   target: string;
+  /** 1: somebody asked for it and paid with quota; 0: it came of `shared` or `router:external` of the object. */
+  counted: number;
 };
 
 declare module '../../../kernel/db/index.ts' {
@@ -40,6 +42,7 @@ export const rbacMigration: Migration = {
       .addColumn('object_id', 'text', (c) => c.notNull())
       .addColumn('action', 'text', (c) => c.notNull())
       .addColumn('target', 'text', (c) => c.notNull())
+      .addColumn('counted', 'bigint', (c) => c.notNull())
       .execute();
     await db.schema
       .createIndex('network_rbac_object')
@@ -64,12 +67,10 @@ export const rbacMigration: Migration = {
         project_id: string;
       }>`select id, project_id from ${sql.table(table)} where ${sql.ref(flag)} = 1`.execute(db);
       for (const { id, project_id } of rows) {
-        await sql`insert into network_rbac (id, project_id, object_type, object_id, action, target)
-          values (${derivedId(`${action} ${id}`)}, ${project_id}, ${type}, ${id}, ${action}, '*')`.execute(
+        await sql`insert into network_rbac (id, project_id, object_type, object_id, action, target, counted)
+          values (${derivedId(`${action} ${id}`)}, ${project_id}, ${type}, ${id}, ${action}, '*', 0)`.execute(
           db,
         );
-        await sql`insert into quota_usage (project_id, resource, in_use) values (${project_id}, 'rbac_policy', 1)
-          on conflict (project_id, resource) do update set in_use = quota_usage.in_use + 1`.execute(db);
       }
     }
     await db.schema.alterTable('networks').dropColumn('shared').execute();
