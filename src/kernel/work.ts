@@ -54,6 +54,12 @@ export type WorkHandler =
   /** Work with effects: leased, run outside a transaction, idempotent, may run again after a crash. */
   | { mode: 'effect'; leaseMs: number; concurrency: number; run(id: string): Promise<void> };
 
+/** For the log: where it happened, and what an error knows beyond its message. */
+const traceOf = (error: unknown): string =>
+  error instanceof Error
+    ? [error.stack, ...('detail' in error ? [String(error.detail)] : [])].join('\n')
+    : String(error);
+
 export type WorkQueue = {
   /** Marks objects as changed, in the caller's transaction. */
   enqueue(tx: Tx, kind: string, ids: readonly string[], delayMs?: number): Promise<void>;
@@ -162,10 +168,7 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
         try {
           await doRows(kind, handler, [id]);
         } catch (cause) {
-          log.error(
-            { kind, id, attempts: row.attempts, error: cause instanceof Error ? cause.stack : String(cause) },
-            'reconcile failed',
-          );
+          log.error({ kind, id, attempts: row.attempts, error: traceOf(cause) }, 'reconcile failed');
           await postpone(kind, row, row.version, 0);
         }
       }
@@ -246,15 +249,7 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
       cancel();
       if (failure !== null) {
         const { error } = failure;
-        log.error(
-          {
-            kind,
-            id: row.id,
-            attempts: row.attempts,
-            error: error instanceof Error ? error.stack : String(error),
-          },
-          'reconcile failed',
-        );
+        log.error({ kind, id: row.id, attempts: row.attempts, error: traceOf(error) }, 'reconcile failed');
         await postpone(kind, row, row.version, mine);
         return;
       }

@@ -214,7 +214,8 @@ export function serverController(parts: {
     if (body.image === null || driver.exportRoot === undefined)
       throw new DriverError('refused', `Server ${id} has no root disk of its own to make an image of.`);
     const imagePath = await images.ensure(body.image);
-    await driver.exportRoot({ id, body, ports: [], imagePath, volumes: [] }, path);
+    const { folder } = await volumes.hold(id, []);
+    await driver.exportRoot({ id, body, ports: [], imagePath, volumes: [], folder }, path);
   }
 
   return {

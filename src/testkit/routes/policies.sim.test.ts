@@ -1,5 +1,5 @@
 // Every route has a policy that says something, and who passes it is written down for review: a change of who may
-// call what shows in who-may-call.txt. After a wanted change: npx vitest run -u src/testkit/routes/policies
+// call what shows in who-may-call.txt. After a wanted change: npx vitest run src/testkit/routes/policies --update
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { allows } from '../../kernel/policy.ts';
 import { actors } from './actors.ts';
@@ -85,6 +85,6 @@ it('who passes the coarse check of each route is as reviewed', async () => {
     return `${key.padEnd(width)}${who.join(' ')}  ${route.policy}`;
   });
   const head =
-    '# Who passes the coarse check of each route; ownership is decided after it, on what is stored.\n# Generated: npx vitest run -u src/testkit/routes/policies\n';
+    '# Who passes the coarse check of each route; ownership is decided after it, on what is stored.\n# Generated: npx vitest run src/testkit/routes/policies --update\n';
   await expect(`${head}${lines.sort().join('\n')}\n`).toMatchFileSnapshot('./who-may-call.txt');
 });

@@ -300,7 +300,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
   const exportOf = async (spec: GuestSpec, path: string): Promise<void> => {
     const { id } = spec;
     const target = alive(id);
-    if (target !== null) return exportRunning(await reach(id, target), clock, id, path);
+    if (target !== null) return exportRunning(await reach(id, target), clock, spec, path);
     await serial(id, () => exportStopped(folders.disk(id), spec, path));
   };
 

@@ -1,7 +1,8 @@
 // The root disk of a guest as a file of its own: what images of servers are made of. Whatever the guest has written,
 // every format is named, never found out by looking at content.
 import { randomUUID } from 'node:crypto';
-import { chmod, chown, rename, rm } from 'node:fs/promises';
+import { chmod, chown, link, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Clock } from '../../../../kernel/clock.ts';
 import { DriverError } from '../../errors.ts';
 import type { GuestSpec } from '../driver.ts';
@@ -27,18 +28,30 @@ async function rootSize(qmp: Qmp, id: string): Promise<number> {
 }
 
 /** A backup job of the guest's QEMU: the content of the moment at which it begins. */
-export async function exportRunning(qmp: Qmp, clock: Clock, id: string, path: string): Promise<void> {
+export async function exportRunning(
+  qmp: Qmp,
+  clock: Clock,
+  { id, folder }: Pick<GuestSpec, 'id' | 'folder'>,
+  path: string,
+): Promise<void> {
   const what = `the disk of server ${id} cannot be copied`;
   await qemuImg(['create', '-q', '-f', 'qcow2', path, String(await rootSize(qmp, id))], what);
   // Only this guest's QEMU, which runs as a user of its own, and we can open it.
   await chmod(path, 0o600);
   await chown(path, guestUid(id), 0);
   const node = `export-${randomUUID().slice(0, 8)}`;
-  await qmp.execute('blockdev-add', {
-    'node-name': node,
-    driver: 'qcow2',
-    file: { driver: 'file', filename: path },
-  });
+  // QEMU opens it from the folder that it runs in: what is above `path` may be closed to it.
+  const beside = folder === undefined || folder === null ? null : join(folder, node);
+  try {
+    if (beside !== null) await link(path, beside);
+    await qmp.execute('blockdev-add', {
+      'node-name': node,
+      driver: 'qcow2',
+      file: { driver: 'file', filename: beside === null ? path : node },
+    });
+  } finally {
+    if (beside !== null) await rm(beside, { force: true });
+  }
   try {
     const error = await runJob(qmp, clock, 'blockdev-backup', {
       device: 'root',
