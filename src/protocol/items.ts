@@ -7,6 +7,7 @@ const id = Type.String({ minLength: 1, maxLength: 128, pattern: '^[A-Za-z0-9][A-
 const cidr = Type.String({ maxLength: 49 });
 const address = Type.String({ maxLength: 45 });
 const mac = Type.String({ pattern: '^([0-9a-f]{2}:){5}[0-9a-f]{2}$' });
+const port = Type.Integer({ minimum: 1, maximum: 65_535 });
 /** Text that reaches a config file or command line: never a control character. */
 const plain = Type.String({ maxLength: 1024, pattern: '^[^\\x00-\\x1f\\x7f]*$' });
 
@@ -106,6 +107,21 @@ export const RouterBody = Type.Object({
     }),
   ]),
   floatingIps: Type.Array(Type.Object({ id, floatingAddress: address, fixedAddress: address })),
+  /** Ports of floating addresses that lead to ports of guests: as many as outside in the same order, or all to one. */
+  portForwardings: Type.Optional(
+    Type.Array(
+      Type.Object({
+        floatingIpId: id,
+        floatingAddress: address,
+        protocol: Type.Union([Type.Literal('tcp'), Type.Literal('udp')]),
+        externalFirst: port,
+        externalLast: port,
+        internalAddress: address,
+        internalFirst: port,
+        internalLast: port,
+      }),
+    ),
+  ),
   routes: Type.Array(Type.Object({ destination: cidr, nexthop: address })),
 });
 export type RouterBody = Static<typeof RouterBody>;

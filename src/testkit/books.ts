@@ -120,6 +120,7 @@ export async function ledger(read: Reader, rows: Rows): Promise<string[]> {
     ['subnets', 'subnet'],
     ['security_groups', 'security_group'],
     ['floating_ips', 'floatingip'],
+    ['port_forwardings', 'port_forwarding'],
     ['server_groups', 'server_groups'],
     ['subnet_pools', 'subnetpool'],
     ['volumes', 'volumes'],

@@ -197,9 +197,46 @@ export function createScenario(world: World, options: { servers: number; misfort
       networks: [{ uuid: id }],
     });
     await sleep(rng() * 5_000);
+    if (rng() < 0.5) await forwardTo(at, id);
     if (server !== null) await remove(server);
     if (port !== null && rng() < 0.7) await insist('DELETE', `${network}/ports/${port}`);
     if (rng() < 0.7) await insist('DELETE', `${network}/networks/${id}`);
+  }
+
+  /** Ports of an address that lead into the network, behind a router that stays or goes. */
+  async function forwardTo(at: number, networkId: string): Promise<void> {
+    const name = `brief-${at}-in`;
+    const subnets = await insist('GET', `${network}/subnets?network_id=${networkId}`);
+    const external = await insist('GET', `${network}/networks?router:external=true`);
+    const outside = external.json.networks?.[0]?.id as string | undefined;
+    const subnet = subnets.json.subnets?.[0]?.id as string | undefined;
+    if (outside === undefined || subnet === undefined) return;
+    const router = await createNamed('routers', 'router', {
+      name,
+      external_gateway_info: { network_id: outside },
+    });
+    if (router === null) return;
+    await insist('PUT', `${network}/routers/${router}/add_router_interface`, { subnet_id: subnet });
+    const port = await createNamed('ports', 'port', { name, network_id: networkId });
+    const made = await ask('POST', `${network}/floatingips`, {
+      floatingip: { floating_network_id: outside, description: name },
+    });
+    const address = made?.json.floatingip?.id as string | undefined;
+    if (port !== null && address !== undefined)
+      for (const [protocol, outer] of [
+        ['tcp', 2_200],
+        ['udp', 53],
+      ] as const)
+        await ask('POST', `${network}/floatingips/${address}/port_forwardings`, {
+          port_forwarding: { protocol, external_port: outer, internal_port: 22, internal_port_id: port },
+        });
+    await sleep(rng() * 4_000);
+    // With the port goes what leads to it, and then the address and the router are free.
+    if (port !== null) await insist('DELETE', `${network}/ports/${port}`);
+    if (rng() < 0.3) return;
+    if (address !== undefined) await insist('DELETE', `${network}/floatingips/${address}`);
+    await insist('PUT', `${network}/routers/${router}/remove_router_interface`, { subnet_id: subnet });
+    await insist('DELETE', `${network}/routers/${router}`);
   }
 
   async function groupClient(at: number, given: Given): Promise<void> {

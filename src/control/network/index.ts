@@ -20,6 +20,9 @@ import { ensurePublicNetwork, networks } from './networks/networks.ts';
 import { networkMigration } from './networks/table.ts';
 import { policies } from './policy.ts';
 import { addressMigration } from './ports/addresses.ts';
+import { nestedRoutes } from './nested.ts';
+import { portForwardings } from './port-forwardings/port-forwardings.ts';
+import { portForwardingMigration } from './port-forwardings/table.ts';
 import { portsCollection, type ServersChanged } from './ports/ports.ts';
 import { portMigration } from './ports/table.ts';
 import { quotaDefaults, quotaRoutes } from './quotas/quotas.ts';
@@ -135,6 +138,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         ...interfaceRoutes,
         ...collectionRoutes(floatingIps(serversChanged)),
         ...collectionRoutes(rbacPolicies),
+        ...nestedRoutes(portForwardings),
         ...quotaRoutes,
       ],
       migrations: [
@@ -148,6 +152,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         floatingIpMigration,
         subnetPoolMigration,
         rbacMigration,
+        portForwardingMigration,
       ],
       work: {
         network: rows(compileNetworks(hosts.items)),

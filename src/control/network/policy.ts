@@ -22,6 +22,7 @@ const resources = [
   'router',
   'floatingip',
   'rbac_policy',
+  'floatingip_port_forwarding',
 ];
 
 export const policies: Policies = {

@@ -122,7 +122,6 @@ export const fixtures: Readonly<Record<string, Maker>> = {
       await cloud.must(tenant.tokens.member, 'POST', `${neutron}/floatingips`, {
         floatingip: {
           floating_network_id: await externalNetworkId(cloud),
-          port_id: id(tenant, 'port'),
           description: `${tenant.marker}-address`,
         },
       }),
@@ -135,6 +134,24 @@ export const fixtures: Readonly<Record<string, Maker>> = {
     // Nobody's: what it shares stays the tenant's own.
     target_tenant: `${tenant.marker}-nobody`,
   })),
+  'port-forwarding': async (cloud, tenant) =>
+    idIn(
+      await cloud.must(
+        tenant.tokens.member,
+        'POST',
+        `${neutron}/floatingips/${id(tenant, 'floating-ip')}/port_forwardings`,
+        {
+          port_forwarding: {
+            protocol: 'tcp',
+            external_port: 2222,
+            internal_port: 22,
+            internal_port_id: id(tenant, 'port'),
+            description: `${tenant.marker}-forwarding`,
+          },
+        },
+      ),
+      'port_forwarding',
+    ),
   image: async (cloud, tenant) => {
     const image = (await cloud.must(tenant.tokens.member, 'POST', '/image/v2/images', {
       ...named('image')(tenant),

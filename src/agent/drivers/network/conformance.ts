@@ -197,6 +197,41 @@ export function networkDriverConformance(
       expect(await driver.observe()).toEqual(all);
     });
 
+    test('ports of a floating IP lead to several guests; one that would lead to two is refused, and the router stays as it was', async () => {
+      await build();
+      const forwarding = (first: number, last = first) => ({
+        floatingIpId: 'floating-1',
+        floatingAddress: '198.19.251.9',
+        protocol: 'tcp' as const,
+        externalFirst: first,
+        externalLast: last,
+        internalAddress: '10.20.0.11',
+        internalFirst: 22,
+        internalLast: 22,
+      });
+      await driver.ensureNetwork('network-2', networkBody({ segment: 8, external: true, subnets: [] }));
+      const gateway = {
+        portId: 'router-gateway',
+        networkId: 'network-2',
+        mac: 'fa:16:3e:00:02:fe',
+        addresses: ['198.19.251.8/24'],
+        nexthop: null,
+        snat: true,
+      };
+      await expect(
+        driver.ensureRouter('router-1', routerBody({ portForwardings: [forwarding(80)] })),
+      ).rejects.toMatchObject({ code: 'refused' });
+      const body = routerBody({ gateway, portForwardings: [forwarding(80), forwarding(90, 99)] });
+      await driver.ensureRouter('router-1', body);
+      await expect(
+        driver.ensureRouter('router-1', { ...body, portForwardings: [forwarding(80, 95), forwarding(90)] }),
+      ).rejects.toMatchObject({ code: 'refused' });
+      await driver.ensureRouter('router-1', body);
+      await driver.ensureRouter('router-1', routerBody());
+      await driver.removeNetwork('network-2');
+      expect(await driver.observe()).toEqual(all);
+    });
+
     test('objects that are ensured at the same time all come to be', async () => {
       await build();
       await Promise.all(

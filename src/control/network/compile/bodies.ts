@@ -6,6 +6,7 @@ import type {
   RouterBody,
   SecurityGroupBody,
 } from '../../../protocol/items.ts';
+import type { PortForwardingRow } from '../port-forwardings/table.ts';
 import type { NetworkRow } from '../networks/table.ts';
 import type { PortRow } from '../ports/table.ts';
 import { GATEWAY, type RouterAddress } from '../routers/ports.ts';
@@ -97,6 +98,7 @@ export function routerBody(
   row: RouterRow,
   addresses: readonly RouterAddress[],
   floatingIps: readonly { id: string; floating_ip_address: string; fixed_ip_address: string | null }[],
+  forwardings: readonly (PortForwardingRow & { floating_ip_address: string })[],
 ): RouterBody {
   const ports = [...Map.groupBy(addresses, (one) => one.port_id).values()].map((ofPort) => {
     const first = ofPort[0] as RouterAddress;
@@ -126,6 +128,16 @@ export function routerBody(
       id: one.id,
       floatingAddress: one.floating_ip_address,
       fixedAddress: one.fixed_ip_address ?? '',
+    })),
+    portForwardings: forwardings.map((one) => ({
+      floatingIpId: one.floating_ip_id,
+      floatingAddress: one.floating_ip_address,
+      protocol: one.protocol === 'udp' ? 'udp' : 'tcp',
+      externalFirst: one.external_first,
+      externalLast: one.external_last,
+      internalAddress: one.internal_ip_address,
+      internalFirst: one.internal_first,
+      internalLast: one.internal_last,
     })),
     routes: JSON.parse(row.routes) as HostRoute[],
   };

@@ -61,15 +61,15 @@ export async function onRouterReports(tx: Tx, reports: HostReport[]): Promise<vo
         .where('id', 'in', portIds)
         .where('device_id', '=', row.id)
         .execute();
-    if (body.floatingIps.length > 0)
+    const floating = [
+      ...body.floatingIps.map((one) => one.id),
+      ...new Set(body.portForwardings?.map((one) => one.floatingIpId)),
+    ];
+    if (floating.length > 0)
       await tx
         .updateTable('floating_ips')
         .set({ status: applied ? 'ACTIVE' : report.state === 'failed' ? 'ERROR' : 'DOWN' })
-        .where(
-          'id',
-          'in',
-          body.floatingIps.map((one) => one.id),
-        )
+        .where('id', 'in', floating)
         .where('router_id', '=', row.id)
         .execute();
   }

@@ -66,7 +66,19 @@ export const compileRouters =
         .selectFrom('floating_ips')
         .select(['id', 'router_id', 'floating_ip_address', 'fixed_ip_address'])
         .where('router_id', 'in', ids)
+        .where('fixed_port_id', 'is not', null)
         .orderBy('id')
+        .execute(),
+      (row) => row.router_id ?? '',
+    );
+    const forwardings = Map.groupBy(
+      await tx
+        .selectFrom('port_forwardings as w')
+        .innerJoin('floating_ips as f', 'f.id', 'w.floating_ip_id')
+        .selectAll('w')
+        .select(['f.router_id', 'f.floating_ip_address'])
+        .where('f.router_id', 'in', ids)
+        .orderBy('w.id')
         .execute(),
       (row) => row.router_id ?? '',
     );
@@ -87,7 +99,12 @@ export const compileRouters =
         if (oldHosts.length > 0) await items.drop(tx, 'router', id);
         continue;
       }
-      const body = routerBody(row, addresses.get(id) ?? [], floating.get(id) ?? []);
+      const body = routerBody(
+        row,
+        addresses.get(id) ?? [],
+        floating.get(id) ?? [],
+        forwardings.get(id) ?? [],
+      );
       await items.put(tx, 'router', id, body);
       for (const host of oldHosts) if (host !== hostId) await items.unsubscribe(tx, host, 'router', id);
       await items.subscribe(tx, hostId, 'router', id);

@@ -33,6 +33,26 @@ const extensions = [
     'Floating IP Port Details Extension',
     'Add port_details attribute to Floating IP resource.',
   ],
+  [
+    'floating-ip-port-forwarding',
+    'Floating IP Port Forwarding',
+    'Allow port forwarding from floating IP port to an internal port',
+  ],
+  [
+    'floating-ip-port-forwarding-description',
+    'Floating IP Port Forwarding new description attribute',
+    'Add description attribute to floating IP port forwardings.',
+  ],
+  [
+    'floating-ip-port-forwarding-port-ranges',
+    'Floating IP Port Forwarding support port ranges',
+    'Add support to port ranges',
+  ],
+  [
+    'expose-port-forwarding-in-fip',
+    'Expose Floating IP port forwardings',
+    'Expose port forwarding fields in floating IP response',
+  ],
   ['port-security', 'Port Security', 'Provides port security.'],
   ['allowed-address-pairs', 'Allowed Address Pairs', 'Provides allowed address pairs.'],
   ['binding', 'Port Binding', 'Expose port bindings of a virtual port to external application.'],

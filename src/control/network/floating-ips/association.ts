@@ -4,6 +4,7 @@ import type { Tx } from '../../../kernel/db/index.ts';
 import { badRequest, CloudError, conflict } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { deletePorts } from '../ports/insert.ts';
+import { forgetForwardings } from '../port-forwardings/remove.ts';
 import { readablePort } from '../ports/schema.ts';
 import { INTERFACE } from '../routers/ports.ts';
 import { chunks, deleteTags } from '../rows.ts';
@@ -21,6 +22,27 @@ export const notAssociated: Association = {
   serverId: '',
 };
 
+/** The router that joins a subnet with an external network; the subnet's gateway first. */
+export async function routerTowards(
+  tx: Tx,
+  externalNetworkId: string,
+  subnet: { subnet_id: string; gateway_ip: string },
+): Promise<string | null> {
+  const router = await tx
+    .selectFrom('ports as p')
+    .innerJoin('ip_allocations as a', 'a.port_id', 'p.id')
+    .innerJoin('routers as r', 'r.id', 'p.device_id')
+    .select('r.id')
+    .where('a.subnet_id', '=', subnet.subnet_id)
+    .where('p.device_owner', '=', INTERFACE)
+    .where('r.external_network_id', '=', externalNetworkId)
+    .orderBy(sql`case when a.ip_address = ${subnet.gateway_ip} then 0 else 1 end`)
+    .orderBy('r.id')
+    .limit(1)
+    .executeTakeFirst();
+  return router?.id ?? null;
+}
+
 /** Checks that the port is there, has the address, and is reachable from the external network. */
 export async function associate(
   tx: Tx,
@@ -29,6 +51,12 @@ export async function associate(
   portId: string,
   fixedIp: string | undefined,
 ): Promise<Association> {
+  const forwarding = await tx
+    .selectFrom('port_forwardings')
+    .select('id')
+    .where('floating_ip_id', '=', floating.id)
+    .executeTakeFirst();
+  if (forwarding !== undefined) throw inUseByForwarding(floating.id, forwarding.id);
   const port = await readablePort(tx, ctx.actor, portId);
   if (port.project_id !== floating.project_id)
     throw badRequest(
@@ -68,19 +96,8 @@ export async function associate(
       `Cannot associate floating IP ${floating.floating_ip_address} (${floating.id}) with port ${portId} using fixed IP ${one.ip_address}, as that fixed IP already has a floating IP on external network ${floating.floating_network_id} (${taken.floating_ip_address}).`,
       'FloatingIPPortAlreadyAssociated',
     );
-  const router = await tx
-    .selectFrom('ports as p')
-    .innerJoin('ip_allocations as a', 'a.port_id', 'p.id')
-    .innerJoin('routers as r', 'r.id', 'p.device_id')
-    .select('r.id')
-    .where('a.subnet_id', '=', one.subnet_id)
-    .where('p.device_owner', '=', INTERFACE)
-    .where('r.external_network_id', '=', floating.floating_network_id)
-    .orderBy(sql`case when a.ip_address = ${one.gateway_ip} then 0 else 1 end`)
-    .orderBy('r.id')
-    .limit(1)
-    .executeTakeFirst();
-  if (router === undefined)
+  const routerId = await routerTowards(tx, floating.floating_network_id, one);
+  if (routerId === null)
     throw new CloudError(
       404,
       'ExternalGatewayForFloatingIPNotFound',
@@ -89,13 +106,20 @@ export async function associate(
   return {
     fixed_port_id: portId,
     fixed_ip_address: one.ip_address,
-    router_id: router.id,
+    router_id: routerId,
     status: 'DOWN',
     serverId: port.server_id,
   };
 }
 
-/** The port loses these addresses (null: all): its floating IPs on them stand for nothing from now on. */
+/** An address whose ports lead to servers is nobody's as a whole, and stays until they are gone. */
+export const inUseByForwarding = (floatingIpId: string, forwardingId: string): CloudError =>
+  conflict(
+    `Floating IP ${floatingIpId} in use by Port Forwarding resources (e.g. ${forwardingId}); delete them first.`,
+    'FipInUseByPortForwarding',
+  );
+
+/** The port loses these addresses (null: all): its floating IPs on them stand for nothing from now on, and nothing is forwarded to them. */
 export async function forgetFixedIps(
   tx: Tx,
   ctx: Pick<Ctx, 'platform'>,
@@ -112,6 +136,7 @@ export async function forgetPorts(
   ips: readonly string[] | null = null,
 ): Promise<void> {
   if (portIds.length === 0) return;
+  await forgetForwardings(tx, ctx, portIds, ips);
   const found = await tx
     .selectFrom('floating_ips')
     .select(['id', 'router_id', 'fixed_ip_address'])

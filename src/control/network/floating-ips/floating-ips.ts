@@ -4,20 +4,22 @@ import { Type, type Static } from 'typebox';
 import { audit } from '../../../kernel/audit.ts';
 import { isoSeconds } from '../../../kernel/clock.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
-import { badRequest, notFound } from '../../../kernel/errors.ts';
+import { badRequest } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
 import { idOf, nullable, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
 import { adminOnly, claimQuota, ownerOf } from '../faults.ts';
 import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
 import { readableNetwork } from '../networks/schema.ts';
+import type { PortForwardingRow } from '../port-forwardings/table.ts';
+import { inFloatingIp } from '../port-forwardings/wire.ts';
 import { deletePorts, insertPort, subnetsOf, takeFixedIps } from '../ports/insert.ts';
 import type { ServersChanged } from '../ports/ports.ts';
 import { chunks, deleteTags, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { subnetsLock } from '../subnets/subnets.ts';
-import { associate, notAssociated } from './association.ts';
+import { associate, inUseByForwarding, notAssociated } from './association.ts';
+import { readableFloatingIp, visibleFloatingIps } from './read.ts';
 import type { FloatingIpRow } from './table.ts';
 
 export const FLOATING_OWNER = 'network:floatingip';
@@ -67,18 +69,6 @@ const list: ListSpec = {
   },
 };
 
-const rows = (db: Queries, actor: Actor) =>
-  db
-    .selectFrom('floating_ips')
-    .selectAll('floating_ips')
-    .$if(!isAdmin(actor), (query) => query.where('floating_ips.project_id', '=', projectOf(actor)));
-
-async function readableFloatingIp(db: Queries, actor: Actor, id: string): Promise<FloatingIpRow> {
-  const row = await rows(db, actor).where('floating_ips.id', '=', id).executeTakeFirst();
-  if (row === undefined) throw notFound('Floating IP', id);
-  return row;
-}
-
 type PortDetails = {
   name: string;
   network_id: string;
@@ -93,6 +83,7 @@ export const floatingIpView = (
   row: FloatingIpRow,
   port: PortDetails | undefined,
   tags: readonly string[],
+  forwardings: readonly PortForwardingRow[],
 ): object => ({
   id: row.id,
   tenant_id: row.project_id,
@@ -105,6 +96,7 @@ export const floatingIpView = (
   router_id: row.router_id,
   status: row.status,
   port_details: port === undefined ? null : { ...port, admin_state_up: port.admin_state_up === 1 },
+  port_forwardings: forwardings.map(inFloatingIp),
   tags,
   created_at: isoSeconds(row.created_at),
   updated_at: isoSeconds(row.updated_at),
@@ -133,7 +125,26 @@ async function views(db: Queries, _ctx: Ctx, found: readonly FloatingIpRow[]): P
     db,
     found.map((row) => row.id),
   );
-  return found.map((row) => floatingIpView(row, ports.get(row.fixed_port_id ?? ''), tags.get(row.id) ?? []));
+  const forwardings: PortForwardingRow[] = [];
+  for (const part of chunks(found.map((row) => row.id)))
+    forwardings.push(
+      ...(await db
+        .selectFrom('port_forwardings')
+        .selectAll()
+        .where('floating_ip_id', 'in', part)
+        .orderBy('created_at')
+        .orderBy('id')
+        .execute()),
+    );
+  const forwardingsOf = Map.groupBy(forwardings, (row) => row.floating_ip_id);
+  return found.map((row) =>
+    floatingIpView(
+      row,
+      ports.get(row.fixed_port_id ?? ''),
+      tags.get(row.id) ?? [],
+      forwardingsOf.get(row.id) ?? [],
+    ),
+  );
 }
 
 async function insertOne(
@@ -222,7 +233,10 @@ const changeWith =
   async (ctx: Ctx, id: string, input: Static<typeof floatingUpdate>): Promise<void> => {
     await ctx.platform.db.tx(async (tx) => {
       const row = await readableFloatingIp(tx, ctx.actor, id);
-      const onlyText = input.port_id === undefined && input.fixed_ip_address === undefined;
+      const onlyText =
+        (input.port_id === undefined && input.fixed_ip_address === undefined) ||
+        // It is associated with nothing, and what its ports lead to stays.
+        (row.fixed_port_id === null && input.port_id === null && typeof input.fixed_ip_address !== 'string');
       const portId = input.port_id === undefined ? row.fixed_port_id : input.port_id;
       if (portId === null && typeof input.fixed_ip_address === 'string')
         throw badRequest('Bad floatingip request: fixed_ip_address cannot be specified without a port_id.');
@@ -270,6 +284,12 @@ const removeWith =
   async (ctx: Ctx, id: string): Promise<void> => {
     await ctx.platform.db.tx(async (tx) => {
       const row = await readableFloatingIp(tx, ctx.actor, id);
+      const forwarding = await tx
+        .selectFrom('port_forwardings')
+        .select('id')
+        .where('floating_ip_id', '=', id)
+        .executeTakeFirst();
+      if (forwarding !== undefined) throw inUseByForwarding(id, forwarding.id);
       const serverId = await serverOf(tx, row.fixed_port_id);
       await tx.deleteFrom('floating_ips').where('id', '=', id).execute();
       await deletePorts(tx, ctx, [row.floating_port_id]);
@@ -290,7 +310,7 @@ export const floatingIps = (
   list,
   create: floatingCreate,
   update: floatingUpdate,
-  rows,
+  rows: visibleFloatingIps,
   views,
   make: makeWith(serversChanged),
   change: changeWith(serversChanged),

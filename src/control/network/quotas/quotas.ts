@@ -15,6 +15,7 @@ export const quotaDefaults = {
   port: 500,
   router: 10,
   floatingip: 50,
+  port_forwarding: 200,
   security_group: 10,
   security_group_rule: 100,
   rbac_policy: 10,

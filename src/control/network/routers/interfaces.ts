@@ -156,6 +156,22 @@ async function refuseInUse(tx: Tx, router: RouterRow, subnetIds: readonly string
       `Router interface for subnet ${floating.subnet_id} on router ${router.id} cannot be deleted, as it is required by one or more floating IPs (e.g. ${floating.id}).`,
       'RouterInterfaceInUseByFloatingIP',
     );
+  const forwarding = await tx
+    .selectFrom('port_forwardings as w')
+    .innerJoin('floating_ips as f', 'f.id', 'w.floating_ip_id')
+    .innerJoin('ip_allocations as a', (join) =>
+      join.onRef('a.port_id', '=', 'w.internal_port_id').onRef('a.ip_address', '=', 'w.internal_ip_address'),
+    )
+    .select(['w.id', 'a.subnet_id'])
+    .where('f.router_id', '=', router.id)
+    .where('a.subnet_id', 'in', [...subnetIds])
+    .limit(1)
+    .executeTakeFirst();
+  if (forwarding !== undefined)
+    throw conflict(
+      `Router interface for subnet ${forwarding.subnet_id} on router ${router.id} cannot be deleted, as it is required by one or more port forwardings (e.g. ${forwarding.id}).`,
+      'RouterInterfaceInUseByFloatingIP',
+    );
   const routes = JSON.parse(router.routes) as HostRoute[];
   if (routes.length === 0) return;
   for (const subnet of await tx

@@ -134,6 +134,9 @@ export const anyNetwork: fc.Arbitrary<NetworkBody> = fc.record({
   ),
 });
 
+/** Few, so that ranges are often sound. */
+const anyPortNumber = fc.integer({ min: 1, max: 12 });
+
 export const anyRouter: fc.Arbitrary<RouterBody> = fc.record({
   adminUp: fc.boolean(),
   interfaces: fc.constant([]),
@@ -150,6 +153,19 @@ export const anyRouter: fc.Arbitrary<RouterBody> = fc.record({
   floatingIps: fc.array(
     fc.record({ id: anyId, floatingAddress: mixed(address4), fixedAddress: mixed(address4) }),
     { maxLength: 5 },
+  ),
+  portForwardings: fc.array(
+    fc.record({
+      floatingIpId: anyId,
+      floatingAddress: mixed(address4),
+      protocol: fc.constantFrom('tcp' as const, 'udp' as const),
+      externalFirst: anyPortNumber,
+      externalLast: anyPortNumber,
+      internalAddress: mixed(address4),
+      internalFirst: anyPortNumber,
+      internalLast: anyPortNumber,
+    }),
+    { maxLength: 3 },
   ),
   routes: fc.constant([]),
 });

@@ -3,7 +3,7 @@
 import type { RouterBody } from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
 import { address, familyOf, interfaceAddress, mac as macAddress, prefix } from './addresses.ts';
-import { cutFlows, ip, ipJson, namespaceExists, nftInNamespace, setSysctl } from './commands.ts';
+import { cutFlows, ip, ipJson, namespaceExists, nftInNamespace, setSysctl, type Flow } from './commands.ts';
 import type { LinuxContext } from './context.ts';
 import { removeTrustedDeviceRules, trustedDeviceRules } from './filter.ts';
 import { aliasOf, type Device } from './kernel-state.ts';
@@ -27,7 +27,9 @@ const routeProtocol = 186;
 
 /** An administratively down router forwards nothing: it stands, without interfaces. */
 const effective = (body: RouterBody): RouterBody =>
-  body.adminUp ? body : { adminUp: false, interfaces: [], gateway: null, floatingIps: [], routes: [] };
+  body.adminUp
+    ? body
+    : { adminUp: false, interfaces: [], gateway: null, floatingIps: [], portForwardings: [], routes: [] };
 
 /** Checks every value before anything is touched. */
 function planRouter(ctx: LinuxContext, id: string, desired: RouterBody): Plan {
@@ -42,9 +44,13 @@ function planRouter(ctx: LinuxContext, id: string, desired: RouterBody): Plan {
   };
   const inner = body.interfaces.map((entry) => ({ ...entry, device: routerInterfaceOf(entry.portId) }));
   const outer = gateway === null ? [] : [{ ...gateway, device: routerGatewayOf(gateway.portId) }];
-  const floating = body.floatingIps.map(
-    (entry) => `${address(`${field}: floating IP`, entry.floatingAddress, 4)}/32`,
-  );
+  const floating = [
+    ...new Set(
+      [...body.floatingIps, ...(body.portForwardings ?? [])].map(
+        (entry) => `${address(`${field}: floating IP`, entry.floatingAddress, 4)}/32`,
+      ),
+    ),
+  ];
   const interfaces = [...inner, ...outer].map(({ portId, networkId, mac, device, addresses }): Interface => {
     checkId('Port', portId);
     return {
@@ -164,6 +170,32 @@ async function plugInterfaces(
   for (const entry of plan.interfaces) ctx.kernel.devices.set(entry.peer, aliased(entry));
 }
 
+type Forwarding = NonNullable<RouterBody['portForwardings']>[number];
+
+/** Flows that lead elsewhere from now on. `before` undefined: made by an earlier process, so all that is forwarded is looked up anew. */
+function redirected(before: RouterBody | null | undefined, after: RouterBody): Flow[] {
+  if (before === null) return [];
+  const to = (address: string, more: Partial<Flow> = {}): Flow => ({ match: '--orig-dst', address, ...more });
+  if (before === undefined)
+    return [...new Set(after.portForwardings?.map((one) => one.floatingAddress))].map((ip) => to(ip));
+  const destinations = new Map(after.floatingIps.map((one) => [one.floatingAddress, one.fixedAddress]));
+  const stays = new Set(after.portForwardings?.map((one) => JSON.stringify(one)));
+  const single = (one: Forwarding): boolean => one.externalFirst === one.externalLast;
+  return [
+    ...before.floatingIps
+      .filter((one) => destinations.get(one.floatingAddress) !== one.fixedAddress)
+      .map((one) => to(one.floatingAddress)),
+    ...(before.portForwardings ?? [])
+      .filter((one) => !stays.has(JSON.stringify(one)))
+      .map((one) =>
+        to(one.floatingAddress, {
+          protocol: one.protocol,
+          ...(single(one) ? { port: one.externalFirst } : {}),
+        }),
+      ),
+  ];
+}
+
 async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody): Promise<void> {
   const plan = planRouter(ctx, id, body);
   const ns = ctx.names.routerNs(id);
@@ -223,11 +255,14 @@ async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody): Pro
   await cutFlows(
     ctx.names,
     ns,
-    gone
-      .filter((text) => text.endsWith('/32'))
-      .flatMap((text) =>
-        (['--orig-dst', '--reply-dst'] as const).map((match) => ({ match, address: text.slice(0, -3) })),
-      ),
+    [
+      ...gone
+        .filter((text) => text.endsWith('/32'))
+        .flatMap((text) =>
+          (['--orig-dst', '--reply-dst'] as const).map((match) => ({ match, address: text.slice(0, -3) })),
+        ),
+      ...redirected(there ? ctx.routers.get(id) : null, body),
+    ],
     what,
   );
   await ctx.nft(

@@ -148,11 +148,29 @@ export function createSimNetworkDriver(host: SimNetworkHost): NetworkDriver {
       step('ensureRouter', id, () => {
         for (const { networkId } of [...body.interfaces, ...(body.gateway === null ? [] : [body.gateway])])
           if (body.adminUp && !host.networks.has(networkId)) throw absent('Router', id, 'network', networkId);
-        if (body.adminUp && body.gateway === null && body.floatingIps.length > 0)
+        const orphan = [...body.floatingIps, ...(body.portForwardings ?? [])][0];
+        if (body.adminUp && body.gateway === null && orphan !== undefined)
           throw new DriverError(
             'refused',
-            `Router ${id}: floating IP ${body.floatingIps[0]?.floatingAddress} needs an external gateway.`,
+            `Router ${id}: floating IP ${orphan.floatingAddress} needs an external gateway.`,
           );
+        const whole = new Set(body.floatingIps.map(({ floatingAddress }) => floatingAddress));
+        for (const one of body.portForwardings ?? [])
+          if (
+            whole.has(one.floatingAddress) ||
+            (body.portForwardings ?? []).some(
+              (other) =>
+                other !== one &&
+                other.floatingAddress === one.floatingAddress &&
+                other.protocol === one.protocol &&
+                other.externalFirst <= one.externalLast &&
+                one.externalFirst <= other.externalLast,
+            )
+          )
+            throw new DriverError(
+              'refused',
+              `Router ${id}: ${one.protocol} port ${one.externalFirst} of floating IP ${one.floatingAddress} is forwarded twice.`,
+            );
         put(host.routers, id, body);
       }),
     removeRouter: (id) => step('removeRouter', id, () => void host.routers.delete(id)),
