@@ -80,7 +80,7 @@ export function nestedRoutes<
         const { ctx, rawQuery } = call;
         const base = `${ctx.platform.publicUrl}/network${path.replace(`:${of.parent.param}`, parentOf(call))}`;
         const query = await of.rows(ctx.platform.db.read, ctx.actor, parentOf(call));
-        const { rows, links } = await listPage(of.list, query, rawQuery, base);
+        const { rows, links } = await listPage(of.list, query, rawQuery, base, ctx.actor);
         return {
           body: {
             [of.plural]: (rows as Row[]).map((row) => pick(of.view(row), rawQuery)),

@@ -51,13 +51,13 @@ export async function associate(
   portId: string,
   fixedIp: string | undefined,
 ): Promise<Association> {
+  const port = await readablePort(tx, ctx.actor, portId);
   const forwarding = await tx
     .selectFrom('port_forwardings')
     .select('id')
     .where('floating_ip_id', '=', floating.id)
     .executeTakeFirst();
   if (forwarding !== undefined) throw inUseByForwarding(floating.id, forwarding.id);
-  const port = await readablePort(tx, ctx.actor, portId);
   if (port.project_id !== floating.project_id)
     throw badRequest(
       `Bad floatingip request: Cannot process floating IP association with port ${portId}, since that port is owned by a different project.`,
@@ -174,6 +174,7 @@ export async function deleteUnusedFloatingIps(tx: Tx, ctx: Ctx, networkId: strin
     .select(['id', 'project_id', 'floating_port_id'])
     .where('floating_network_id', '=', networkId)
     .where('fixed_port_id', 'is', null)
+    .where('router_id', 'is', null)
     .execute();
   for (const part of chunks(unused)) {
     const ids = part.map((row) => row.id);

@@ -157,12 +157,15 @@ const required = (side: 'external' | 'internal', range: PortRange | null): PortR
 const forwardingLock = (floatingIpId: string): string => `floating-ip:${floatingIpId}`;
 
 async function make(ctx: Ctx, floatingIpId: string, input: Static<typeof forwardingCreate>): Promise<string> {
+  if (input.project_id !== undefined || input.tenant_id !== undefined)
+    ownerOf(ctx, 'create_floatingip_port_forwarding', input);
+  // What may not be seen is not there, whatever else is wrong with the request.
+  const { read } = ctx.platform.db;
+  const owner = (await readableFloatingIp(read, ctx.actor, floatingIpId)).project_id;
+  await readablePort(read, ctx.actor, input.internal_port_id);
   const outside = required('external', portRange('external', input.external_port, input.external_port_range));
   const inside = required('internal', portRange('internal', input.internal_port, input.internal_port_range));
   const chosen = protocolOf(input.protocol);
-  if (input.project_id !== undefined || input.tenant_id !== undefined)
-    ownerOf(ctx, 'create_floatingip_port_forwarding', input);
-  const owner = (await readableFloatingIp(ctx.platform.db.read, ctx.actor, floatingIpId)).project_id;
   return ctx.platform.db.tx(
     async (tx) => {
       const floating = await readableFloatingIp(tx, ctx.actor, floatingIpId);
@@ -207,6 +210,9 @@ async function make(ctx: Ctx, floatingIpId: string, input: Static<typeof forward
 }
 
 async function change(ctx: Ctx, floatingIpId: string, id: string, input: Input): Promise<void> {
+  const { read } = ctx.platform.db;
+  await childRow({ rows, list }, read, ctx.actor, floatingIpId, id);
+  if (input.internal_port_id !== undefined) await readablePort(read, ctx.actor, input.internal_port_id);
   const outside = portRange('external', input.external_port, input.external_port_range);
   const inside = portRange('internal', input.internal_port, input.internal_port_range);
   const chosen = input.protocol === undefined ? undefined : protocolOf(input.protocol);
