@@ -1,14 +1,30 @@
-// The table of known failures in docs/develop/peers.md: a name and the reason, one row each.
+// The tables of docs/develop/peers.md: which tests are known not to pass, and why.
 
-/** Test name -> reason. A row is `| name | reason |`, the name in backquotes. */
-export const knownFailures = (markdown: string): Map<string, string> => {
-  const known = new Map<string, string>();
+export type Known = { name: string; reason: string };
+
+/**
+ * `required`: rows `| name | reason |`, which hold for every run. `wide`: rows `| name | outcome | reason |`, which
+ * hold only for what is beyond the required lists. Names stand in backquotes; a `*` in one stands for any text.
+ */
+export function knownFailures(markdown: string): { required: Known[]; wide: Known[] } {
+  const required: Known[] = [];
+  const wide: Known[] = [];
   for (const line of markdown.split('\n')) {
-    const [, name, reason] = /^\|\s*`(tempest\.[^`]+)`\s*\|\s*(.*?)\s*\|\s*$/.exec(line) ?? [];
-    if (name !== undefined && reason !== undefined) known.set(name, reason);
+    const [, name, rest] = /^\|\s*`(tempest\.[^`]+)`\s*\|\s*(.*?)\s*\|\s*$/.exec(line) ?? [];
+    if (name === undefined || rest === undefined) continue;
+    const [, reason] = /^(?:failed|skipped)\s*\|\s*(.*)$/.exec(rest) ?? [];
+    if (reason === undefined) required.push({ name, reason: rest });
+    else wide.push({ name, reason });
   }
-  return known;
-};
+  return { required, wide };
+}
+
+/** Why this test may fail; undefined: it may not. */
+export const reasonOf = (known: readonly Known[], test: string): string | undefined =>
+  known.find(({ name }) => {
+    const parts = name.split('*').map((part) => RegExp.escape(part));
+    return new RegExp(`^${parts.join('.*')}$`).test(test);
+  })?.reason;
 
 /** tempest lists `class.test[id-…,smoke]`; the brackets change between its releases, the name does not. */
 export const bareName = (id: string): string => id.replace(/\[.*$/, '');

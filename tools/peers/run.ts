@@ -3,7 +3,7 @@
 // its own, or on the one that runs on DATA_DIR and stays.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { signIn } from '../../src/cli/api-client.ts';
 import { run } from '../../src/kernel/run.ts';
 import { startCloud, type Cloud } from '../../tests/cloud.ts';
 import { configOf, ini } from './config.ts';
-import { bareName, knownFailures, serviceOf } from './known.ts';
+import { bareName, knownFailures, reasonOf, serviceOf, type Known } from './known.ts';
 
 const HERE = import.meta.dirname;
 const DOCS = join(HERE, '..', '..', 'docs', 'develop', 'peers.md');
@@ -127,7 +127,7 @@ async function main(args: string[]): Promise<number> {
         seconds: 0,
         message: 'the installed tempest does not have it',
       });
-    failed = summarize(results);
+    failed = summarize(results, knownIn(everything));
     if (failed) console.log(`what the cloud printed: ${cloud.output().slice(-4000)}`);
     return failed ? 1 : 0;
   } finally {
@@ -146,17 +146,22 @@ function runningCloud(dataDir: string): Pick<Cloud, 'dataDir' | 'url' | 'output'
   return { dataDir, url: `http://${host}:${port}`, output: () => '', teardown: async () => '' };
 }
 
+function knownIn(everything: boolean): Known[] {
+  const { required, wide } = knownFailures(readFileSync(DOCS, 'utf8'));
+  return everything ? [...required, ...wide] : required;
+}
+
 /** Prints the sums and leaves the file for tools/test-summary.ts; true: something failed that is not a known failure. */
-function summarize(results: Result[]): boolean {
-  const known = existsSync(DOCS) ? knownFailures(readFileSync(DOCS, 'utf8')) : new Map<string, string>();
+function summarize(results: Result[], known: readonly Known[]): boolean {
+  const whyOf = (one: Result): string | undefined => reasonOf(known, one.name);
   const failures = results.filter((one) => one.status === 'failed');
-  const fresh = failures.filter((one) => !known.has(one.name));
-  const healed = results.filter((one) => one.status === 'passed' && known.has(one.name));
+  const fresh = failures.filter((one) => whyOf(one) === undefined);
+  const healed = results.filter((one) => one.status === 'passed' && whyOf(one) !== undefined);
   const skipped: Outcome[] = results
     .filter((one) => one.status === 'skipped')
     .map((one) => ({ file: '', name: one.name, message: ending(one.message) || 'no reason given' }));
   for (const one of failures) {
-    const reason = known.get(one.name);
+    const reason = whyOf(one);
     if (reason !== undefined) skipped.push({ file: '', name: one.name, message: `known failure: ${reason}` });
   }
   console.log('\nservice     passed  failed  skipped');
@@ -166,7 +171,7 @@ function summarize(results: Result[]): boolean {
       `${service.padEnd(10)} ${[count(own, 'passed'), count(own, 'failed'), count(own, 'skipped')].map((n) => String(n).padStart(7)).join(' ')}`,
     );
   }
-  for (const one of failures) console.log(`${known.has(one.name) ? 'known ' : 'FAILED'} ${one.name}`);
+  for (const one of failures) console.log(`${whyOf(one) === undefined ? 'FAILED' : 'known '} ${one.name}`);
   for (const one of healed) console.log(`passes although docs/develop/peers.md lists it: ${one.name}`);
   const passed = count(results, 'passed');
   console.log(`${passed} passed, ${fresh.length} failed, ${skipped.length} skipped`);
