@@ -3,6 +3,7 @@ import { cpus, hostname, totalmem } from 'node:os';
 import { readFile, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAgent, type Agent } from '../agent/agent.ts';
+import { indexCallers } from '../agent/controllers/callers.ts';
 import { guestVolumes } from '../agent/controllers/guest-volumes.ts';
 import { networkingControllers, type Plugged } from '../agent/controllers/networking.ts';
 import { serverController } from '../agent/controllers/server.ts';
@@ -81,32 +82,7 @@ export async function startHost(options: {
   });
   const plugged: Plugged = new Map();
   const networking = networkingControllers(network, plugged);
-  // (network, address) -> server, kept as ports come and go: who asks the metadata service.
-  const byAddress = new Map<string, string>();
-  const byPort = new Map<string, string[]>();
-  const serverAt = (networkId: string, ip: string): string | null =>
-    byAddress.get(`${networkId} ${ip}`) ?? null;
-  const forget = (portId: string): void => {
-    for (const key of byPort.get(portId) ?? []) byAddress.delete(key);
-    byPort.delete(portId);
-  };
-  const port: typeof networking.port = {
-    ...networking.port,
-    async ensure(item, host) {
-      forget(item.id);
-      if (item.body !== null) {
-        const { networkId, serverId, fixedIps } = item.body;
-        const keys = fixedIps.map((ip) => `${networkId} ${ip.ipAddress}`);
-        for (const key of keys) byAddress.set(key, serverId);
-        byPort.set(item.id, keys);
-      }
-      return networking.port.ensure(item, host);
-    },
-    remove(id) {
-      forget(id);
-      return networking.port.remove(id);
-    },
-  };
+  const { port, serverAt } = indexCallers(networking.port);
   const images = createImageCache(join(dataDir, 'agent', 'images'), (id) => link.image(id));
   const volumes = await findVolumes(dataDir, log);
   const server = serverController({
