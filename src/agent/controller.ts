@@ -19,7 +19,14 @@ export class Waiting extends Error {
 
 export type Observed = Pick<
   Report,
-  'power' | 'rebootCount' | 'rebuildCount' | 'restarts' | 'volumes' | 'sizeGib' | 'revertCount'
+  | 'power'
+  | 'rebootCount'
+  | 'rebuildCount'
+  | 'resizeCount'
+  | 'restarts'
+  | 'volumes'
+  | 'sizeGib'
+  | 'revertCount'
 >;
 
 /** What controllers may know of the other items of this host. */

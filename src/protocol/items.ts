@@ -200,6 +200,13 @@ export const ServerBody = Type.Object({
   rebootHard: Type.Boolean(),
   /** Grows by one with each requested rebuild: the root is made anew of `image` when it differs from what the guest was made with. */
   rebuildCount: Type.Integer({ minimum: 0 }),
+  /** Grows by one with each requested resize and each return from one; the host does it when it differs from what it last did. */
+  resizeCount: Type.Integer({ minimum: 0 }),
+  /**
+   * The root as it was before the last resize. keep: beside the resized one, until its user has decided; restore: it
+   * is the root again, and what was written since is gone; drop: nobody will ask for it.
+   */
+  original: Type.Union([Type.Literal('keep'), Type.Literal('restore'), Type.Literal('drop')]),
   /** Allow-listed image and flavor properties that shape the guest (hw_*, os_*, strata:*). */
   properties: Type.Record(Type.String(), Type.String()),
   /** What the metadata service answers; kept with the item so that it answers while control is away. */

@@ -61,6 +61,7 @@ export const Report = Type.Object({
   ),
   rebootCount: Type.Optional(Type.Integer()),
   rebuildCount: Type.Optional(Type.Integer()),
+  resizeCount: Type.Optional(Type.Integer()),
   /** How often the agent brought this guest back after it crashed, since the agent started. */
   restarts: Type.Optional(Type.Integer()),
   /** Servers: the volumes that the guest has now, or cannot get or let go of, with the reason. */

@@ -1,6 +1,7 @@
 // The books of a cloud at rest: addresses, what hosts have given away and what projects have used, each kept as a sum
 // and as the rows that it is the sum of.
 import type { Reader, Tables } from '../kernel/db/index.ts';
+import { quotaOf, resizeFactsOf } from '../control/compute/servers/phases.ts';
 import { inventoryOf } from '../control/placement/inventory.ts';
 
 export type Rows = {
@@ -57,7 +58,9 @@ export async function addresses(read: Reader): Promise<string[]> {
 export async function claims(read: Reader, rows: Rows): Promise<string[]> {
   const allocations = await read.selectFrom('allocations').selectAll().execute();
   const placed = rows.servers.flatMap((server) =>
-    server.host_id === null ? [] : [`${server.id} on ${server.host_id}`],
+    server.host_id === null
+      ? []
+      : [server.id, resizeFactsOf(server)?.migration ?? []].flat().map((id) => `${id} on ${server.host_id}`),
   );
   return [
     ...differences(
@@ -106,10 +109,10 @@ export async function ledger(read: Reader, rows: Rows): Promise<string[]> {
   const count = (project: string, resource: string, amount: number): void =>
     void expected.set(`${project} ${resource}`, (expected.get(`${project} ${resource}`) ?? 0) + amount);
   for (const server of rows.servers) {
-    const flavor = JSON.parse(server.flavor) as { vcpus: number; memoryMib: number };
+    const held = quotaOf(server);
     count(server.project_id, 'instances', 1);
-    count(server.project_id, 'cores', flavor.vcpus);
-    count(server.project_id, 'ram', flavor.memoryMib);
+    count(server.project_id, 'cores', held.cores);
+    count(server.project_id, 'ram', held.ram);
   }
   for (const port of rows.ports)
     if (!UNPAID_PORTS.includes(port.device_owner)) count(port.project_id, 'port', 1);

@@ -1,5 +1,6 @@
 // What has to hold of a simulated cloud once it has come to rest. Every check compares two independent truths: rows
 // with rows, or rows with what the simulated kernels hold; none asks the compiled items alone.
+import type { FlavorCopy } from '../control/compute/servers/table.ts';
 import type { Reader } from '../kernel/db/index.ts';
 import { addresses, claims, differences, ledger, type Rows } from './books.ts';
 import type { SimHost } from './sim-host.ts';
@@ -38,7 +39,11 @@ function statuses(rows: Rows, refused: ReadonlySet<string> | undefined): string[
   return rows.servers.flatMap((row) => {
     const name = `server ${row.id} (${row.name})`;
     if (row.deleting === 1) return [`${name} is stuck in its deletion`];
-    if (!['ACTIVE', 'SHUTOFF', 'PAUSED', 'SUSPENDED', 'ERROR'].includes(row.status))
+    if (
+      !['ACTIVE', 'SHUTOFF', 'PAUSED', 'SUSPENDED', 'VERIFY_RESIZE', 'SHELVED_OFFLOADED', 'ERROR'].includes(
+        row.status,
+      )
+    )
       return [`${name} is stuck in ${row.status}`];
     if (row.status !== 'ERROR') return [];
     if ((row.error ?? '') === '') return [`${name} is in ERROR without a fault`];
@@ -168,7 +173,21 @@ function kernel(host: SimHost, rows: Rows): string[] {
           `${at}: guest ${server.id} is ${guest.power}, its row wants ${server.power} and says ${server.observed_power}`,
         ];
   });
+  const resizes = rows.servers.flatMap((server) => {
+    const guest = host.guests.guests.get(server.id);
+    if (server.host_id !== row.id || guest === undefined || server.status === 'ERROR') return [];
+    const flavor = JSON.parse(server.flavor) as FlavorCopy;
+    return [
+      ...(guest.spec.body.memoryMib === flavor.memoryMib
+        ? []
+        : [`${at}: guest ${server.id} has ${guest.spec.body.memoryMib} MiB, its flavor ${flavor.memoryMib}`]),
+      ...((guest.original !== null) === (server.phase === 'resized')
+        ? []
+        : [`${at}: an original of guest ${server.id} is ${guest.original === null ? 'lost' : 'left'}`]),
+    ];
+  });
   return [
+    ...resizes,
     ...differences(`${at}: guest`, host.guests.guests.keys(), guests),
     ...power,
     ...differences(`${at}: network`, host.network.networks.keys(), wanted.networks),

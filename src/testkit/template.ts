@@ -28,6 +28,8 @@ export type Template = {
   images: Record<'vm' | 'container', string>;
   /** 1 vCPU, 512 MiB, 1 GiB. */
   flavorId: string;
+  /** 2 vCPUs, 1024 MiB, 2 GiB. */
+  largerFlavorId: string;
   /** Copies the database into a folder of its own; returns the file. */
   copy(): { file: string; remove(): void };
 };
@@ -97,14 +99,18 @@ async function build(): Promise<Template> {
     .select('id')
     .where('name', '=', 'demo')
     .executeTakeFirstOrThrow();
-  const flavor = await control.http.inject({
-    method: 'POST',
-    url: '/compute/v2.1/flavors',
-    headers: { 'content-type': 'application/json', 'x-auth-token': tokens.admin },
-    payload: JSON.stringify({ flavor: { name: 'sim', vcpus: 1, ram: 512, disk: 1 } }),
-  });
-  if (flavor.statusCode !== 200) throw new Error(`the flavor was refused: ${flavor.body}`);
-  const { flavor: made } = JSON.parse(flavor.body) as { flavor: { id: string } };
+  const flavor = async (spec: object): Promise<string> => {
+    const made = await control.http.inject({
+      method: 'POST',
+      url: '/compute/v2.1/flavors',
+      headers: { 'content-type': 'application/json', 'x-auth-token': tokens.admin },
+      payload: JSON.stringify({ flavor: spec }),
+    });
+    if (made.statusCode !== 200) throw new Error(`the flavor was refused: ${made.body}`);
+    return (JSON.parse(made.body) as { flavor: { id: string } }).flavor.id;
+  };
+  const flavorId = await flavor({ name: 'sim', vcpus: 1, ram: 512, disk: 1 });
+  const largerFlavorId = await flavor({ name: 'sim-larger', vcpus: 2, ram: 1024, disk: 2 });
   await control.stop();
   await db.close();
 
@@ -114,7 +120,8 @@ async function build(): Promise<Template> {
     tokens,
     projectId: project.id,
     images: { vm: images.get('vm') ?? '', container: images.get('container') ?? '' },
-    flavorId: made.id,
+    flavorId,
+    largerFlavorId,
     copy() {
       const folder = join(dir, `world-${copies++}`);
       mkdirSync(folder);

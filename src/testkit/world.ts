@@ -56,6 +56,8 @@ export type World = {
   crash(): void;
   /** Kills it at its n-th crossing from now, and after that at the next number's counted from there. */
   crashAt(...crossings: number[]): void;
+  /** How often a process of it crossed its boundary. */
+  crossings(): number;
   /** Called right before each crash. */
   onCrash(fn: () => void): void;
   /** Starts it again over what is on disk; again as often as it is killed meanwhile. */
@@ -98,6 +100,7 @@ export async function world(options: WorldOptions): Promise<World> {
   let process: Process | null = null;
   let agents: Agent[] = [];
   const boundaries = new Set<Boundary>();
+  let crossings = 0;
   let crashIn = Infinity;
   let crashesLeft: number[] = [];
   const crashHooks: (() => void)[] = [];
@@ -119,6 +122,7 @@ export async function world(options: WorldOptions): Promise<World> {
   };
 
   const crossing = (boundary: Boundary, label: string): void | Promise<void> => {
+    crossings += 1;
     trace.push(`${clock.now() - BEGINNING} ${boundary.name} ${label}`);
     if (--crashIn <= 0) {
       crash();
@@ -198,6 +202,7 @@ export async function world(options: WorldOptions): Promise<World> {
       crashesLeft = crossings.slice(1);
     },
     onCrash: (fn) => void crashHooks.push(fn),
+    crossings: () => crossings,
     startAgent,
 
     async call(user, method, url, body, headers = {}) {

@@ -11,7 +11,17 @@ import { serverController } from './server.ts';
 function guest(power: GuestPower | null, rebootCount = 0, crashing = { value: false }) {
   const calls: string[] = [];
   let state: GuestState | null =
-    power === null ? null : { id: 's', power, incarnation: null, rebuildCount: 0, rebootCount };
+    power === null
+      ? null
+      : {
+          id: 's',
+          power,
+          incarnation: null,
+          rebuildCount: 0,
+          resizeCount: 0,
+          hasOriginal: false,
+          rebootCount,
+        };
   const to = (name: string, next: GuestPower) => async () => {
     calls.push(name);
     if (state !== null) state = { ...state, power: next };
@@ -21,7 +31,7 @@ function guest(power: GuestPower | null, rebootCount = 0, crashing = { value: fa
     get: async () => state,
     async define(spec: GuestSpec) {
       calls.push('define');
-      state = { ...(state ?? { id: 's', power: 'stopped', incarnation: null, rebuildCount: 0 }), rebootCount: spec.body.rebootCount };
+      state = { ...(state ?? { id: 's', power: 'stopped', incarnation: null, rebuildCount: 0, resizeCount: 0, hasOriginal: false }), rebootCount: spec.body.rebootCount };
     },
     start: () => to('start', crashing.value ? 'crashed' : 'running')(),
     stop: to('stop', 'stopped'), reboot: to('reboot', 'running'), pause: to('pause', 'paused'), resume: to('resume', 'running'), suspend: to('suspend', 'suspended'),
@@ -42,7 +52,7 @@ function guest(power: GuestPower | null, rebootCount = 0, crashing = { value: fa
     calls, crashing,
     async ensure(want: PowerState, how: { generation: number; boot?: string; rebootCount?: number }) {
       calls.length = 0;
-      const item = { kind: 'server', id: 's', generation: how.generation, body: { type: 'vm', power: want, rebootCount: how.rebootCount ?? 0, rebootHard: false, rebuildCount: 0, ports: [], volumes: [], image: { id: 'i' } } } as unknown as ItemOf<'server'>;
+      const item = { kind: 'server', id: 's', generation: how.generation, body: { type: 'vm', power: want, rebootCount: how.rebootCount ?? 0, rebootHard: false, rebuildCount: 0, resizeCount: 0, original: 'drop', ports: [], volumes: [], image: { id: 'i' } } } as unknown as ItemOf<'server'>;
       const host = { boot: how.boot ?? 'b', stored: () => ({ item, applied: applied.generation, boot: applied.boot }) } as unknown as HostState;
       const result = await controller.ensure(item, host).then((observed) => ((applied = { generation: how.generation, boot: host.boot }), observed.power), (error: { code: string }) => error.code);
       return [calls.join(' '), result];

@@ -153,6 +153,8 @@ export function serverController(parts: {
         incarnation: null,
         rebootCount: body.rebootCount,
         rebuildCount: body.rebuildCount,
+        resizeCount: body.resizeCount,
+        hasOriginal: false,
       };
     }
     const rebuilt = state.rebuildCount !== body.rebuildCount;
@@ -160,8 +162,15 @@ export function serverController(parts: {
       await driver.rebuild(spec);
       state = (await driver.get(id)) ?? state;
     }
-    // Also where a crash came between the rebuild and the start.
-    await converge(driver, spec, state, commanded || rebuilt, generation);
+    const resized = state.resizeCount !== body.resizeCount;
+    if (resized) {
+      if (isLive(state)) await driver.stop(id, STOP_GRACE_MS);
+      await (body.original === 'keep' ? driver.resize(spec) : driver.revertResize(spec));
+      state = (await driver.get(id)) ?? state;
+    }
+    // Also where a crash came between the rebuild or the resize and the start.
+    await converge(driver, spec, state, commanded || rebuilt || resized, generation);
+    if (body.original !== 'keep' && state.hasOriginal) await driver.confirmResize(id);
     // After the reboot that it asks for, so that a crash in between repeats it.
     if (commanded && !created) await driver.define(spec);
     const now = await driver.get(id);
@@ -184,6 +193,7 @@ export function serverController(parts: {
       power: now.power,
       rebootCount: body.rebootCount,
       rebuildCount: body.rebuildCount,
+      resizeCount: body.resizeCount,
       restarts: crashes.get(id)?.length ?? 0,
       volumes: outcomes,
     };

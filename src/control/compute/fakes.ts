@@ -198,6 +198,10 @@ export function fakeCloud(platform: Platform): FakeCloud {
         claimed.add(request.serverId);
         return { placed: true, hostId: hosts.get(hostname) ?? '', hostname, zone: 'nova', explanation };
       },
+      async move(_tx, from, to) {
+        if (claimed.delete(from)) claimed.add(to);
+        return { vcpus: 1, memoryMib: 512, diskGib: 1 };
+      },
       release: async (_tx, id) => void claimed.delete(id),
     },
   };
@@ -217,14 +221,14 @@ export const testFacts = (hostname: string): HostFacts => ({
       driver: 'sim',
       hypervisorType: 'QEMU',
       hypervisorVersion: 7_002_022,
-      capabilities: ['pause', 'suspend', 'snapshot'],
+      capabilities: ['pause', 'suspend', 'snapshot', 'resize'],
     },
     {
       type: 'container',
       driver: 'sim',
       hypervisorType: 'podman',
       hypervisorVersion: 4_003_001,
-      capabilities: ['pause'],
+      capabilities: ['pause', 'resize'],
     },
   ],
 });
@@ -293,6 +297,7 @@ export async function fakeHost(link: Link, hostname: string, follow = true): Pro
               generation: item.generation,
               rebootCount: item.body.rebootCount,
               rebuildCount: item.body.rebuildCount,
+              resizeCount: item.body.resizeCount,
               ...said,
             });
         }

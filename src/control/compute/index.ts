@@ -19,9 +19,12 @@ import { serverGroupRoutes } from './server-groups/routes.ts';
 import { groupMigrations } from './server-groups/service.ts';
 import { serverImageWork, WORK_SERVER_IMAGE } from './servers/create-image.ts';
 import { imageRoutes } from './images/routes.ts';
+import { migrationRoutes } from './servers/migration-routes.ts';
 import { serverPartRoutes } from './servers/parts-routes.ts';
 import { portsChanged, serverReports, serverWork } from './servers/reconcile.ts';
+import { resizeRoutes } from './servers/resize.ts';
 import { serverRoutes } from './servers/routes.ts';
+import { serverMigrationMigrations } from './servers/server-migrations.ts';
 import { findServer } from './servers/store.ts';
 import { serverMigrations } from './servers/table.ts';
 import { volumeAttachmentRoutes, volumesChanged } from './servers/volume-attachments.ts';
@@ -42,6 +45,7 @@ const migrations: readonly Migration[] = [
   ...flavorMigrations,
   ...keypairMigrations,
   ...serverMigrations,
+  ...serverMigrationMigrations,
   ...groupMigrations,
   ...aggregateMigrations,
 ];
@@ -83,6 +87,8 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...versionRoutes,
         ...serverRoutes(deps, encoder),
         ...serverPartRoutes,
+        ...resizeRoutes(deps),
+        ...migrationRoutes,
         ...volumeAttachmentRoutes(deps),
         ...flavorRoutes,
         ...keypairRoutes,

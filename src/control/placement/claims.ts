@@ -73,6 +73,19 @@ export function createClaims(platform: Platform): PlacementApi {
         whole = await refresh(tx);
       }
     },
+    async move(tx, from, to) {
+      const row = await tx
+        .updateTable('allocations')
+        .set({ server_id: to })
+        .where('server_id', '=', from)
+        .returningAll()
+        .executeTakeFirst();
+      return {
+        vcpus: row?.vcpus ?? 0,
+        memoryMib: row?.memory_mib ?? 0,
+        diskGib: row?.disk_gib ?? 0,
+      };
+    },
     async release(tx, serverId) {
       const row = await tx
         .deleteFrom('allocations')

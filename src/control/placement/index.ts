@@ -48,6 +48,8 @@ export type Placed =
 export type PlacementApi = {
   /** Chooses and claims in `tx`; a lost race is rescheduled inside. */
   claim(tx: Tx, request: PlacementRequest): Promise<Placed>;
+  /** What one consumer has claimed is another's from now on; returns what that was. */
+  move(tx: Tx, from: string, to: string): Promise<Pick<PlacementRequest, 'vcpus' | 'memoryMib' | 'diskGib'>>;
   /** Returns what the server had claimed. Idempotent. */
   release(tx: Tx, serverId: string): Promise<void>;
 };

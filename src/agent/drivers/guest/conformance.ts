@@ -52,6 +52,8 @@ export function sampleServerBody(
     rebootCount: 0,
     rebootHard: false,
     rebuildCount: 0,
+    resizeCount: 0,
+    original: 'drop',
     properties: {},
     metadata: { availabilityZone: 'nova', meta: {}, keys: [], userData: null, createdAt: 0 },
     ...overrides,
@@ -127,6 +129,8 @@ export function guestDriverConformance(name: string, setup: () => Promise<GuestH
           incarnation: null,
           rebootCount: 3,
           rebuildCount: 0,
+          resizeCount: 0,
+          hasOriginal: false,
         });
         await driver.define(withCounter(spec, 4));
         expect((await state(spec.id)).rebootCount).toBe(4);
@@ -165,6 +169,49 @@ export function guestDriverConformance(name: string, setup: () => Promise<GuestH
         await driver.reboot(anew, true);
         await driver.define(anew);
         expect(await state(spec.id)).toMatchObject({ power: 'running', rebuildCount: 1 });
+      },
+      testTimeoutMs,
+    );
+
+    test(
+      'a resized guest keeps its original until that is dropped, and reverts to it where it is not',
+      async () => {
+        const spec = await running();
+        const first = await state(spec.id);
+        const larger = (resizeCount: number): GuestSpec => ({
+          ...spec,
+          body: {
+            ...spec.body,
+            resizeCount,
+            original: 'keep',
+            memoryMib: spec.body.memoryMib + 64,
+            rootGib: 2,
+          },
+        });
+        await driver.resize(larger(1));
+        expect(await state(spec.id)).toMatchObject({ power: 'stopped', resizeCount: 1, hasOriginal: true });
+        await driver.resize(larger(1));
+        driver = await harness.restart();
+        await driver.define(larger(1));
+        await driver.start(larger(1));
+        const second = await state(spec.id);
+        expect(second).toMatchObject({ power: 'running', resizeCount: 1, hasOriginal: true });
+        expect(second.incarnation).not.toBe(first.incarnation);
+        await driver.confirmResize(spec.id);
+        await driver.confirmResize(spec.id);
+        expect(await state(spec.id)).toEqual({ ...second, hasOriginal: false });
+
+        await driver.resize(larger(2));
+        const back: GuestSpec = { ...spec, body: { ...spec.body, resizeCount: 3, original: 'restore' } };
+        await driver.revertResize(back);
+        await driver.revertResize(back);
+        expect(await state(spec.id)).toMatchObject({ power: 'stopped', resizeCount: 3, hasOriginal: false });
+        await driver.start(back);
+        // Also where the resize never happened.
+        await driver.revertResize({ ...back, body: { ...back.body, resizeCount: 5 } });
+        expect(await state(spec.id)).toMatchObject({ power: 'stopped', resizeCount: 5, hasOriginal: false });
+        await driver.start(back);
+        expect(await state(spec.id)).toMatchObject({ power: 'running', resizeCount: 5 });
       },
       testTimeoutMs,
     );

@@ -15,6 +15,10 @@ export type GuestState = {
   rebootCount: number;
   /** The value of the spec that the present root was made with. */
   rebuildCount: number;
+  /** The value of the spec of the last resize or revert. */
+  resizeCount: number;
+  /** The root as it was before that resize is kept. */
+  hasOriginal: boolean;
 };
 
 /** How the network driver plugged one of the guest's ports. */
@@ -75,6 +79,12 @@ export type GuestDriver = {
   reboot(spec: GuestSpec, hard: boolean): Promise<void>;
   /** Ends the guest and makes its root anew of the spec's image; leaves it stopped. Its volumes stay as they are. */
   rebuild(spec: GuestSpec): Promise<void>;
+  /** Ends the guest, keeps its root as it is and gives it the spec's hardware on a root that is as large as the spec says; leaves it stopped. */
+  resize(spec: GuestSpec): Promise<void>;
+  /** Ends the guest and gives it the spec's hardware on the root that was kept, where one was; leaves it stopped. */
+  revertResize(spec: GuestSpec): Promise<void>;
+  /** Forgets the root that was kept; the guest runs on. */
+  confirmResize(id: string): Promise<void>;
   pause(id: string): Promise<void>;
   resume(id: string): Promise<void>;
   /** Saves memory to disk and stops. Drivers without it leave 'suspend' out of their capabilities. */

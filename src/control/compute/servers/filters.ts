@@ -50,7 +50,7 @@ function addressLike(regex: string, field: string): string {
 }
 
 /** Nova's times: ISO 8601 with or without zone, or a date. */
-function timeOf(value: string, field: string): number {
+export function timeOf(value: string, field: string): number {
   const stamp = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?(Z|[+-]\d{2}:?\d{2})?$/.test(value)
     ? Date.parse(
         /(Z|[+-]\d{2}:?\d{2})$/.test(value.slice(10)) || value.length === 10

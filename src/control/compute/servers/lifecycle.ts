@@ -6,9 +6,11 @@ import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { HOST_DOWN_MS, hostFacts, hostSigns } from '../../host/index.ts';
 import type { ComputeDeps } from '../deps.ts';
+import { quotaOf, resizeFactsOf } from './phases.ts';
+import { setMigration } from './server-migrations.ts';
 import { findServer, recordAction, saveServer } from './store.ts';
 import { stateOf, type TaskState, type VmState } from './status.ts';
-import type { FlavorCopy, ServerRow } from './table.ts';
+import type { ServerRow } from './table.ts';
 
 export function refuseLocked(ctx: Ctx, row: ServerRow): void {
   if (row.locked === 1 && !isAdmin(ctx.actor)) throw conflict(`Instance ${row.id} is locked.`);
@@ -49,7 +51,7 @@ export const powerVerbs = {
 export async function refuseIncapable(
   tx: Tx,
   row: ServerRow,
-  verb: { name: string; capability?: 'pause' | 'suspend' | 'snapshot' },
+  verb: { name: string; capability?: 'pause' | 'suspend' | 'snapshot' | 'resize' },
 ): Promise<void> {
   if (verb.capability === undefined || row.host_id === null) return;
   const facts = await hostFacts(tx, row.host_id);
@@ -144,14 +146,24 @@ export async function finishDelete(
   deps: ComputeDeps,
   row: ServerRow,
 ): Promise<void> {
-  const flavor = JSON.parse(row.flavor) as FlavorCopy;
+  const resize = resizeFactsOf(row);
+  if (resize !== null) {
+    await deps.placement.release(tx, resize.migration);
+    // As Nova: who deletes a server has decided about its resize.
+    if (resize.failed === null)
+      await setMigration(
+        tx,
+        resize.migration,
+        row.phase === 'resized' ? 'confirmed' : 'error',
+        platform.clock.now(),
+      );
+  }
   await deps.network.releasePorts(tx, row.id);
   await deps.volumes.gone(tx, row.id);
   if (row.host_id !== null) await deps.placement.release(tx, row.id);
   await platform.quotas.release(tx, row.project_id, {
     instances: 1,
-    cores: flavor.vcpus,
-    ram: flavor.memoryMib,
+    ...quotaOf(row),
   });
   await tx.deleteFrom('server_images').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('server_tags').where('server_id', '=', row.id).execute();

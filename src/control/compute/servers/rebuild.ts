@@ -126,7 +126,8 @@ export function rebuildServer(
     const { vmState, taskState } = stateOf(row);
     if (!['active', 'stopped', 'error'].includes(vmState))
       throw wrongState('rebuild', row, 'vm_state', vmState);
-    if (taskState !== null) throw wrongState('rebuild', row, 'task_state', taskState);
+    if (taskState !== null || row.phase !== null)
+      throw wrongState('rebuild', row, 'task_state', taskState ?? row.phase ?? '');
     if (row.host_id === null)
       throw conflict(
         `Cannot 'rebuild' instance ${row.id}: it was never placed on a host. Delete it and create it again.`,

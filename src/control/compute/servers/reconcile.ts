@@ -7,6 +7,8 @@ import type { HostReport } from '../../host/index.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { typeOfKey } from '../keypairs/certificate.ts';
 import { finishDelete } from './lifecycle.ts';
+import { isSettled } from './phases.ts';
+import { advanceResize } from './resize.ts';
 import { saveServer } from './store.ts';
 import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
 import { volumesOf } from './volume-attachments.ts';
@@ -33,6 +35,13 @@ export function bodyOf(row: ServerRow): ServerBody {
     rebootCount: row.reboot_count,
     rebootHard: row.reboot_hard === 1,
     rebuildCount: row.rebuild_count,
+    resizeCount: row.resize_count,
+    original:
+      row.phase === 'resizing' || row.phase === 'resized'
+        ? 'keep'
+        : row.phase === 'reverting'
+          ? 'restore'
+          : 'drop',
     properties: JSON.parse(row.properties) as Record<string, string>,
     metadata: {
       availabilityZone: row.zone ?? '',
@@ -109,6 +118,12 @@ async function closeActions(
     .execute();
 }
 
+/** On to the next step of what takes several, once the host has tried the last. */
+const advance = (tx: Tx, platform: Platform, deps: ComputeDeps, row: ServerRow): Promise<ServerRow> =>
+  row.phase === null || row.deleting === 1 || !isSettled(row)
+    ? Promise.resolve(row)
+    : advanceResize(tx, platform, deps, row);
+
 /** Compiles changed servers for their hosts. */
 export function serverWork(platform: Platform, deps: ComputeDeps): WorkHandler {
   return {
@@ -124,13 +139,14 @@ export function serverWork(platform: Platform, deps: ComputeDeps): WorkHandler {
         const now = platform.clock.now();
         // The host already has what was asked for: nothing will be reported.
         if (generation === row.item_generation && row.observed_generation >= generation) {
-          await saveServer(
+          const saved = await saveServer(
             tx,
             row,
             { compiled_version: row.desired_version, observed_version: row.desired_version },
             now,
           );
           await closeActions(tx, row.id, row.desired_version, now, null);
+          await advance(tx, platform, deps, saved);
         } else
           // Not through saveServer: nothing that users see has changed, so what was encoded stays good.
           await tx
@@ -153,6 +169,7 @@ export function changesOf(row: ServerRow, report: HostReport, now: number): Part
   if (report.power !== undefined) set('observed_power', report.power);
   if (report.rebootCount !== undefined) set('observed_reboot_count', report.rebootCount);
   if (report.rebuildCount !== undefined) set('observed_rebuild_count', report.rebuildCount);
+  if (report.resizeCount !== undefined) set('observed_resize_count', report.resizeCount);
   if (report.restarts !== undefined) set('observed_restarts', report.restarts);
   if (report.power === 'running' && row.launched_at === null) set('launched_at', now);
   if (current) {
@@ -219,6 +236,7 @@ export function serverReports(
           report.power === 'crashed' ? 'The guest crashed' : 'The guest shut itself down',
         );
       }
+      rows.set(row.id, await advance(tx, platform, deps, next));
     }
     await platform.work.enqueue(tx, 'server', changed);
   };

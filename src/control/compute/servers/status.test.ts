@@ -26,6 +26,8 @@ const input: fc.Arbitrary<StatusInput> = fc.record({
   ),
   observed_reboot_count: version,
   error: fc.constantFrom(null, 'it failed'),
+  phase: fc.constant(null),
+  phase_facts: fc.constant(null),
 });
 
 const consistent: Record<string, { vm: string; tasks?: (string | null)[] }> = {
@@ -96,6 +98,8 @@ test('each step from one power to another has its own task', () => {
     observed_power,
     observed_reboot_count: 0,
     error: null,
+    phase: null,
+    phase_facts: null,
   });
   const steps = [
     ['stopped', 'running', 'ACTIVE', 'powering-off'],
@@ -108,4 +112,37 @@ test('each step from one power to another has its own task', () => {
   ] as const;
   for (const [wanted, observed, status, taskState] of steps)
     expect(stateOf(row(wanted, observed))).toMatchObject({ status, taskState });
+});
+
+test('each phase of a resize and of a shelving shows as Nova shows it, whatever the guest is meanwhile', () => {
+  const steps = [
+    ['resizing', 'RESIZE', 'active', 'resize_migrating'],
+    ['resized', 'VERIFY_RESIZE', 'resized', null],
+    ['confirming', 'VERIFY_RESIZE', 'resized', null],
+    ['reverting', 'REVERT_RESIZE', 'resized', 'resize_reverting'],
+    ['shelving', 'ACTIVE', 'active', 'shelving'],
+    ['shelved', 'SHELVED', 'shelved', null],
+    ['offloading', 'SHELVED', 'shelved', 'shelving_offloading'],
+    ['offloaded', 'SHELVED_OFFLOADED', 'shelved_offloaded', null],
+    ['unshelving', 'SHELVED_OFFLOADED', 'shelved_offloaded', 'unshelving'],
+  ] as const;
+  fc.assert(
+    fc.property(input, fc.constantFrom(...steps), (row, [phase, status, vmState, taskState]) => {
+      const facts = JSON.stringify({ power: 'running', imageId: null });
+      const under = {
+        ...row,
+        phase,
+        phase_facts: facts,
+        deleting: 0,
+        observed_version: 0,
+        desired_version: 1,
+      };
+      expect(stateOf({ ...under, error: null })).toMatchObject({ status, vmState, taskState });
+      // Given up by its host, it may be repaired as any server in ERROR.
+      expect(stateOf({ ...under, error: 'x', observed_version: 1 })).toMatchObject({
+        status: 'ERROR',
+        taskState: null,
+      });
+    }),
+  );
 });

@@ -1,5 +1,6 @@
 // What the API says about the state of a server: a pure function of what is wanted and what was observed.
-import type { ServerRow } from './table.ts';
+import { type Phase, resizeFactsOf, shelveFactsOf } from './phases.ts';
+import type { Power, ServerRow } from './table.ts';
 
 export type StatusInput = Pick<
   ServerRow,
@@ -16,9 +17,20 @@ export type StatusInput = Pick<
   | 'observed_reboot_count'
   | 'observed_rebuild_count'
   | 'error'
+  | 'phase'
+  | 'phase_facts'
 >;
 
-export type VmState = 'building' | 'active' | 'stopped' | 'paused' | 'suspended' | 'error';
+export type VmState =
+  | 'building'
+  | 'active'
+  | 'stopped'
+  | 'paused'
+  | 'suspended'
+  | 'resized'
+  | 'shelved'
+  | 'shelved_offloaded'
+  | 'error';
 export type TaskState =
   | 'scheduling'
   | 'spawning'
@@ -32,7 +44,13 @@ export type TaskState =
   | 'pausing'
   | 'unpausing'
   | 'suspending'
-  | 'resuming';
+  | 'resuming'
+  | 'resize_migrating'
+  | 'resize_reverting'
+  | 'shelving'
+  | 'shelving_image_uploading'
+  | 'shelving_offloading'
+  | 'unshelving';
 export type Status =
   | 'BUILD'
   | 'ACTIVE'
@@ -42,7 +60,12 @@ export type Status =
   | 'ERROR'
   | 'REBOOT'
   | 'REBUILD'
-  | 'HARD_REBOOT';
+  | 'HARD_REBOOT'
+  | 'RESIZE'
+  | 'VERIFY_RESIZE'
+  | 'REVERT_RESIZE'
+  | 'SHELVED'
+  | 'SHELVED_OFFLOADED';
 
 export type ServerState = {
   status: Status;
@@ -70,8 +93,44 @@ const statusOf: Readonly<Record<VmState, Status>> = {
   stopped: 'SHUTOFF',
   paused: 'PAUSED',
   suspended: 'SUSPENDED',
+  resized: 'VERIFY_RESIZE',
+  shelved: 'SHELVED',
+  shelved_offloaded: 'SHELVED_OFFLOADED',
   error: 'ERROR',
 };
+
+const before: Readonly<Record<Power, VmState>> = {
+  running: 'active',
+  stopped: 'stopped',
+  paused: 'paused',
+  suspended: 'suspended',
+};
+
+/** Steps that show as a task as long as nothing went wrong; the state of the others is at rest. */
+const phaseStates: Readonly<Record<Phase, { vmState: VmState | null; task: TaskState | null }>> = {
+  resizing: { vmState: null, task: 'resize_migrating' },
+  resized: { vmState: 'resized', task: null },
+  // As Nova: a confirmation shows in no task.
+  confirming: { vmState: 'resized', task: null },
+  reverting: { vmState: 'resized', task: 'resize_reverting' },
+  shelving: { vmState: null, task: 'shelving' },
+  shelved: { vmState: 'shelved', task: null },
+  offloading: { vmState: 'shelved', task: 'shelving_offloading' },
+  offloaded: { vmState: 'shelved_offloaded', task: null },
+  unshelving: { vmState: 'shelved_offloaded', task: 'unshelving' },
+};
+
+/** In a phase whose guest is on its way the state is that of before. */
+const vmStateIn = (row: StatusInput, phase: Phase): VmState =>
+  phaseStates[phase].vmState ?? before[(resizeFactsOf(row) ?? shelveFactsOf(row))?.power ?? 'running'];
+
+function taskIn(row: StatusInput, phase: Phase): TaskState | null {
+  const settled = row.observed_version >= row.desired_version;
+  // What failed and was given up may be repaired by whoever may repair a server in ERROR.
+  if (row.error !== null && settled) return null;
+  if (phase === 'shelving' && settled) return 'shelving_image_uploading';
+  return phaseStates[phase].task;
+}
 
 /** The step from what is observed to what is wanted; null: there is none. */
 function stepTo(wanted: ServerRow['power'], observed: ServerRow['power']): TaskState | null {
@@ -85,6 +144,7 @@ function stepTo(wanted: ServerRow['power'], observed: ServerRow['power']): TaskS
 
 function taskOf(row: StatusInput, observed: ServerRow['power'] | null): TaskState | null {
   if (row.deleting === 1) return 'deleting';
+  if (row.phase !== null) return taskIn(row, row.phase);
   // Whatever was wanted has been tried: the observed state stands, also where it is not what was wanted.
   if (row.observed_version >= row.desired_version) return row.imaging > 0 ? 'image_uploading' : null;
 
@@ -97,11 +157,18 @@ function taskOf(row: StatusInput, observed: ServerRow['power'] | null): TaskStat
 
 export function stateOf(row: StatusInput): ServerState {
   const settled = row.observed_power === null ? undefined : settledPower[row.observed_power];
-  const vmState = row.error !== null ? 'error' : (settled?.vmState ?? 'building');
+  const vmState =
+    row.error !== null
+      ? 'error'
+      : row.phase !== null
+        ? vmStateIn(row, row.phase)
+        : (settled?.vmState ?? 'building');
   const taskState = taskOf(row, settled?.power ?? null);
-  // As Nova: of all tasks only a rebuild and a reboot of a running server show in the status.
+  // As Nova: of all tasks only these, and a reboot of a running server, show in the status.
   let status = statusOf[vmState];
   if (vmState !== 'error' && taskState === 'rebuilding') status = 'REBUILD';
+  if (vmState !== 'error' && taskState === 'resize_migrating') status = 'RESIZE';
+  if (vmState !== 'error' && taskState === 'resize_reverting') status = 'REVERT_RESIZE';
   if (vmState === 'active' && taskState === 'rebooting') status = 'REBOOT';
   if (vmState === 'active' && taskState === 'rebooting_hard') status = 'HARD_REBOOT';
   return { status, vmState, taskState, powerState: settled?.powerState ?? 0 };

@@ -2,6 +2,7 @@
 // written from both by store.ts, so that lists can filter by them.
 import type { Kysely } from 'kysely';
 import type { Migration, Reader, Tables } from '../../../kernel/db/index.ts';
+import type { Phase } from './phases.ts';
 
 declare module '../../../kernel/db/index.ts' {
   interface Tables {
@@ -34,6 +35,12 @@ export type ServerRow = {
   reboot_hard: number;
   /** How often it was rebuilt; image_id is what it shall be made of. */
   rebuild_count: number;
+  /** How often it was resized or went back from it. */
+  resize_count: number;
+  /** null: nothing that takes several steps. */
+  phase: Phase | null;
+  /** JSON of ResizeFacts or ShelveFacts. */
+  phase_facts: string | null;
   deleting: number;
   /** Generation of the item that was compiled, and the version it stands for; 0: none yet. */
   item_generation: number;
@@ -45,6 +52,7 @@ export type ServerRow = {
   observed_power: string | null;
   observed_reboot_count: number;
   observed_rebuild_count: number;
+  observed_resize_count: number;
   /** How often the host says that it brought the guest back; falls back to 0 with each new agent. */
   observed_restarts: number;
   error: string | null;
@@ -261,6 +269,18 @@ export const serverMigrations: Migration[] = [
         .alterTable('servers')
         .addColumn('volumes', 'text', (c) => c.notNull().defaultTo('[]'))
         .execute();
+    },
+  },
+  {
+    id: 'compute-0009-server-phases',
+    async up(db: Kysely<Tables>) {
+      for (const column of ['resize_count', 'observed_resize_count'])
+        await db.schema
+          .alterTable('servers')
+          .addColumn(column, 'bigint', (c) => c.notNull().defaultTo(0))
+          .execute();
+      for (const column of ['phase', 'phase_facts'])
+        await db.schema.alterTable('servers').addColumn(column, 'text').execute();
     },
   },
 ];

@@ -5,6 +5,7 @@ import { isoSeconds } from '../../../kernel/clock.ts';
 import type { ServerPort } from '../../network/index.ts';
 import type { ServerAttachment } from '../../volume/index.ts';
 import { bookmarkOf, linksOf } from '../links.ts';
+import { resizeFactsOf } from './phases.ts';
 import { stateOf } from './status.ts';
 import type { FlavorCopy, ServerRow } from './table.ts';
 
@@ -60,8 +61,11 @@ export const groupNames = (ports: readonly ServerPort[]): { name: string }[] =>
   }));
 
 const flavorView = (row: ServerRow, publicUrl: string, minor: number): object => {
-  if (minor < 47) return { id: row.flavor_id, links: bookmarkOf(publicUrl, 'flavors', row.flavor_id) };
-  const copy = JSON.parse(row.flavor) as FlavorCopy;
+  // As Nova: the new flavor shows once the host has resized the server.
+  const old = row.phase === 'resizing' ? resizeFactsOf(row) : null;
+  const id = old?.flavorId ?? row.flavor_id;
+  if (minor < 47) return { id, links: bookmarkOf(publicUrl, 'flavors', id) };
+  const copy = old?.flavor ?? (JSON.parse(row.flavor) as FlavorCopy);
   return {
     vcpus: copy.vcpus,
     ram: copy.memoryMib,

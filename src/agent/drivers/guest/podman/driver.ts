@@ -1,5 +1,6 @@
 // Servers of type `container`: podman and an OCI runtime in the network namespace that the network driver
 // prepared. Containers belong to conmon; this process and podman's service may die without touching them.
+// lines: its verbs share the client, the records and the turn of one container.
 import { watch as watchFolder, type FSWatcher } from 'node:fs';
 import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,6 +30,7 @@ import { replyFailure } from './failure.ts';
 import { createImageStore, imageIdleMs } from './image.ts';
 import { findPlace, podmanProcess, readText, writeWhole, type Place } from './place.ts';
 import { probeEngine, versionNumber, type Engine } from './probe.ts';
+import { removeRoots, resizeRoot, revertRoot, type RootContext } from './roots.ts';
 import { createGuestRecords, createTurns, guestFolder, guestIdPattern, type GuestRecord } from './record.ts';
 
 const listSchema = Compile(Type.Array(ContainerEntry));
@@ -126,10 +128,14 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     entry: ContainerEntry | null,
     record: GuestRecord | null,
   ): Promise<GuestState> {
-    const rebootCount = record?.rebootCount ?? 0;
-    const rebuildCount = record?.rebuildCount ?? 0;
+    const counts = {
+      rebootCount: record?.rebootCount ?? 0,
+      rebuildCount: record?.rebuildCount ?? 0,
+      resizeCount: record?.resizeCount ?? 0,
+      hasOriginal: (record?.original ?? null) !== null,
+    };
     // A folder without a container is a define that a crash cut short: defining it again completes it.
-    if (entry === null) return { id, power: 'stopped', incarnation: null, rebootCount, rebuildCount };
+    if (entry === null) return { id, power: 'stopped', incarnation: null, ...counts };
     guestOf.set(entry.Id, id);
     const identity = await processIdentity(entry.Pid);
     const power = powerOf(entry, identity !== null, record?.stopping ?? false);
@@ -137,8 +143,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
       id,
       power,
       incarnation: power === 'running' || power === 'paused' ? identity : null,
-      rebootCount,
-      rebuildCount,
+      ...counts,
     };
   }
   async function get(id: string): Promise<GuestState | null> {
@@ -177,12 +182,12 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     if (![200, 204, 404].includes(reply.status))
       throw replyFailure(reply, `server ${id}: podman cannot remove the container`);
   }
-  async function create(spec: GuestSpec, engine: Engine): Promise<void> {
+  async function create(spec: GuestSpec, engine: Engine, root: string | null): Promise<void> {
     const { place, client, images } = await ready();
     const { id } = spec;
     const image = imageOf(spec);
     for (let attempt = 1; ; attempt += 1) {
-      const podmanImage = await images.ensure(image.id, image.path);
+      const podmanImage = root ?? (await images.ensure(image.id, image.path));
       const request = createRequest(place, spec, podmanImage, guestFolder(place, id), engine.rootQuota);
       const reply = await client.call('POST', '/containers/create', { body: request });
       if (reply.status === 201) return;
@@ -210,14 +215,13 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     }
     if (record === null) await mkdir(guestFolder(place, id), { recursive: true, mode: 0o700 });
     await records.update(id, (now) => ({
+      ...(now ?? { rebuildCount: body.rebuildCount, resizeCount: body.resizeCount, stopping: false }),
       ...wanted,
-      rebuildCount: now === null ? body.rebuildCount : (now.rebuildCount ?? 0),
-      stopping: now?.stopping ?? false,
     }));
     if (entry !== null) return;
     await needNetns(spec);
     await writeNetworkFiles(place, spec);
-    await create(spec, engine);
+    await create(spec, engine, record?.root ?? null);
   }
 
   async function start(spec: GuestSpec): Promise<void> {
@@ -262,9 +266,18 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
   async function rebuild(spec: GuestSpec): Promise<void> {
     const { records } = await ready();
     await stop(spec.id, 0);
+    await records.set(spec.id, { root: null });
     await remove(spec.id);
     await define(spec);
     await records.set(spec.id, { rebuildCount: spec.body.rebuildCount, stopping: true });
+  }
+  async function withRoots(
+    spec: GuestSpec,
+    change: (context: RootContext, spec: GuestSpec) => Promise<void>,
+  ): Promise<void> {
+    const { client, records } = await ready();
+    await stop(spec.id, 0);
+    await change({ cloudId, client, records, remove, define }, spec);
   }
 
   async function freeze(id: string, path: '/pause' | '/unpause', from: string, doing: string): Promise<void> {
@@ -279,10 +292,12 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
   }
 
   async function destroy(id: string): Promise<void> {
-    const { place } = await ready();
+    const { place, client, records } = await ready();
     const dir = guestFolder(place, id);
     const entry = await settled(place, id);
+    const record = await records.read(id);
     await remove(id);
+    await removeRoots(client, record);
     if (entry !== null) guestOf.delete(entry.Id);
     await rm(dir, { recursive: true, force: true });
     cancelSweep ??= clock.timer(imageIdleMs + 1_000, () => {
@@ -308,6 +323,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
         hypervisorVersion: versionNumber(engine.version),
         capabilities: [
           'pause',
+          'resize',
           ...engine.controllers.map((name) => `limit-${name}`),
           ...(engine.rootQuota ? ['limit-root-disk'] : []),
         ],
@@ -338,6 +354,9 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     start: (spec) => inTurn(spec.id, () => start(spec)),
     stop,
     rebuild: (spec) => inTurn(spec.id, () => rebuild(spec)),
+    resize: (spec) => inTurn(spec.id, () => withRoots(spec, resizeRoot)),
+    revertResize: (spec) => inTurn(spec.id, () => withRoots(spec, revertRoot)),
+    confirmResize: (id) => inTurn(id, async () => (await ready()).records.set(id, { original: null })),
     reboot: (spec, hard) =>
       inTurn(spec.id, async () => {
         await stop(spec.id, hard ? 0 : rebootGraceMs);

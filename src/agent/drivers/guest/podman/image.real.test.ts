@@ -265,6 +265,8 @@ test(
           incarnation: null,
           rebootCount: 2,
           rebuildCount: 0,
+          resizeCount: 0,
+          hasOriginal: false,
         },
       ]);
       await driver.start(spec);

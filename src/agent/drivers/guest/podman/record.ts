@@ -11,6 +11,14 @@ export const GuestRecord = Type.Object({
   /** Absent in records of before there were rebuilds. */
   rebuildCount: Type.Optional(Type.Integer({ minimum: 0 })),
   imageId: Type.String(),
+  /** Absent in records of before there were resizes. */
+  resizeCount: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** podman's id of the local image that the container is made of in place of the server's; null: of that. */
+  root: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  /** The root before the last resize, while that may be reverted. */
+  original: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  /** Every local image that was made of this guest's root. */
+  roots: Type.Optional(Type.Array(Type.String())),
   /** Name in /run/netns; null: the guest has no port. */
   netns: Type.Union([Type.String(), Type.Null()]),
   /** We asked it to end: how it exits says nothing then. */

@@ -2,7 +2,7 @@
 // answers; guest.json only adds what was asked of it, so that a crash can be told from a shutdown.
 // lines: its verbs share the queue, the process and the monitor of one guest.
 import { existsSync, readdirSync, rmdirSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log.ts';
@@ -19,6 +19,7 @@ import { guestFolders, newRecord, runtimeDirOf, type GuestRecord } from './folde
 import { launch as launchGuest } from './launch.ts';
 import { saveMemory, snapshotTag } from './memory.ts';
 import { guestMonitors } from './monitor.ts';
+import { growDisk, keepOriginal } from './original.ts';
 import { findProcess, incarnationOf, killProcess, waitGone, type GuestProcess } from './process.ts';
 import type { Qmp } from './qmp.ts';
 import { powerOf, statusOf } from './run-state.ts';
@@ -162,18 +163,21 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
   const look = async (id: string): Promise<GuestState | null> => {
     const target = alive(id);
     const record = await folders.read(id);
-    const rebootCount = record?.rebootCount ?? 0;
-    const rebuildCount = record?.rebuildCount ?? 0;
+    const counts = {
+      rebootCount: record?.rebootCount ?? 0,
+      rebuildCount: record?.rebuildCount ?? 0,
+      resizeCount: record?.resizeCount ?? 0,
+      hasOriginal: existsSync(folders.original(id)),
+    };
     if (record !== null && record.suspended !== null)
-      return { id, power: 'suspended', incarnation: null, rebootCount, rebuildCount };
+      return { id, power: 'suspended', incarnation: null, ...counts };
     if (target === null) {
       if (!folders.exists(id) && !folders.ids().includes(id) && !cgroups.ids().includes(id)) return null;
       return {
         id,
         power: record?.intent === 'run' ? 'crashed' : 'stopped',
         incarnation: null,
-        rebootCount,
-        rebuildCount,
+        ...counts,
       };
     }
     let power: GuestPower = 'running';
@@ -186,7 +190,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
       log.debug({ id, error: String(error) }, 'guest runs but its monitor does not answer');
     }
     const runs = power === 'running' || power === 'paused';
-    return { id, power, incarnation: runs ? incarnationOf(target) : null, rebootCount, rebuildCount };
+    return { id, power, incarnation: runs ? incarnationOf(target) : null, ...counts };
   };
 
   const define = async (spec: GuestSpec): Promise<GuestRecord> => {
@@ -204,7 +208,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
         });
       const old = await folders.read(id);
       const record = {
-        ...(old ?? { ...newRecord, rebuildCount: body.rebuildCount }),
+        ...(old ?? { ...newRecord, rebuildCount: body.rebuildCount, resizeCount: body.resizeCount }),
         rebootCount: body.rebootCount,
       };
       if (old?.rebootCount !== body.rebootCount) await folders.write(id, record);
@@ -290,11 +294,42 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
     const target = alive(id);
     if (target !== null) await killProcess(target, id, folders, clock);
     monitors.drop(id);
+    const record = await folders.read(id);
     // a crash from here on leaves the old counter, and all of this is done again
     await rm(folders.disk(id), { force: true });
     await define(spec);
-    await folders.write(id, { ...newRecord, rebootCount: body.rebootCount, rebuildCount: body.rebuildCount });
+    await folders.write(id, {
+      ...newRecord,
+      rebootCount: body.rebootCount,
+      rebuildCount: body.rebuildCount,
+      resizeCount: record?.resizeCount ?? 0,
+    });
   };
+
+  /** The counter is recorded last, so that a crash on the way repeats what comes before it. */
+  const resized = async ({ id, body }: GuestSpec, change: () => Promise<void>): Promise<void> => {
+    const record = (await folders.read(id)) ?? newRecord;
+    if (record.resizeCount === body.resizeCount) return;
+    const target = alive(id);
+    if (target !== null) await quit(id, target);
+    if (body.image !== null) await change();
+    await folders.write(id, { ...record, intent: 'stop', suspended: null, resizeCount: body.resizeCount });
+  };
+
+  const resize = async (spec: GuestSpec): Promise<void> => {
+    const { id, body } = spec;
+    hardwareOf(spec, await findHost()); // refused before anything is touched
+    await resized(spec, async () => {
+      await keepOriginal(folders.disk(id), folders.original(id), id);
+      await growDisk(folders.disk(id), body.rootGib, id);
+    });
+  };
+
+  const revertResize = (spec: GuestSpec): Promise<void> =>
+    resized(spec, async () => {
+      if (existsSync(folders.original(spec.id)))
+        await rename(folders.original(spec.id), folders.disk(spec.id));
+    });
 
   /** Of a guest that runs by a job of its QEMU; of another by qemu-img, and nobody starts it meanwhile. */
   const exportOf = async (spec: GuestSpec, path: string): Promise<void> => {
@@ -392,6 +427,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
         capabilities: [
           'pause',
           'suspend',
+          'resize',
           'snapshot',
           'volumes',
           host.accelerator,
@@ -409,6 +445,9 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
     },
     reboot: (spec, hard) => serial(spec.id, () => reboot(spec, hard)),
     rebuild: (spec) => serial(spec.id, () => rebuild(spec)),
+    resize: (spec) => serial(spec.id, () => resize(spec)),
+    revertResize: (spec) => serial(spec.id, () => revertResize(spec)),
+    confirmResize: (id) => serial(id, () => rm(folders.original(id), { force: true })),
     exportRoot: exportOf,
     pause: (id) => serial(id, () => turn(id, 'running', 'paused', 'stop', 'paused')),
     resume: (id) => serial(id, () => turn(id, 'paused', 'running', 'cont', 'resumed')),

@@ -12,6 +12,8 @@ const GuestRecord = Type.Object({
   rebootCount: Type.Integer(),
   /** Absent in records of before there were rebuilds. */
   rebuildCount: Type.Optional(Type.Integer()),
+  /** Absent in records of before there were resizes. */
+  resizeCount: Type.Optional(Type.Integer()),
   /** What was last asked: a guest that should run but has no process has crashed. */
   intent: Type.Union([Type.Literal('run'), Type.Literal('stop')]),
   /** The hardware whose memory is saved in the disk; null: not suspended. */
@@ -58,6 +60,8 @@ export function guestFolders(dataDir: string, runtimeDir: string) {
   return {
     dir,
     disk: (id: string) => join(dir(id), 'disk.qcow2'),
+    /** The disk before its last resize. */
+    original: (id: string) => join(dir(id), 'original.qcow2'),
     console: (id: string) => join(dir(id), 'console.log'),
     qemuLog: (id: string) => join(dir(id), 'qemu.log'),
     /** Sockets and pidfile. */

@@ -61,6 +61,7 @@ export async function launch(
     rebootCount: spec.body.rebootCount,
     // What its disk was made for is no matter of a start.
     rebuildCount: record.rebuildCount ?? 0,
+    resizeCount: record.resizeCount ?? 0,
     intent: 'run',
     suspended: null,
     hardware,

@@ -13,6 +13,11 @@ export type SimGuest = {
   starts: number;
   /** rebuildCount of the spec that its root was made with. */
   rebuilt: number;
+  resized: number;
+  /** What is on its root: the number of each start since it was made, as if the guest had written it. */
+  root: readonly number[];
+  /** The root before its last resize; null: none is kept. */
+  original: readonly number[] | null;
 };
 
 export type SimVerb =
@@ -21,6 +26,9 @@ export type SimVerb =
   | 'stop'
   | 'reboot'
   | 'rebuild'
+  | 'resize'
+  | 'revertResize'
+  | 'confirmResize'
   | 'pause'
   | 'resume'
   | 'suspend'
@@ -67,6 +75,8 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
     incarnation: guest.power === 'running' || guest.power === 'paused' ? `sim:${guest.starts}` : null,
     rebootCount: guest.spec.body.rebootCount,
     rebuildCount: guest.rebuilt,
+    resizeCount: guest.resized,
+    hasOriginal: guest.original !== null,
   });
   /** Every verb: maybe slow, maybe failing before or after its effect, which itself is one synchronous step. */
   const verb = async (name: SimVerb, id: string, effect: () => void): Promise<void> => {
@@ -80,6 +90,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
   const begin = (guest: SimGuest): void => {
     host.incarnations += 1;
     guest.starts = host.incarnations;
+    guest.root = [...guest.root, host.incarnations];
     guest.power = 'running';
   };
   const subscriptions = new Set<(id: string) => void>();
@@ -91,7 +102,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
       driver: 'sim',
       hypervisorType: 'simulated',
       hypervisorVersion: 1_000_000,
-      capabilities: ['pause', 'suspend', 'volumes'],
+      capabilities: ['pause', 'suspend', 'resize', 'volumes'],
     }),
     list: async () => {
       const found: GuestState[] = [];
@@ -112,6 +123,9 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
             power: 'stopped',
             starts: 0,
             rebuilt: spec.body.rebuildCount,
+            resized: spec.body.resizeCount,
+            root: [],
+            original: null,
           });
         else guest.spec = spec;
       }),
@@ -140,6 +154,35 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
         guest.spec = spec;
         guest.power = 'stopped';
         guest.rebuilt = spec.body.rebuildCount;
+        guest.root = [];
+      }),
+    resize: (spec) =>
+      verb('resize', spec.id, () => {
+        const guest = existing(spec.id);
+        if (guest.resized === spec.body.resizeCount) return;
+        Object.assign(guest, {
+          spec,
+          power: 'stopped',
+          resized: spec.body.resizeCount,
+          original: guest.original ?? guest.root,
+        });
+      }),
+    revertResize: (spec) =>
+      verb('revertResize', spec.id, () => {
+        const guest = existing(spec.id);
+        if (guest.resized === spec.body.resizeCount) return;
+        Object.assign(guest, {
+          spec,
+          power: 'stopped',
+          resized: spec.body.resizeCount,
+          root: guest.original ?? guest.root,
+          original: null,
+        });
+      }),
+    confirmResize: (id) =>
+      verb('confirmResize', id, () => {
+        const guest = mine(id);
+        if (guest !== null) guest.original = null;
       }),
     pause: (id) =>
       verb('pause', id, () => {

@@ -26,6 +26,8 @@ const body: ServerBody = {
   rebootCount: 0,
   rebootHard: false,
   rebuildCount: 0,
+  resizeCount: 0,
+  original: 'drop',
   properties: {},
   metadata: {
     availabilityZone: 'nova',

@@ -63,6 +63,8 @@ const serverBody: ServerBody = {
   rebootCount: 0,
   rebootHard: false,
   rebuildCount: 0,
+  resizeCount: 0,
+  original: 'drop',
   properties: {},
   metadata: {
     availabilityZone: 'zone-1',

@@ -1,0 +1,85 @@
+// The sagas of servers, each killed at every crossing.
+import { sagaTests, type Saga, type SagaUser } from './saga.ts';
+import type { World } from './world.ts';
+
+type Server = { server: { id: string; status: string; 'OS-EXT-STS:task_state': string | null } } | null;
+const at = (id: string): string => `/compute/v2.1/servers/${id}`;
+const rest = (user: SagaUser, id: string, ...statuses: string[]): Promise<Server> =>
+  user.until<Server>(
+    at(id),
+    (body) =>
+      body === null ||
+      (statuses.includes(body.server.status) && body.server['OS-EXT-STS:task_state'] === null),
+  );
+const act = (user: SagaUser, id: string, body: object) => user.insist('POST', `${at(id)}/action`, body);
+
+/** A server that runs on a network of its own. */
+async function newServer(user: SagaUser, cloud: World, more: object = {}): Promise<string> {
+  const network = await user.create('/network/v2.0/networks', 'network', { name: 'net' });
+  await user.create('/network/v2.0/subnets', 'subnet', {
+    name: 'subnet',
+    network_id: network,
+    cidr: '10.1.0.0/24',
+    ip_version: 4,
+  });
+  const id = await user.create('/compute/v2.1/servers', 'server', {
+    name: 'server',
+    imageRef: cloud.given.images.vm,
+    flavorRef: cloud.given.flavorId,
+    networks: [{ uuid: network }],
+    ...more,
+  });
+  await rest(user, id, 'ACTIVE');
+  return id;
+}
+
+const rowOf = (cloud: World, id: string) =>
+  cloud.read().selectFrom('servers').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+/** What the guest has written: the number of each start that is on its root. */
+const rootOf = (cloud: World, id: string): readonly number[] =>
+  cloud.hosts[0]?.guests.guests.get(id)?.root ?? [];
+
+/** To the larger flavor, until the server waits for a decision. */
+async function resize(user: SagaUser, id: string, cloud: World): Promise<void> {
+  for (;;) {
+    await act(user, id, { resize: { flavorRef: cloud.given.largerFlavorId } });
+    const now = await rest(user, id, 'VERIFY_RESIZE', 'ACTIVE');
+    if (now?.server.status === 'VERIFY_RESIZE') return;
+  }
+}
+
+async function decide(user: SagaUser, id: string, verb: 'confirmResize' | 'revertResize'): Promise<void> {
+  for (;;) {
+    await act(user, id, { [verb]: null });
+    const now = await rest(user, id, 'VERIFY_RESIZE', 'ACTIVE');
+    if (now?.server.status === 'ACTIVE') return;
+    await user.sleep(1_000);
+  }
+}
+
+const resizeTo = (verb: 'confirmResize' | 'revertResize'): Saga<{ id: string; root: readonly number[] }> => ({
+  name: `a resize and its ${verb}`,
+  async prepare(user, cloud) {
+    const id = await newServer(user, cloud);
+    return { id, root: rootOf(cloud, id) };
+  },
+  async drive(user, { id }, cloud) {
+    await resize(user, id, cloud);
+    await decide(user, id, verb);
+  },
+  async wrong({ id, root }, cloud) {
+    const row = await rowOf(cloud, id);
+    const now = rootOf(cloud, id);
+    // What the guest wrote on the larger root went with it.
+    const starts = verb === 'confirmResize' ? now.length >= 2 : now.length === 2;
+    const wanted = verb === 'confirmResize' ? cloud.given.largerFlavorId : cloud.given.flavorId;
+    return [
+      ...(starts && now[0] === root[0] ? [] : [`the root has starts ${now.join()}, it had ${root.join()}`]),
+      ...(row.flavor_id === wanted ? [] : [`the flavor is ${row.flavor_id}`]),
+      ...(row.status === 'ACTIVE' ? [] : [`the server is ${row.status}`]),
+    ];
+  },
+});
+
+sagaTests(resizeTo('confirmResize'));
+sagaTests(resizeTo('revertResize'));
