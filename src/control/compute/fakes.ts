@@ -39,6 +39,7 @@ const noVolumes: VolumeApi = {
   compiled: async () => {},
   reported: async () => {},
   gone: async () => {},
+  offHost: async () => {},
   onServerNamed: () => {},
   onServerVolumesChanged: () => {},
 };
@@ -51,6 +52,7 @@ export type FakeCloud = {
     /** Image id -> content. */
     filled: Map<string, string>;
     abandoned: string[];
+    discarded: string[];
   };
   volumes: VolumeApi;
   network: NetworkApi & {
@@ -71,6 +73,7 @@ export function fakeCloud(platform: Platform): FakeCloud {
   const reserved: Reservation[] = [];
   const filled = new Map<string, string>();
   const abandoned: string[] = [];
+  const discarded: string[] = [];
   const ports = new Map<string, ServerPort[]>();
   let handler: Parameters<NetworkApi['onServerPortsChanged']>[0] = async () => {};
   let lastPort = 0;
@@ -93,8 +96,14 @@ export function fakeCloud(platform: Platform): FakeCloud {
       reserve: async () => ({ id: 'reserved', visibility: 'private' }),
       async receive(id, stream) {
         filled.set(id, await text(stream));
+        known.set(id, testImage(id));
       },
       abandon: async (id) => void abandoned.push(id),
+      async discard(_tx, id) {
+        if (filled.delete(id)) known.delete(id);
+        discarded.push(id);
+      },
+      existing: async (_db, ids) => new Set(ids.filter((id) => filled.has(id))),
       show: async (_ctx, id) => {
         throw notFound('Image', id);
       },
@@ -105,6 +114,7 @@ export function fakeCloud(platform: Platform): FakeCloud {
       reserved,
       filled,
       abandoned,
+      discarded,
     },
     volumes: noVolumes,
     network: {
@@ -202,7 +212,9 @@ export function fakeCloud(platform: Platform): FakeCloud {
         if (claimed.delete(from)) claimed.add(to);
         return { vcpus: 1, memoryMib: 512, diskGib: 1 };
       },
-      release: async (_tx, id) => void claimed.delete(id),
+      async release(_tx, id) {
+        return claimed.delete(id) ? { vcpus: 1, memoryMib: 512, diskGib: 1 } : null;
+      },
     },
   };
 }

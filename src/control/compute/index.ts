@@ -17,16 +17,18 @@ import { computePolicies } from './policy.ts';
 import { quotaRoutes } from './quotas/routes.ts';
 import { serverGroupRoutes } from './server-groups/routes.ts';
 import { groupMigrations } from './server-groups/service.ts';
-import { serverImageWork, WORK_SERVER_IMAGE } from './servers/create-image.ts';
+import { createBackupRoute } from './servers/backup.ts';
+import { serverImageWork } from './servers/create-image.ts';
 import { imageRoutes } from './images/routes.ts';
 import { migrationRoutes } from './servers/migration-routes.ts';
 import { serverPartRoutes } from './servers/parts-routes.ts';
 import { portsChanged, serverReports, serverWork } from './servers/reconcile.ts';
 import { resizeRoutes } from './servers/resize.ts';
 import { serverRoutes } from './servers/routes.ts';
+import { shelveRoutes } from './servers/shelve.ts';
 import { serverMigrationMigrations } from './servers/server-migrations.ts';
 import { findServer } from './servers/store.ts';
-import { serverMigrations } from './servers/table.ts';
+import { serverMigrations, WORK_SERVER_IMAGE } from './servers/table.ts';
 import { volumeAttachmentRoutes, volumesChanged } from './servers/volume-attachments.ts';
 import { createServerEncoder } from './servers/wire.ts';
 import { securityGroupRoutes } from './security-groups/routes.ts';
@@ -88,6 +90,8 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...serverRoutes(deps, encoder),
         ...serverPartRoutes,
         ...resizeRoutes(deps),
+        ...shelveRoutes(deps),
+        createBackupRoute(deps),
         ...migrationRoutes,
         ...volumeAttachmentRoutes(deps),
         ...flavorRoutes,

@@ -74,6 +74,10 @@ export type ImageApi = {
   receive(imageId: string, content: Readable): Promise<void>;
   /** Its content will not come: forgets an image that is still without. */
   abandon(imageId: string): Promise<void>;
+  /** Forgets an image that another service made for itself; one that is protected stays. */
+  discard(tx: Tx, imageId: string): Promise<void>;
+  /** Those of the ids that are there. */
+  existing(db: Pick<Reader, 'selectFrom'>, imageIds: readonly string[]): Promise<Set<string>>;
 };
 
 /** A file on this machine that is an image of the cloud from its first start on. */
@@ -209,6 +213,23 @@ export async function createImageService(
       },
       receive: contents.receive,
       abandon: contents.abandon,
+      async discard(tx, imageId) {
+        const gone = await tx
+          .deleteFrom('images')
+          .where('id', '=', imageId)
+          .where('is_protected', '=', 0)
+          .executeTakeFirst();
+        if (gone.numDeletedRows > 0n) await platform.work.enqueue(tx, WORK_CONTENT, [imageId]);
+      },
+      async existing(reader, imageIds) {
+        if (imageIds.length === 0) return new Set();
+        const rows = await reader
+          .selectFrom('images')
+          .select('id')
+          .where('id', 'in', [...imageIds])
+          .execute();
+        return new Set(rows.map((row) => row.id));
+      },
     },
     async bootstrap() {
       await db.tx((tx) =>

@@ -92,12 +92,10 @@ export function createClaims(platform: Platform): PlacementApi {
         .where('server_id', '=', serverId)
         .returningAll()
         .executeTakeFirst();
-      if (row === undefined) return;
-      await releaseOnHost(tx, row.host_id, {
-        vcpus: row.vcpus,
-        memoryMib: row.memory_mib,
-        diskGib: row.disk_gib,
-      });
+      if (row === undefined) return null;
+      const had = { vcpus: row.vcpus, memoryMib: row.memory_mib, diskGib: row.disk_gib };
+      await releaseOnHost(tx, row.host_id, had);
+      return had;
     },
   };
 }

@@ -45,13 +45,16 @@ export type Placed =
   | { placed: true; hostId: string; hostname: string; zone: string; explanation: PlacementExplanation }
   | { placed: false; explanation: PlacementExplanation };
 
+/** vCPUs, MiB, GiB. */
+export type Claimed = Pick<PlacementRequest, 'vcpus' | 'memoryMib' | 'diskGib'>;
+
 export type PlacementApi = {
   /** Chooses and claims in `tx`; a lost race is rescheduled inside. */
   claim(tx: Tx, request: PlacementRequest): Promise<Placed>;
   /** What one consumer has claimed is another's from now on; returns what that was. */
-  move(tx: Tx, from: string, to: string): Promise<Pick<PlacementRequest, 'vcpus' | 'memoryMib' | 'diskGib'>>;
-  /** Returns what the server had claimed. Idempotent. */
-  release(tx: Tx, serverId: string): Promise<void>;
+  move(tx: Tx, from: string, to: string): Promise<Claimed>;
+  /** Gives back what the server had claimed, and answers what that was; null: nothing. */
+  release(tx: Tx, serverId: string): Promise<Claimed | null>;
 };
 
 export type PlacementService = { service: Service; api: PlacementApi };

@@ -61,6 +61,12 @@ export const exceptions: readonly Exception[] = [
     reason: 'As with a new server: Nova answers 400 for an image that is not there.',
   },
   {
+    route: /^POST \/compute\/v2\.1\/servers\/:server_id\/action resize$/,
+    place: /^body:flavorRef$/,
+    statuses: [400],
+    reason: 'As with a new server: Nova answers 400 for a flavor that is not there.',
+  },
+  {
     route: /^POST \/identity\/v3\/users\/:user_id\/application_credentials$/,
     place: /^body:application_credential\.roles\[\]\.id$/,
     statuses: [400],

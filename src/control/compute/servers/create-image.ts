@@ -12,14 +12,13 @@ import type { BootImage } from '../../image/index.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { refuseIncapable, refuseLocked, wrongState } from './lifecycle.ts';
 import { metadata } from './schema.ts';
+import { shelvedImageDone } from './offload.ts';
 import { stateOf } from './status.ts';
 import { findServer, recordAction, saveServer } from './store.ts';
-import type { FlavorCopy, ServerRow } from './table.ts';
+import { WORK_SERVER_IMAGE, type FlavorCopy, type ServerImageRow, type ServerRow } from './table.ts';
 
-export const WORK_SERVER_IMAGE = 'server-image';
 /** A host that fails this often will fail again: the image is given up. */
 const MAX_TRIES = 6;
-const from = ['active', 'stopped', 'paused', 'suspended'];
 
 /** What the new image says of itself: what its base said, whose root it is, and what the user says. */
 const propertiesOf = (
@@ -35,6 +34,52 @@ const propertiesOf = (
   ...asked,
 });
 
+export type ImageWish = {
+  name: string;
+  /** As Nova names it in refusals. */
+  verb: string;
+  purpose: ServerImageRow['purpose'];
+  properties?: Record<string, string>;
+};
+
+/** An image of the server, queued, and the note that it is under way. 409 where the host cannot copy the root. */
+export async function reserveServerImage(
+  tx: Tx,
+  ctx: Ctx,
+  deps: ComputeDeps,
+  row: ServerRow,
+  wish: ImageWish,
+): Promise<string> {
+  await refuseIncapable(tx, row, { name: wish.verb, capability: 'snapshot' });
+  // The base may be gone by now; then its properties are those that the guest was made with.
+  const base = await deps.images.forBoot(tx, ctx, row.image_id).catch(() => null);
+  const flavor = JSON.parse(row.flavor) as FlavorCopy;
+  const imageId = await deps.images.reserveFor(tx, ctx, {
+    name: wish.name,
+    owner: row.project_id,
+    diskFormat: 'qcow2',
+    containerFormat: 'bare',
+    minDisk: Math.max(base?.minDisk ?? 0, flavor.diskGib),
+    minRam: base?.minRam ?? 0,
+    properties: propertiesOf(row, base, wish.properties ?? {}),
+  });
+  await tx
+    .insertInto('server_images')
+    .values({ image_id: imageId, server_id: row.id, tries: 0, purpose: wish.purpose })
+    .execute();
+  return imageId;
+}
+
+const copyable = ['active', 'stopped', 'paused', 'suspended'];
+/** Throws 409 unless an image can be made of the server now. */
+export function refuseUncopyable(ctx: Ctx, row: ServerRow, verb: string): void {
+  refuseLocked(ctx, row);
+  const { vmState, taskState } = stateOf(row);
+  if (!copyable.includes(vmState)) throw wrongState(verb, row, 'vm_state', vmState);
+  if (taskState !== null) throw wrongState(verb, row, 'task_state', taskState);
+  if (row.host_id === null) throw conflict(`Cannot '${verb}' instance ${row.id}: it is on no host.`);
+}
+
 async function createServerImage(
   ctx: Ctx,
   deps: ComputeDeps,
@@ -43,25 +88,13 @@ async function createServerImage(
 ): Promise<string> {
   return ctx.platform.db.tx(async (tx) => {
     const row = await findServer(tx, ctx, serverId);
-    refuseLocked(ctx, row);
-    const { vmState, taskState } = stateOf(row);
-    if (!from.includes(vmState)) throw wrongState('createImage', row, 'vm_state', vmState);
-    if (taskState !== null) throw wrongState('createImage', row, 'task_state', taskState);
-    if (row.host_id === null) throw conflict(`Cannot 'createImage' instance ${row.id}: it is on no host.`);
-    await refuseIncapable(tx, row, { name: 'createImage', capability: 'snapshot' });
-    // The base may be gone by now; then its properties are those that the guest was made with.
-    const base = await deps.images.forBoot(tx, ctx, row.image_id).catch(() => null);
-    const flavor = JSON.parse(row.flavor) as FlavorCopy;
-    const imageId = await deps.images.reserveFor(tx, ctx, {
+    refuseUncopyable(ctx, row, 'createImage');
+    const imageId = await reserveServerImage(tx, ctx, deps, row, {
       name: asked.name,
-      owner: row.project_id,
-      diskFormat: 'qcow2',
-      containerFormat: 'bare',
-      minDisk: Math.max(base?.minDisk ?? 0, flavor.diskGib),
-      minRam: base?.minRam ?? 0,
-      properties: propertiesOf(row, base, asked.metadata ?? {}),
+      verb: 'createImage',
+      purpose: 'image',
+      properties: asked.metadata ?? {},
     });
-    await tx.insertInto('server_images').values({ image_id: imageId, server_id: row.id, tries: 0 }).execute();
     const next = await saveServer(tx, row, { imaging: row.imaging + 1 }, ctx.platform.clock.now());
     await recordAction(tx, ctx, next, 'createImage', { done: true });
     await audit(tx, ctx, 'server', row.id);
@@ -70,7 +103,37 @@ async function createServerImage(
   });
 }
 
-async function finish(tx: Tx, platform: Platform, imageId: string): Promise<void> {
+/** Those of its kind beyond the rotation of the newest go. */
+async function rotateBackups(tx: Tx, deps: ComputeDeps, imageId: string): Promise<void> {
+  const backup = await tx
+    .selectFrom('server_backups')
+    .selectAll()
+    .where('image_id', '=', imageId)
+    .executeTakeFirst();
+  if (backup === undefined) return;
+  const all = await tx
+    .selectFrom('server_backups')
+    .select('image_id')
+    .where('server_id', '=', backup.server_id)
+    .where('backup_type', '=', backup.backup_type)
+    .orderBy('created_at', 'desc')
+    .orderBy('image_id', 'desc')
+    .execute();
+  const ids = all.map((one) => one.image_id);
+  const there = await deps.images.existing(tx, ids);
+  const kept = new Set(ids.filter((id) => there.has(id)).slice(0, backup.rotation));
+  const gone = ids.filter((id) => !kept.has(id));
+  for (const id of gone) await deps.images.discard(tx, id);
+  if (gone.length > 0) await tx.deleteFrom('server_backups').where('image_id', 'in', gone).execute();
+}
+
+async function finish(
+  tx: Tx,
+  platform: Platform,
+  deps: ComputeDeps,
+  imageId: string,
+  filled: boolean,
+): Promise<void> {
   const entry = await tx
     .selectFrom('server_images')
     .selectAll()
@@ -79,8 +142,10 @@ async function finish(tx: Tx, platform: Platform, imageId: string): Promise<void
   if (entry === undefined) return;
   await tx.deleteFrom('server_images').where('image_id', '=', imageId).execute();
   const row = await tx.selectFrom('servers').selectAll().where('id', '=', entry.server_id).executeTakeFirst();
-  if (row !== undefined)
-    await saveServer(tx, row, { imaging: Math.max(0, row.imaging - 1) }, platform.clock.now());
+  if (entry.purpose === 'backup') await rotateBackups(tx, deps, imageId);
+  if (row === undefined) return;
+  if (entry.purpose === 'shelve') await shelvedImageDone(tx, platform, row, filled);
+  else await saveServer(tx, row, { imaging: Math.max(0, row.imaging - 1) }, platform.clock.now());
 }
 
 /** Fills one image. Runs again after a failure or a crash, until it is full, given up, or nobody wants it any more. */
@@ -104,6 +169,7 @@ export function serverImageWork(platform: Platform, deps: ComputeDeps): WorkHand
     leaseMs: 600_000,
     concurrency: 2,
     async run(imageId) {
+      let filled = true;
       try {
         await attempt(imageId);
       } catch (error) {
@@ -124,8 +190,9 @@ export function serverImageWork(platform: Platform, deps: ComputeDeps): WorkHand
         if (tries !== undefined && tries < MAX_TRIES) throw error;
         platform.log.error({ imageId, error: String(error) }, 'the image of a server was given up');
         await deps.images.abandon(imageId);
+        filled = false;
       }
-      await db.tx((tx) => finish(tx, platform, imageId));
+      await db.tx((tx) => finish(tx, platform, deps, imageId, filled));
     },
   };
 }

@@ -140,6 +140,7 @@ function commonColumns(
     observed_resize_count: 0,
     phase: null,
     phase_facts: null,
+    root_image_id: null,
     imaging: 0,
     observed_restarts: 0,
     launched_at: null,

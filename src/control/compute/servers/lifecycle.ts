@@ -6,7 +6,7 @@ import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { HOST_DOWN_MS, hostFacts, hostSigns } from '../../host/index.ts';
 import type { ComputeDeps } from '../deps.ts';
-import { quotaOf, resizeFactsOf } from './phases.ts';
+import { quotaOf, resizeFactsOf, shelveFactsOf } from './phases.ts';
 import { setMigration } from './server-migrations.ts';
 import { findServer, recordAction, saveServer } from './store.ts';
 import { stateOf, type TaskState, type VmState } from './status.ts';
@@ -158,6 +158,8 @@ export async function finishDelete(
         platform.clock.now(),
       );
   }
+  const shelvedImage = shelveFactsOf(row)?.imageId ?? null;
+  if (shelvedImage !== null) await deps.images.discard(tx, shelvedImage);
   await deps.network.releasePorts(tx, row.id);
   await deps.volumes.gone(tx, row.id);
   if (row.host_id !== null) await deps.placement.release(tx, row.id);
@@ -166,6 +168,7 @@ export async function finishDelete(
     ...quotaOf(row),
   });
   await tx.deleteFrom('server_images').where('server_id', '=', row.id).execute();
+  await tx.deleteFrom('server_backups').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('server_tags').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('server_actions').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('servers').where('id', '=', row.id).execute();
@@ -185,7 +188,9 @@ export async function deleteServer(ctx: Ctx, deps: ComputeDeps, serverId: string
     await audit(tx, ctx, 'server', row.id);
     const hosts = await deps.hosts.items.subscribers(tx, 'server', row.id);
     if (row.item_generation > 0) await deps.hosts.items.drop(tx, 'server', row.id);
-    if (abandoned || hosts.length === 0) return finishDelete(tx, platform, deps, row);
+    // Its item has been dropped already, and the host has not said yet that the guest is gone.
+    const leaving = hosts.length > 0 || row.phase === 'offloading';
+    if (abandoned || !leaving) return finishDelete(tx, platform, deps, row);
     const next = await saveServer(tx, row, { deleting: 1, desired_version: row.desired_version + 1 }, now);
     await recordAction(tx, ctx, next, 'delete');
   });

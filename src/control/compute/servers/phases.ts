@@ -39,6 +39,8 @@ export type ShelveFacts = {
   imageId: string | null;
   /** Before it began. */
   power: Power;
+  /** GiB that it had claimed of its host's disk; null: not given back yet. */
+  diskGib: number | null;
 };
 
 type Phased = Pick<ServerRow, 'phase' | 'phase_facts'>;

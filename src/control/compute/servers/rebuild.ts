@@ -89,6 +89,7 @@ async function changesOf(
   };
   const changes: Partial<ServerRow> = {
     image_id: image.id,
+    root_image_id: null,
     image: JSON.stringify(boot),
     properties: JSON.stringify(guestProperties(image, flavor.extraSpecs)),
     rebuild_count: row.rebuild_count + 1,

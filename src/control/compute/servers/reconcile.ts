@@ -7,8 +7,9 @@ import type { HostReport } from '../../host/index.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { typeOfKey } from '../keypairs/certificate.ts';
 import { finishDelete } from './lifecycle.ts';
-import { isSettled } from './phases.ts';
+import { isResize, isSettled } from './phases.ts';
 import { advanceResize } from './resize.ts';
+import { advanceShelve, beginOffload, finishOffload } from './offload.ts';
 import { saveServer } from './store.ts';
 import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
 import { volumesOf } from './volume-attachments.ts';
@@ -26,7 +27,7 @@ export function bodyOf(row: ServerRow): ServerBody {
     vcpus: flavor.vcpus,
     memoryMib: flavor.memoryMib,
     rootGib: flavor.diskGib,
-    image: image === null ? null : { id: row.image_id, ...image },
+    image: image === null ? null : { id: row.root_image_id ?? row.image_id, ...image },
     volumes: volumesOf(row)
       .filter((one) => !one.leaving)
       .map((one) => ({ volumeId: one.volumeId, device: one.device, readOnly: one.readOnly, boot: one.boot })),
@@ -122,7 +123,9 @@ async function closeActions(
 const advance = (tx: Tx, platform: Platform, deps: ComputeDeps, row: ServerRow): Promise<ServerRow> =>
   row.phase === null || row.deleting === 1 || !isSettled(row)
     ? Promise.resolve(row)
-    : advanceResize(tx, platform, deps, row);
+    : isResize(row)
+      ? advanceResize(tx, platform, deps, row)
+      : advanceShelve(tx, platform, deps, row);
 
 /** Compiles changed servers for their hosts. */
 export function serverWork(platform: Platform, deps: ComputeDeps): WorkHandler {
@@ -131,7 +134,11 @@ export function serverWork(platform: Platform, deps: ComputeDeps): WorkHandler {
     batch: 200,
     async run(tx, ids) {
       for (const row of (await rowsOf(tx, ids)).values()) {
-        if (row.deleting === 1 || row.host_id === null) continue;
+        if (row.deleting === 1 || row.host_id === null || row.phase === 'offloading') continue;
+        if (row.phase === 'shelved') {
+          await beginOffload(tx, deps, row, platform.clock.now());
+          continue;
+        }
         const generation = await deps.hosts.items.put(tx, 'server', row.id, bodyOf(row));
         await deps.volumes.compiled(tx, row.id, generation);
         if (row.item_generation === 0) await deps.hosts.items.subscribe(tx, row.host_id, 'server', row.id);
@@ -204,7 +211,7 @@ export function serverReports(
         if (row.deleting === 1) {
           await finishDelete(tx, platform, deps, row);
           rows.delete(row.id);
-        }
+        } else if (row.phase === 'offloading') rows.set(row.id, await finishOffload(tx, platform, deps, row));
         continue;
       }
       if (report.volumes !== undefined && row.deleting === 0) {

@@ -128,7 +128,7 @@ test('each phase of a resize and of a shelving shows as Nova shows it, whatever 
   ] as const;
   fc.assert(
     fc.property(input, fc.constantFrom(...steps), (row, [phase, status, vmState, taskState]) => {
-      const facts = JSON.stringify({ power: 'running', imageId: null });
+      const facts = JSON.stringify({ power: 'running', imageId: null, diskGib: null });
       const under = {
         ...row,
         phase,

@@ -10,6 +10,7 @@ declare module '../../../kernel/db/index.ts' {
     server_tags: { server_id: string; tag: string };
     server_actions: ServerActionRow;
     server_images: ServerImageRow;
+    server_backups: ServerBackupRow;
   }
 }
 
@@ -74,6 +75,8 @@ export type ServerRow = {
   /** 'vm' or 'container'. */
   type: string;
   image_id: string;
+  /** Image that its root was made of when it was unshelved; null: image_id. That it may be gone by now is no matter. */
+  root_image_id: string | null;
   /** JSON of BootFacts. */
   image: string;
   flavor_id: string;
@@ -119,8 +122,24 @@ export type FlavorCopy = {
 };
 export type BootFacts = { diskFormat: string; containerFormat: string; hash: string; size: number };
 
+/** Work that fills an image of a server, by the image's id. */
+export const WORK_SERVER_IMAGE = 'server-image';
 /** An image that is being made of a server; gone when it is done, or given up. */
-export type ServerImageRow = { image_id: string; server_id: string; tries: number };
+export type ServerImageRow = {
+  image_id: string;
+  server_id: string;
+  tries: number;
+  purpose: 'image' | 'backup' | 'shelve';
+};
+/** Backups of servers, for their rotation. */
+export type ServerBackupRow = {
+  image_id: string;
+  server_id: string;
+  backup_type: string;
+  /** How many of its type are kept once it is there. */
+  rotation: number;
+  created_at: number;
+};
 
 export type ServerActionRow = {
   id: string;
@@ -281,6 +300,29 @@ export const serverMigrations: Migration[] = [
           .execute();
       for (const column of ['phase', 'phase_facts'])
         await db.schema.alterTable('servers').addColumn(column, 'text').execute();
+    },
+  },
+  {
+    id: 'compute-0011-server-shelving-and-backups',
+    async up(db: Kysely<Tables>) {
+      await db.schema.alterTable('servers').addColumn('root_image_id', 'text').execute();
+      await db.schema
+        .alterTable('server_images')
+        .addColumn('purpose', 'text', (c) => c.notNull().defaultTo('image'))
+        .execute();
+      await db.schema
+        .createTable('server_backups')
+        .addColumn('image_id', 'text', (c) => c.primaryKey())
+        .addColumn('server_id', 'text', (c) => c.notNull())
+        .addColumn('backup_type', 'text', (c) => c.notNull())
+        .addColumn('rotation', 'bigint', (c) => c.notNull())
+        .addColumn('created_at', 'bigint', (c) => c.notNull())
+        .execute();
+      await db.schema
+        .createIndex('server_backups_server')
+        .on('server_backups')
+        .columns(['server_id', 'backup_type'])
+        .execute();
     },
   },
 ];

@@ -32,6 +32,7 @@ const row: ServerRow = {
   observed_resize_count: 0,
   phase: null,
   phase_facts: null,
+  root_image_id: null,
   imaging: 0,
   deleting: 0,
   item_generation: 1,

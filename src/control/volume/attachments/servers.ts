@@ -103,6 +103,8 @@ export type ServerVolumes = {
   ): Promise<void>;
   /** The server is gone with its guest. */
   gone(tx: Tx, serverId: string): Promise<void>;
+  /** The guest is gone from its host, the server is not: it keeps its volumes for the next guest. */
+  offHost(tx: Tx, serverId: string): Promise<void>;
 };
 
 /** `changed` is told, in the transaction, of servers whose attachments are not as they were. */
@@ -250,6 +252,13 @@ export function serverVolumes(
         }
       }
       if (changes > 0) await deps.changed(tx, [serverId]);
+    },
+    async offHost(tx, serverId) {
+      for (const row of await managedOf(tx, serverId)) {
+        if (row.state === 'detaching') await endAttachment(tx, platform, row);
+        else if (row.state === 'attaching') await updateAttachment(tx, row.id, { attach_generation: 0 });
+      }
+      await deps.changed(tx, [serverId]);
     },
     async gone(tx, serverId) {
       for (const row of await managedOf(tx, serverId)) {

@@ -1,0 +1,183 @@
+// Shelving servers and backing them up, over HTTP on both engines, with a host that is faked.
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { onBothEngines, openTestDatabase, type TestDatabase } from '../../../testkit/database.ts';
+import { testActor, testPlatform, testServer, type TestServer } from '../../../testkit/http.ts';
+import { eventually, type FakeCloud, fakeCloud, fakeHost, type FakeHost } from '../fakes.ts';
+import { computeQuotas, createComputeService } from '../index.ts';
+
+onBothEngines('shelving and backups', (engine) => {
+  let database: TestDatabase;
+  let server: TestServer;
+  let cloud: FakeCloud;
+  let host: FakeHost;
+  const base = '/compute/v2.1';
+
+  beforeEach(async () => {
+    database = await openTestDatabase(engine);
+    const platform = testPlatform(database.db, { ...computeQuotas });
+    cloud = fakeCloud(platform);
+    const compute = createComputeService(platform, cloud);
+    server = await testServer(platform, [compute.service], {
+      alice: testActor('alice', 'p1'),
+      bob: testActor('bob', 'p2'),
+      root: testActor('root', 'p0', ['admin']),
+    });
+    await compute.bootstrap();
+    host = await fakeHost(cloud.hosts.link, 'node-1');
+    cloud.placement.hosts.set('node-1', host.id);
+  });
+  afterEach(async () => {
+    await server.close();
+    await database.remove();
+  });
+
+  const show = async (id: string) => (await server.call('root', 'GET', `${base}/servers/${id}`)).json.server;
+  const until = (id: string, status: string) =>
+    eventually(
+      () => show(id),
+      (one) => one.status === status && one['OS-EXT-STS:task_state'] === null,
+    );
+  const act = (id: string, body: object, minor = 1, as = 'alice') =>
+    server.call(as, 'POST', `${base}/servers/${id}/action`, body, {
+      'openstack-api-version': `compute 2.${minor}`,
+    });
+  const active = async (imageRef = 'tiny'): Promise<string> => {
+    const made = await server.call('alice', 'POST', `${base}/servers`, {
+      server: { name: 'web', flavorRef: '1', imageRef },
+    });
+    const { id } = made.json.server;
+    await until(id, 'ACTIVE');
+    return id;
+  };
+  const shelved = async (id: string) => {
+    expect((await act(id, { shelve: null })).status).toBe(202);
+    return until(id, 'SHELVED_OFFLOADED');
+  };
+
+  test('a shelved server leaves its host with an image of its root, and comes back made of that', async () => {
+    const id = await active();
+    const before = await show(id);
+    expect(await shelved(id)).toMatchObject({
+      'OS-EXT-STS:vm_state': 'shelved_offloaded',
+      'OS-EXT-STS:power_state': 4,
+      'OS-EXT-SRV-ATTR:host': null,
+      hostId: '',
+      image: { id: 'tiny' },
+      addresses: before.addresses,
+    });
+    expect(cloud.images.reserved[0]).toMatchObject({
+      name: 'web-shelved',
+      owner: 'p1',
+      properties: { image_type: 'snapshot', instance_uuid: id, base_image_ref: 'tiny' },
+    });
+    expect([host.bodies.size, cloud.placement.claimed.size]).toEqual([0, 0]);
+    expect(cloud.images.filled.get('image-1')).toBe(`disk of ${id}`);
+    for (const body of [
+      { 'os-start': null },
+      { shelve: null },
+      { reboot: { type: 'HARD' } },
+      { createImage: { name: 'x' } },
+    ])
+      expect([body, (await act(id, body)).status]).toEqual([body, 409]);
+
+    expect((await act(id, { unshelve: null })).status).toBe(202);
+    expect(await until(id, 'ACTIVE')).toMatchObject({
+      'OS-EXT-SRV-ATTR:host': 'node-1',
+      image: { id: 'tiny' },
+      addresses: before.addresses,
+    });
+    expect(host.bodies.get(id)?.body.image).toMatchObject({ id: 'image-1' });
+    expect([cloud.images.discarded, cloud.placement.claimed.size]).toEqual([['image-1'], 1]);
+    expect((await act(id, { unshelve: null })).status).toBe(409);
+    const { instanceActions } = (
+      await server.call('alice', 'GET', `${base}/servers/${id}/os-instance-actions`)
+    ).json;
+    expect(instanceActions.map((one: { action: string }) => one.action)).toEqual([
+      'unshelve',
+      'shelve',
+      'create',
+    ]);
+  });
+
+  test('when no image can be made of it, it runs on where it was', async () => {
+    const id = await active();
+    host.exportServer = async () => {
+      // As if it had failed so often before.
+      await database.db.tx((tx) => tx.updateTable('server_images').set({ tries: 100 }).execute());
+      throw new Error('the disk is damaged');
+    };
+    expect((await act(id, { shelve: null })).status).toBe(202);
+    expect((await show(id)).status).toBe('ACTIVE');
+    await eventually(
+      async () => cloud.images.abandoned.length,
+      (one) => one > 0,
+    );
+    expect((await until(id, 'ACTIVE'))['OS-EXT-SRV-ATTR:host']).toBe('node-1');
+    const { instanceActions } = (
+      await server.call('alice', 'GET', `${base}/servers/${id}/os-instance-actions`)
+    ).json;
+    expect(instanceActions[0]).toMatchObject({ action: 'shelve', message: 'Error' });
+  });
+
+  test('it comes back where it is asked to, or not at all with the reason', async () => {
+    const id = await active();
+    await shelved(id);
+    expect((await act(id, { unshelve: { availability_zone: 'nova' } }, 76)).status).toBe(400);
+    expect((await act(id, { unshelve: { availability_zone: 'nowhere' } }, 77)).status).toBe(400);
+    expect((await act(id, { unshelve: { host: 'node-1' } }, 91)).status).toBe(403);
+    expect((await act(id, { unshelve: null }, 1, 'bob')).status).toBe(404);
+    const known = cloud.images.known.get('image-1');
+    cloud.images.known.delete('image-1');
+    const imageless = await act(id, { unshelve: null });
+    expect([imageless.status, imageless.text]).toEqual([
+      409,
+      expect.stringContaining('image-1 cannot be used'),
+    ]);
+    if (known !== undefined) cloud.images.known.set('image-1', known);
+    cloud.placement.claimed.clear();
+    cloud.placement.hosts.clear();
+    const nowhere = await act(id, { unshelve: null });
+    expect([nowhere.status, nowhere.text]).toEqual([400, expect.stringContaining('No valid host was found')]);
+    expect((await show(id)).status).toBe('SHELVED_OFFLOADED');
+    cloud.placement.hosts.set('node-1', host.id);
+    expect((await act(id, { unshelve: { host: 'node-1' } }, 91, 'root')).status).toBe(202);
+    expect((await until(id, 'ACTIVE')).status).toBe('ACTIVE');
+  });
+
+  test('deleted while it is shelved it takes its image along', async () => {
+    const id = await active();
+    await shelved(id);
+    expect((await server.call('alice', 'DELETE', `${base}/servers/${id}`)).status).toBe(204);
+    expect((await server.call('alice', 'GET', `${base}/servers/${id}`)).status).toBe(404);
+    expect(cloud.images.discarded).toEqual(['image-1']);
+  });
+
+  test('a container, which nobody can copy, is not shelved; nobody but an operator offloads', async () => {
+    const id = await active('box');
+    const refused = await act(id, { shelve: null });
+    expect([refused.status, refused.text]).toEqual([409, expect.stringContaining('cannot snapshot those')]);
+    expect((await act(id, { shelveOffload: null })).status).toBe(403);
+    expect((await act(id, { shelveOffload: null }, 1, 'root')).status).toBe(409);
+    expect((await show(id)).status).toBe('ACTIVE');
+  });
+
+  test('of backups of one kind as many are kept as the newest says', async () => {
+    const id = await active();
+    const backup = async (backup_type: string, rotation: number): Promise<number> => {
+      const answer = await act(id, { createBackup: { name: 'b', backup_type, rotation } });
+      await until(id, 'ACTIVE');
+      return answer.status;
+    };
+    for (const kind of ['daily', 'weekly', 'daily', 'daily']) expect(await backup(kind, 2)).toBe(202);
+    expect(cloud.images.reserved[0]?.properties).toMatchObject({
+      image_type: 'backup',
+      backup_type: 'daily',
+    });
+    expect([...cloud.images.filled.keys()]).toEqual(['image-2', 'image-3', 'image-4']);
+    expect(await backup('daily', 0)).toBe(202);
+    expect([...cloud.images.filled.keys()]).toEqual(['image-2']);
+    expect((await act(id, { createBackup: { name: 'b', backup_type: 'daily', rotation: -1 } })).status).toBe(
+      400,
+    );
+  });
+});
