@@ -119,7 +119,8 @@ export async function configOf({ api, url, password, lockPath }: Parts): Promise
       ...(await microversions(api, '/compute/v2.1/')),
     },
     'compute-feature-enabled': {
-      resize: false,
+      resize: true,
+      shelve: true,
       pause: true,
       suspend: true,
       snapshot: true,
@@ -130,7 +131,6 @@ export async function configOf({ api, url, password, lockPath }: Parts): Promise
       cold_migration: false,
       live_migration: false,
       // Not built yet: docs/develop/peers.md.
-      shelve: false,
       rescue: false,
       vnc_console: false,
       change_password: false,
