@@ -11,6 +11,13 @@ const port = Type.Integer({ minimum: 1, maximum: 65_535 });
 /** Text that reaches a config file or command line: never a control character. */
 const plain = Type.String({ maxLength: 1024, pattern: '^[^\\x00-\\x1f\\x7f]*$' });
 
+/** How IPv6 guests come to their addresses (Neutron's ipv6_ra_mode and ipv6_address_mode). */
+const Ipv6Mode = Type.Union([
+  Type.Literal('slaac'),
+  Type.Literal('dhcpv6-stateful'),
+  Type.Literal('dhcpv6-stateless'),
+]);
+
 /** One subnet of a network, as DHCP and the routers need it. */
 export const SubnetBody = Type.Object({
   id,
@@ -23,6 +30,9 @@ export const SubnetBody = Type.Object({
   dhcpIp: Type.Union([address, Type.Null()]),
   dhcpMac: Type.Union([mac, Type.Null()]),
   dnsNameservers: Type.Array(address),
+  /** Who tells: a router of ours by advertisements, and DHCPv6 of ours; absent: nobody, or somebody outside. */
+  ipv6RaMode: Type.Optional(Ipv6Mode),
+  ipv6AddressMode: Type.Optional(Ipv6Mode),
   hostRoutes: Type.Array(Type.Object({ destination: cidr, nexthop: address })),
 });
 export type SubnetBody = Static<typeof SubnetBody>;
@@ -91,7 +101,16 @@ export type AddressGroupBody = Static<typeof AddressGroupBody>;
 export const RouterBody = Type.Object({
   adminUp: Type.Boolean(),
   interfaces: Type.Array(
-    Type.Object({ portId: id, networkId: id, mac, addresses: Type.Array(cidr) /* ip/prefixlen */ }),
+    Type.Object({
+      portId: id,
+      networkId: id,
+      mac,
+      addresses: Type.Array(cidr) /* ip/prefixlen */,
+      /** IPv6 subnets that the router advertises here. */
+      advertise: Type.Optional(
+        Type.Array(Type.Object({ cidr, mode: Ipv6Mode, dnsNameservers: Type.Array(address) })),
+      ),
+    }),
   ),
   /** null: no external gateway. */
   gateway: Type.Union([
@@ -103,6 +122,8 @@ export const RouterBody = Type.Object({
       addresses: Type.Array(cidr),
       /** The external subnet's gateway: the default route's next hop. */
       nexthop: Type.Union([address, Type.Null()]),
+      /** The same for IPv6, where the external network has both. */
+      nexthop6: Type.Optional(address),
       snat: Type.Boolean(),
     }),
   ]),

@@ -5,6 +5,7 @@ import type {
   PortBody,
   RouterBody,
   SecurityGroupBody,
+  SubnetBody,
 } from '../../../protocol/items.ts';
 import type { PortForwardingRow } from '../port-forwardings/table.ts';
 import type { NetworkRow } from '../networks/table.ts';
@@ -19,6 +20,14 @@ import type { SubnetRow } from '../subnets/table.ts';
 const version = (value: number): 4 | 6 => (value === 4 ? 4 : 6);
 const orNull = (text: string): string | null => (text === '' ? null : text);
 const prefixOf = (cidr: string): string => cidr.slice(cidr.indexOf('/'));
+
+type Ipv6Mode = NonNullable<SubnetBody['ipv6RaMode']>;
+const modes = (
+  subnet: Pick<SubnetRow, 'ipv6_ra_mode' | 'ipv6_address_mode'>,
+): Pick<SubnetBody, 'ipv6RaMode' | 'ipv6AddressMode'> => ({
+  ...(subnet.ipv6_ra_mode === '' ? {} : { ipv6RaMode: subnet.ipv6_ra_mode as Ipv6Mode }),
+  ...(subnet.ipv6_address_mode === '' ? {} : { ipv6AddressMode: subnet.ipv6_address_mode as Ipv6Mode }),
+});
 
 export const networkBody = (
   row: NetworkRow,
@@ -39,6 +48,7 @@ export const networkBody = (
     dhcpMac: dhcp.get(subnet.id)?.mac_address ?? null,
     dnsNameservers: JSON.parse(subnet.dns_nameservers) as string[],
     hostRoutes: JSON.parse(subnet.host_routes) as HostRoute[],
+    ...modes(subnet),
   })),
 });
 
@@ -111,19 +121,40 @@ export function routerBody(
         mac: first.mac_address,
         addresses: ofPort.map((one) => `${one.ip_address}${prefixOf(one.cidr)}`),
       },
+      advertise: ofPort.flatMap((one) =>
+        one.ipv6_ra_mode === ''
+          ? []
+          : [
+              {
+                cidr: one.cidr,
+                mode: one.ipv6_ra_mode as Ipv6Mode,
+                dnsNameservers: (JSON.parse(one.dns_nameservers) as string[]).filter((ip) =>
+                  ip.includes(':'),
+                ),
+              },
+            ],
+      ),
     };
   });
   const gateway = ports.find((port) => port.first.device_owner === GATEWAY);
   const nexthop =
     gateway?.all.find((one) => one.ip_version === 4 && one.gateway_ip !== '') ??
     gateway?.all.find((one) => one.gateway_ip !== '');
+  const nexthop6 = gateway?.all.find((one) => one.ip_version === 6 && one.gateway_ip !== '');
   return {
     adminUp: row.admin_state_up === 1,
-    interfaces: ports.filter((port) => port !== gateway).map((port) => port.body),
+    interfaces: ports
+      .filter((port) => port !== gateway)
+      .map((port) => (port.advertise.length === 0 ? port.body : { ...port.body, advertise: port.advertise })),
     gateway:
       gateway === undefined
         ? null
-        : { ...gateway.body, nexthop: nexthop?.gateway_ip ?? null, snat: row.enable_snat === 1 },
+        : {
+            ...gateway.body,
+            nexthop: nexthop?.gateway_ip ?? null,
+            ...(nexthop?.ip_version === 4 && nexthop6 !== undefined ? { nexthop6: nexthop6.gateway_ip } : {}),
+            snat: row.enable_snat === 1,
+          },
     floatingIps: floatingIps.map((one) => ({
       id: one.id,
       floatingAddress: one.floating_ip_address,

@@ -21,6 +21,8 @@ export const routerAddresses = (db: Queries, routerIds: readonly string[]) =>
       's.cidr',
       's.gateway_ip',
       's.ip_version',
+      's.ipv6_ra_mode',
+      's.dns_nameservers',
     ])
     .where('p.device_id', 'in', [...routerIds])
     .where('p.device_owner', 'in', [INTERFACE, GATEWAY])

@@ -305,11 +305,17 @@ async function change(ctx: Ctx, id: string, input: Static<typeof subnetUpdate>):
       .select('id')
       .where('external_network_id', '=', row.network_id)
       .execute();
-    await ctx.platform.work.enqueue(
-      tx,
-      'router',
-      gateways.map((router) => router.id),
-    );
+    // Routers tell IPv6 guests of the subnet.
+    const interfaces = await tx
+      .selectFrom('ports')
+      .select('device_id')
+      .where('network_id', '=', row.network_id)
+      .where('device_owner', '=', 'network:router_interface')
+      .execute();
+    await ctx.platform.work.enqueue(tx, 'router', [
+      ...gateways.map((router) => router.id),
+      ...(row.ipv6_ra_mode === '' ? [] : interfaces.map((port) => port.device_id)),
+    ]);
     await audit(tx, ctx, 'subnet', id);
   });
 }

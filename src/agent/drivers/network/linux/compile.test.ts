@@ -1,11 +1,13 @@
 // The pure parts: bodies to nft, dnsmasq and tc text, and addresses.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { SubnetBody } from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
 import { networkBody, portBody, routerBody, ruleBody, subnetBody } from '../conformance.ts';
 import { firstHost, linkLocalOf, netmask, prefix, smallest } from './addresses.ts';
 import { shaping } from './bandwidth.ts';
 import { anyAddressGroup, anyId, anyNetwork, anyPort, anySecurityGroup } from './bodies.fixture.ts';
+import { advertisementConfig } from './advertise.ts';
 import { dhcpFiles, dhcpHost, dhcpOptions, dnsmasqConfig, hostLine, parseHosts } from './dhcp-text.ts';
 import { addressGroupElements, addressGroupRules, groupRules, portRules, ruleText } from './filter.ts';
 import { guestConfig } from './guest-config.ts';
@@ -198,10 +200,65 @@ describe('DHCP', () => {
 
   test('host lines come back from the file, and a name that is no DNS label is left out', () => {
     const host = dhcpHost(portBody(1), networkBody());
-    expect(host).toEqual({ mac: portBody(1).mac, ip: '10.20.0.11', hostname: 'host-1' });
+    expect(host).toEqual({ mac: portBody(1).mac, ip: '10.20.0.11', ip6: [], hostname: 'host-1' });
     if (host !== null) expect(parseHosts(`${hostLine('abc', host)}\n`)).toEqual(new Map([['abc', host]]));
     for (const hostname of ['a,b', 'ignore me', '-x', 'ü', '', 'x'.repeat(64)])
       expect(dhcpHost(portBody(1, { hostname }), networkBody())?.hostname).toBe('');
+  });
+
+  const six = (over: Partial<SubnetBody> = {}): SubnetBody =>
+    subnetBody({
+      id: 'subnet-6',
+      ipVersion: 6,
+      cidr: '2001:db8::/64',
+      gatewayIp: '2001:db8::1',
+      dhcpIp: '2001:db8::2',
+      dnsNameservers: ['2001:db8::53', '192.0.2.53'],
+      ...over,
+    });
+  const dual = portBody(1, {
+    fixedIps: [...portBody(1).fixedIps, { subnetId: 'subnet-6', ipAddress: '2001:DB8::0:15' }],
+  });
+
+  test.each([
+    ['without modes, leases', {}, true, true],
+    ['stateful, leases', { ipv6AddressMode: 'dhcpv6-stateful' }, true, true],
+    ['stateless, tells only the rest', { ipv6AddressMode: 'dhcpv6-stateless' }, true, false],
+    ['SLAAC, is silent', { ipv6AddressMode: 'slaac', ipv6RaMode: 'slaac' }, false, false],
+    ['advertised for somebody else’s DHCPv6, is silent', { ipv6RaMode: 'dhcpv6-stateful' }, false, false],
+    ['switched off, is silent', { enableDhcp: false, dhcpIp: null }, false, false],
+  ] as const)('DHCPv6 of a subnet %s', (_, over, serves, leases) => {
+    const network = networkBody({ subnets: [subnetBody(), six(over)] });
+    expect(dnsmasqConfig(network, files).includes('2001:db8::,static,64')).toBe(serves);
+    expect(dhcpOptions(network).includes('option6:dns-server,[2001:db8::53]\n')).toBe(serves);
+    const host = dhcpHost(dual, network);
+    expect(host?.ip6).toEqual(leases ? ['2001:db8::15'] : []);
+    if (host !== null) expect(parseHosts(`${hostLine('abc', host)}\n`)).toEqual(new Map([['abc', host]]));
+  });
+
+  test('a router advertises as its subnets say, and a network without any has no process for it', () => {
+    const told = (mode: 'slaac' | 'dhcpv6-stateful' | 'dhcpv6-stateless'): string =>
+      advertisementConfig(
+        'Router r',
+        [
+          {
+            device: 'iabc',
+            mtu: 1450,
+            subnets: [{ cidr: '2001:db8::/64', mode, dnsNameservers: ['2001:db8::53'] }],
+          },
+        ],
+        files,
+      );
+    expect(told('slaac')).toContain('2001:db8::,ra-only,64,');
+    expect(told('dhcpv6-stateless')).toContain('2001:db8::,ra-stateless,64,');
+    expect(told('dhcpv6-stateful')).toContain('2001:db8::,static,64,');
+    expect(told('slaac')).toContain('ra-param=iabc,mtu:1450,');
+    expect(told('slaac')).toContain('dhcp-option=tag:iabcx0,option6:dns-server,[2001:db8::53]\n');
+    expect(advertisementConfig('Router r', [{ device: 'iabc', mtu: 1450, subnets: [] }], files)).toBe('');
+    const hostile = { cidr: '2001:db8::/64\nuser=root', mode: 'slaac' as const, dnsNameservers: [] };
+    expect(() =>
+      advertisementConfig('Router r', [{ device: 'iabc', mtu: 1450, subnets: [hostile] }], files),
+    ).toThrow('advertised cidr');
   });
 
   test('no body brings a line, an option or a field of its own into the files', () => {
@@ -210,14 +267,14 @@ describe('DHCP', () => {
         try {
           const config = dnsmasqConfig(network, files);
           expect(
-            config.split('\n').filter((line) => !/^([a-z-]+|[a-z-]+=[A-Za-z0-9/.:,_-]+|)$/.test(line)),
+            config.split('\n').filter((line) => !/^([a-z6-]+|[a-z-]+=[A-Za-z0-9/.:,_-]+|)$/.test(line)),
           ).toEqual([]);
           for (const line of dhcpOptions(network).split('\n'))
-            expect(line).toMatch(/^(tag:s[a-z2-7]{12},option:[a-z-]+(,[0-9./]+)*)?$/);
+            expect(line).toMatch(/^(tag:s[a-z2-7]{12},option6?:[a-z-]+(,[0-9./]+|,\[[0-9a-f:]+\])*)?$/);
           const host = dhcpHost(port, network);
           if (host !== null)
             expect(hostLine(short(id), host)).toMatch(
-              /^[0-9a-f:]{17},[0-9.]+(,[A-Za-z0-9-]{1,63})? # [a-z2-7]{12}$/,
+              /^[0-9a-f:]{17}(,[0-9.]+)?(,\[[0-9a-f:]+\])*(,[A-Za-z0-9-]{1,63})? # [a-z2-7]{12}$/,
             );
         } catch (error) {
           if (!(error instanceof DriverError)) throw error;

@@ -4,6 +4,7 @@ import type { Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log.ts';
 import type { NetworkBody, PortBody, RouterBody, SecurityGroupBody } from '../../../../protocol/items.ts';
 import type { MetadataSource } from '../driver.ts';
+import type { Advertiser } from './advertise.ts';
 import { nftInNamespace } from './commands.ts';
 import type { Dhcp } from './dhcp.ts';
 import type { KernelState } from './kernel-state.ts';
@@ -34,6 +35,7 @@ export type LinuxContext = {
   routers: Map<string, RouterBody>;
   metadata: MetadataSource;
   dhcp: Dhcp;
+  advertiser: Advertiser;
   listeners: MetadataListeners;
   /** One nft transaction in the switch namespace; they run one after the other. */
   nft(text: string, what: string): Promise<void>;

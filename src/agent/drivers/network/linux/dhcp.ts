@@ -1,13 +1,11 @@
 // One dnsmasq for each network with DHCP on this host. It is detached and outlives this process, is adopted
 // by pid file and command line, and is started again when it was killed from outside.
-import { readFileSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log.ts';
 import type { NetworkBody } from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
-import { driverError, inNamespace } from './commands.ts';
 import {
   dhcpFiles,
   dhcpOptions,
@@ -15,9 +13,9 @@ import {
   hostLine,
   parseHosts,
   servedSubnets,
-  type DhcpFiles,
   type DhcpHost,
 } from './dhcp-text.ts';
+import { runningDnsmasq, signal, startDnsmasq, stopDnsmasq, writeWhole } from './dnsmasq.ts';
 import { short, type CloudNames } from './names.ts';
 
 export type Dhcp = {
@@ -38,36 +36,11 @@ type Server = {
   pid: number;
 };
 
-/** The pid of the dnsmasq that runs with this configuration file, or 0. A zombie has no command line. */
-export function runningDnsmasq(files: DhcpFiles): number {
-  try {
-    const pid = Number.parseInt(readFileSync(files.pid, 'utf8'), 10);
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return command.includes(`--conf-file=${files.config}`) ? pid : 0;
-  } catch {
-    return 0;
-  }
-}
-
-export function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    if (pid > 0) process.kill(pid, name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-async function write(path: string, content: string): Promise<void> {
-  try {
-    await writeFile(`${path}.new`, content, { mode: 0o644 });
-    await rename(`${path}.new`, path);
-  } catch (error) {
-    throw driverError(`Writing ${path}`, 'dnsmasq', error);
-  }
-}
-
 /** Milliseconds between looks at the processes. */
 const supervision = 1_000;
+
+const ipsOf = (host: DhcpHost): string[] => [...(host.ip === '' ? [] : [host.ip]), ...host.ip6];
+const owned = (host: DhcpHost): [string, string][] => ipsOf(host).map((ip) => [ip, host.mac]);
 
 export function createDhcp(options: {
   names: CloudNames;
@@ -85,29 +58,17 @@ export function createDhcp(options: {
   let closed = false;
 
   const writeHosts = (networkId: string, server: Server): Promise<void> =>
-    write(
+    writeWhole(
       dhcpFiles(names.runDir, networkId).hosts,
       [...server.hosts].map(([key, host]) => `${hostLine(key, host)}\n`).join(''),
     );
 
-  async function stop(files: DhcpFiles): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
-      const pid = runningDnsmasq(files);
-      if (pid === 0) return;
-      signal(pid, attempt < 50 ? 'SIGTERM' : 'SIGKILL');
-      await new Promise<void>((resolve) => clock.timer(10, resolve));
-    }
-  }
-
   async function launch(networkId: string, server: Server): Promise<void> {
     const files = dhcpFiles(names.runDir, networkId);
-    await stop(files);
-    await inNamespace(names.networkNs(networkId), ['dnsmasq', `--conf-file=${files.config}`], {
-      what: `Network ${networkId}: starting DHCP`,
-      timeoutMs: 10_000,
-    });
+    await stopDnsmasq(files, clock);
+    await startDnsmasq(names.networkNs(networkId), files, `Network ${networkId}: starting DHCP`);
     server.pid = runningDnsmasq(files);
-    server.given = new Map([...server.hosts.values()].map(({ ip, mac }) => [ip, mac]));
+    server.given = new Map([...server.hosts.values()].flatMap((host) => owned(host)));
   }
 
   async function ensure(networkId: string, network: NetworkBody): Promise<void> {
@@ -126,8 +87,8 @@ export function createDhcp(options: {
     };
     server.pid = runningDnsmasq(files);
     const restart = server.config !== config || server.pid === 0;
-    if (restart) await write(files.config, config);
-    if (server.options !== options || restart) await write(files.options, options);
+    if (restart) await writeWhole(files.config, config);
+    if (server.options !== options || restart) await writeWhole(files.options, options);
     if (restart) await writeHosts(networkId, server);
     if (restart) await launch(networkId, server);
     else if (server.options !== options) signal(server.pid, 'SIGHUP');
@@ -138,7 +99,7 @@ export function createDhcp(options: {
   async function removeServer(networkId: string): Promise<void> {
     servers.delete(networkId);
     const files = dhcpFiles(names.runDir, networkId);
-    await stop(files);
+    await stopDnsmasq(files, clock);
     await rm(dirname(files.config), { recursive: true, force: true });
   }
 
@@ -151,16 +112,20 @@ export function createDhcp(options: {
       return;
     // An address has one owner: a line that a crash left behind gives way.
     for (const [other, entry] of server.hosts)
-      if (host !== null && other !== key && (entry.ip === host.ip || entry.mac === host.mac))
+      if (
+        host !== null &&
+        other !== key &&
+        (entry.mac === host.mac || ipsOf(entry).some((ip) => ipsOf(host).includes(ip)))
+      )
         server.hosts.delete(other);
     if (host === null) server.hosts.delete(key);
     else server.hosts.set(key, host);
     await writeHosts(networkId, server);
     if (host === null) return signal(server.pid, 'SIGHUP');
-    const holder = server.given?.get(host.ip);
-    if (server.given === null || (holder !== undefined && holder !== host.mac))
+    const { given } = server;
+    if (given === null || ipsOf(host).some((ip) => (given.get(ip) ?? host.mac) !== host.mac))
       return launch(networkId, server);
-    server.given.set(host.ip, host.mac);
+    for (const [ip, mac] of owned(host)) given.set(ip, mac);
     signal(server.pid, 'SIGHUP');
   }
 

@@ -4,6 +4,8 @@
 import { randomBytes } from 'node:crypto';
 import type { MetadataSource, NetworkDriver } from '../driver.ts';
 import { createExclusive, serializedNft, type LinuxContext, type LinuxNetworkOptions } from './context.ts';
+import { linkLocalOf } from './addresses.ts';
+import { createAdvertiser } from './advertise.ts';
 import { createDhcp } from './dhcp.ts';
 import { ensureHostLink } from './external.ts';
 import { emptyState, objectsOf, readKernelState } from './kernel-state.ts';
@@ -35,6 +37,15 @@ function createSeeds(): (serverId: string) => string {
   };
 }
 
+/** A guest that asks over IPv6 comes from its link-local address, which its MAC decides. */
+function fixedIpOf(ctx: LinuxContext, networkId: string, sourceIp: string): string {
+  if (!sourceIp.startsWith('fe80:')) return sourceIp;
+  const port = [...ctx.ports.values()].find(
+    (one) => one.networkId === networkId && linkLocalOf(one.mac) === sourceIp,
+  );
+  return port?.fixedIps[0]?.ipAddress ?? sourceIp;
+}
+
 function answerMetadata(
   ctx: LinuxContext,
   seedOf: (serverId: string) => string,
@@ -42,7 +53,7 @@ function answerMetadata(
   sourceIp: string,
   path: string,
 ): MetadataResponse | null {
-  const found = ctx.metadata(networkId, sourceIp);
+  const found = ctx.metadata(networkId, fixedIpOf(ctx, networkId, sourceIp));
   if (found === null) return null;
   const ports: MetadataGuest['ports'] = [];
   for (const { portId } of found.body.ports) {
@@ -97,6 +108,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
       plugged: (key) => kernel.devices.has(`t${key}`) || kernel.devices.has(`v${key}`),
       restarted: (networkId) => notify('network', networkId),
     }),
+    advertiser: createAdvertiser({ names, clock: options.clock, log: options.log, exclusive }),
     listeners: createMetadataListeners({
       namespaceOf: names.networkNs,
       answer: (networkId, sourceIp, path) => answerMetadata(ctx, seedOf, networkId, sourceIp, path),
@@ -118,6 +130,8 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
       return {
         capabilities: [
           'dhcp',
+          'dhcpv6',
+          'router-advertisements',
           'metadata',
           'security-groups',
           'routers',
@@ -151,6 +165,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     },
     async close() {
       ctx.dhcp.close();
+      ctx.advertiser.close();
       while (pending.size > 0) await Promise.allSettled(pending);
       ctx.listeners.close();
       watchers.clear();

@@ -27,6 +27,8 @@ import { short } from './names.ts';
 export const trustedMark = 1;
 export const firstPortMark = 16;
 export const metadataAddress = '169.254.169.254';
+/** Where Neutron answers metadata over IPv6, on every network alike. */
+export const metadataAddress6 = 'fe80::a9fe:a9fe';
 
 /** Creates or refreshes what all ports share. Maps and sets keep their elements; the base chains are swapped in one transaction. */
 export const baseRules = `
@@ -66,10 +68,14 @@ add rule inet strata set_zone ct zone set iifname map @zones
 add rule inet strata check_egress meta mark vmap @egress_ports
 add rule inet strata check_ingress meta mark vmap @ingress_ports
 add rule inet strata egress_common meta nfproto ipv4 udp sport 68 udp dport 67 accept
+add rule inet strata egress_common ip6 saddr fe80::/10 udp sport 546 udp dport 547 accept
 add rule inet strata egress_common ip daddr ${metadataAddress} tcp dport 80 accept
+add rule inet strata egress_common ip6 daddr ${metadataAddress6} tcp dport 80 accept
 add rule inet strata egress_common icmpv6 type { 131, 132, 133, 135, 136, 143 } accept
 add rule inet strata ingress_common iifname . ip saddr @dhcp_servers udp sport 67 udp dport 68 accept
+add rule inet strata ingress_common ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept
 add rule inet strata ingress_common ip saddr ${metadataAddress} tcp sport 80 ct state established accept
+add rule inet strata ingress_common ip6 saddr ${metadataAddress6} tcp sport 80 ct state established accept
 add rule inet strata ingress_common icmpv6 type { 130, 131, 132, 134, 135, 136, 143 } accept
 add element inet strata egress_ports { ${trustedMark} : accept }
 add element inet strata ingress_ports { ${trustedMark} : accept }
@@ -133,18 +139,21 @@ function identities(portId: string, body: PortBody): Map<string, Prefix[]> {
 }
 
 /** The metadata service knows a guest by its source address: only the port's own addresses may ask it, whatever else the guest may send. */
-function metadataGuard(portId: string, body: PortBody): string {
+function metadataGuard(portId: string, body: PortBody): string[] {
   const own = body.fixedIps
     .map(({ ipAddress }) => prefix(`Port ${portId}: fixed IP`, ipAddress))
     .filter(({ family }) => family === 4);
   const from = own.length === 0 ? '' : `ip saddr != ${set(smallest(own).map(({ text }) => text))} `;
-  return `ip daddr ${metadataAddress} ${from}drop`;
+  return [
+    `ip daddr ${metadataAddress} ${from}drop`,
+    `ip6 daddr ${metadataAddress6} ip6 saddr != ${linkLocalOf(macAddress(`Port ${portId}: MAC`, body.mac))} drop`,
+  ];
 }
 
 function guardRules(portId: string, body: PortBody): string[] {
   const macs = identities(portId, body);
   const rules = [
-    ...(body.allowedAddressPairs.length === 0 ? [] : [metadataGuard(portId, body)]),
+    ...(body.allowedAddressPairs.length === 0 ? [] : metadataGuard(portId, body)),
     // VLAN tags and anything else that br_netfilter would not show to the rules.
     'ether type != { ip, arp, ip6 } drop',
     `ether saddr != ${set([...macs.keys()])} drop`,
@@ -181,7 +190,11 @@ export function portRules(portId: string, device: string, mark: number, body: Po
   const open = body.portSecurity && body.adminUp ? null : [body.adminUp ? 'accept' : 'drop'];
   const [guard, into, out] = [guardChain(portId), ingressChain(portId), egressChain(portId)];
   return [
-    chain('bridge', guard, open === null ? guardRules(portId, body) : [metadataGuard(portId, body), ...open]),
+    chain(
+      'bridge',
+      guard,
+      open === null ? guardRules(portId, body) : [...metadataGuard(portId, body), ...open],
+    ),
     chain('bridge', `to_${short(portId)}`, open ?? ['goto deliver']),
     chain(
       'inet',

@@ -85,8 +85,12 @@ export function guestConfig(portId: string, port: PortBody, network: NetworkBody
 
 export const resolvConf = (dns: readonly string[]): string => dns.map((ip) => `nameserver ${ip}\n`).join('');
 
-/** IPv4 subnets with a DHCP port: where metadata answers, whether or not DHCP does. */
+/** Subnets with a DHCP port: where metadata answers, whether or not DHCP does. */
 export const servingSubnets = (network: NetworkBody): NetworkBody['subnets'] =>
-  network.subnets.filter((subnet) => subnet.ipVersion === 4 && subnet.dhcpIp !== null);
+  network.subnets.filter((subnet) => subnet.dhcpIp !== null);
+
+/** IPv6 guests find metadata at a link-local address on each network with such a subnet. */
+export const servesIpv6 = (network: NetworkBody): boolean =>
+  servingSubnets(network).some(({ ipVersion }) => ipVersion === 6);
 
 export const hasDhcpInterface = (network: NetworkBody): boolean => servingSubnets(network).length > 0;

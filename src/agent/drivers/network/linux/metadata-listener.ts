@@ -8,17 +8,18 @@ import type { Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log.ts';
 import { DriverError } from '../../errors.ts';
 import { netnsPath } from './commands.ts';
-import { metadataAddress } from './filter.ts';
+import { metadataAddress, metadataAddress6 } from './filter.ts';
 import type { MetadataResponse } from './metadata.ts';
+import { dhcpInterface } from './names.ts';
 import { notFound } from './metadata.ts';
 
 // It looks whether it is still connected, because a parent killed early enough ends the channel before any event
 // for it can be set up; and the address may be held for a moment by the inNamespaceChild of a process that was just killed.
-const child = `
+const child = (host: string): string => `
 setInterval(() => process.connected || process.exit(), 50);
 process.on('disconnect', () => process.exit());
 const server = require('node:net').createServer({ pauseOnConnect: true });
-const listen = () => server.listen({ host: '${metadataAddress}', port: 80, backlog: 128 });
+const listen = () => server.listen({ host: '${host}', port: 80, backlog: 128 });
 let attempts = 0;
 server.on('error', (error) => {
   if (error.code === 'EADDRINUSE' && attempts++ < 40) setTimeout(listen, 50);
@@ -28,7 +29,7 @@ server.on('listening', () => process.send('listening', server));
 listen();`;
 
 /** A listening socket in another namespace. */
-export function listenIn(ns: string, clock: Clock): Promise<Server> {
+export function listenIn(ns: string, clock: Clock, host = metadataAddress): Promise<Server> {
   return new Promise((resolve, reject) => {
     const failed = (reason: string): void =>
       reject(
@@ -38,10 +39,14 @@ export function listenIn(ns: string, clock: Clock): Promise<Server> {
           `${ns}: ${reason}`,
         ),
       );
-    const inNamespaceChild = spawn('nsenter', [`--net=${netnsPath(ns)}`, process.execPath, '-e', child], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { PATH: process.env['PATH'] },
-    });
+    const inNamespaceChild = spawn(
+      'nsenter',
+      [`--net=${netnsPath(ns)}`, process.execPath, '-e', child(host)],
+      {
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+        env: { PATH: process.env['PATH'] },
+      },
+    );
     const cancel = clock.timer(10_000, () => inNamespaceChild.kill('SIGKILL'));
     let stderr = '';
     inNamespaceChild.stderr
@@ -63,7 +68,7 @@ export function listenIn(ns: string, clock: Clock): Promise<Server> {
 
 export type MetadataListeners = {
   /** Starts to listen, or returns at once when it already does. */
-  ensure(networkId: string): Promise<void>;
+  ensure(networkId: string, ipv6: boolean): Promise<void>;
   remove(networkId: string): void;
   close(): void;
 };
@@ -88,7 +93,7 @@ export function createMetadataListeners(options: {
 
   function httpServer(networkId: string): HttpServer {
     return createServer(limits, (request, response) => {
-      const source = request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+      const source = request.socket.remoteAddress?.replace(/^::ffff:|%.*$/g, '') ?? '';
       let result: MetadataResponse;
       try {
         const path = decodeURIComponent((request.url ?? '/').split('?')[0] ?? '/');
@@ -110,11 +115,11 @@ export function createMetadataListeners(options: {
     });
   }
 
-  function open(networkId: string): { ready: Promise<void>; close: () => void } {
+  function open(networkId: string, host: string): { ready: Promise<void>; close: () => void } {
     const http = httpServer(networkId);
     let listening: Server | null = null;
     let closed = false;
-    const ready = listenIn(namespaceOf(networkId), clock).then((server) => {
+    const ready = listenIn(namespaceOf(networkId), clock, host).then((server) => {
       if (closed) return void server.close();
       listening = server;
       server.maxConnections = 256;
@@ -134,19 +139,28 @@ export function createMetadataListeners(options: {
   }
 
   return {
-    async ensure(networkId) {
-      const known = listeners.get(networkId) ?? open(networkId);
-      listeners.set(networkId, known);
-      try {
-        await known.ready;
-      } catch (error) {
-        if (listeners.get(networkId) === known) listeners.delete(networkId);
-        throw error;
-      }
+    async ensure(networkId, ipv6) {
+      const hosts = [metadataAddress, ...(ipv6 ? [`${metadataAddress6}%${dhcpInterface}`] : [])];
+      await Promise.all(
+        hosts.map(async (host) => {
+          const key = `${networkId} ${host}`;
+          const known = listeners.get(key) ?? open(networkId, host);
+          listeners.set(key, known);
+          try {
+            await known.ready;
+          } catch (error) {
+            if (listeners.get(key) === known) listeners.delete(key);
+            throw error;
+          }
+        }),
+      );
     },
     remove(networkId) {
-      listeners.get(networkId)?.close();
-      listeners.delete(networkId);
+      for (const [key, listener] of listeners) {
+        if (!key.startsWith(`${networkId} `)) continue;
+        listener.close();
+        listeners.delete(key);
+      }
     },
     close() {
       for (const listener of listeners.values()) listener.close();

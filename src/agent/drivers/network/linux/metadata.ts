@@ -85,11 +85,13 @@ function networkData(guest: MetadataGuest): unknown {
           subnet.ipVersion === 4 ? netmask(Number(destination.split('/')[1])) : destination.split('/')[1],
         gateway: via,
       }));
+      const type =
+        subnet.ipv6AddressMode === undefined ? `ipv${subnet.ipVersion}` : `ipv6_${subnet.ipv6AddressMode}`;
       if (subnet.ipVersion === 4 && subnet.enableDhcp) networks.push({ ...base, type: 'ipv4_dhcp' });
       else
         networks.push({
           ...base,
-          type: subnet.ipVersion === 4 ? 'ipv4' : 'ipv6',
+          type,
           ip_address: fixed.ipAddress,
           netmask: subnet.ipVersion === 4 ? netmask(length) : `${length}`,
           routes,

@@ -7,12 +7,13 @@ import { hasHost } from './external.ts';
 import {
   dhcpServerRules,
   metadataAddress,
+  metadataAddress6,
   removeTrustedDeviceRules,
   removeZoneRules,
   trustedDeviceRules,
   zoneRules,
 } from './filter.ts';
-import { hasDhcpInterface, servingSubnets, subnetConfig } from './guest-config.ts';
+import { hasDhcpInterface, servesIpv6, servingSubnets, subnetConfig } from './guest-config.ts';
 import { aliasOf, type Device } from './kernel-state.ts';
 import { bridgeOf, checkId, dhcpInterface, dhcpPortOf, fingerprint, hostPort, macOf } from './names.ts';
 import { applyPort } from './port.ts';
@@ -35,9 +36,15 @@ async function ensureNamespace(ctx: LinuxContext, id: string, network: NetworkBo
   const mac = subnets.find(({ dhcpMac }) => dhcpMac !== null)?.dhcpMac ?? macOf(`dhcp ${id}`);
   const created = !(await namespaceExists(ns));
   if (created) await ip(null, [`netns add ${ns}`], what);
-  await setSysctl(ns, '1', ['ipv6/conf/all/disable_ipv6', 'ipv6/conf/default/disable_ipv6'], what).catch(
-    () => {},
-  ); // a kernel without IPv6
+  const ipv6 = servesIpv6(network);
+  const enableIpv6 = (off: '0' | '1'): Promise<void> =>
+    setSysctl(ns, off, ['ipv6/conf/all/disable_ipv6', 'ipv6/conf/default/disable_ipv6'], what).catch(
+      () => {}, // a kernel without IPv6
+    );
+  if (!ipv6) await enableIpv6('1');
+  else if (created)
+    // Its addresses are given, by nobody's advertisement, and are there for the first guest.
+    await setSysctl(ns, '0', ['ipv6/conf/default/accept_ra', 'ipv6/conf/default/accept_dad'], what);
   const plugged =
     !created && (await ipJson(ns, ['link', 'show'], what)).some((link) => link['ifname'] === dhcpInterface);
   if (!plugged)
@@ -49,12 +56,18 @@ async function ensureNamespace(ctx: LinuxContext, id: string, network: NetworkBo
       ],
       what,
     );
+  if (ipv6) {
+    const own = `ipv6/conf/${dhcpInterface}`;
+    await setSysctl(ns, '0', [`${own}/accept_ra`, `${own}/accept_dad`], what);
+    await enableIpv6('0');
+  }
   const wanted = subnets.map((subnet) => `${subnet.dhcpIp ?? ''}/${subnetConfig(subnet).prefixLength}`);
   const stale: string[] = [];
-  for (const link of plugged ? await ipJson(ns, ['-4', 'addr', 'show', 'dev', dhcpInterface], what) : [])
+  for (const link of plugged ? await ipJson(ns, ['addr', 'show', 'dev', dhcpInterface], what) : [])
     for (const entry of Array.isArray(link['addr_info']) ? link['addr_info'] : []) {
       const text = `${String(entry.local)}/${String(entry.prefixlen)}`;
-      if (!wanted.includes(text)) stale.push(`addr del ${text} dev ${dhcpInterface}`);
+      if (entry.scope === 'global' && !wanted.includes(text))
+        stale.push(`addr del ${text} dev ${dhcpInterface}`);
     }
   await ip(
     ns,
@@ -63,7 +76,10 @@ async function ensureNamespace(ctx: LinuxContext, id: string, network: NetworkBo
       `addr replace ${metadataAddress}/32 dev lo`,
       ...stale,
       `link set ${dhcpInterface} address ${mac} mtu ${network.mtu}`,
-      ...wanted.map((text) => `addr replace ${text} dev ${dhcpInterface}`),
+      ...wanted.map(
+        (text) => `addr replace ${text} dev ${dhcpInterface}${text.includes(':') ? ' nodad' : ''}`,
+      ),
+      ...(ipv6 ? [`addr replace ${metadataAddress6}/64 dev ${dhcpInterface} nodad`] : []),
       `link set ${dhcpInterface} up`,
     ],
     what,
@@ -106,7 +122,7 @@ async function applyNetwork(ctx: LinuxContext, id: string, network: NetworkBody)
     return false;
   const what = `Network ${id}`;
   const final: Device = { master: null, kind: 'network', id, hash, netns: '' };
-  const servers = serving.map(({ ip: server }) => server);
+  const servers = serving.map(({ ip: server }) => server).filter((server) => !server.includes(':'));
   const fresh = !kernel.zones.has(bridge);
   kernel.zones.set(bridge, zone);
   try {
@@ -156,7 +172,7 @@ export function ensureNetwork(ctx: LinuxContext, id: string, network: NetworkBod
       await ctx.dhcp.ensure(id, network);
       if (hasDhcpInterface(network))
         ctx.listeners
-          .ensure(id)
+          .ensure(id, servesIpv6(network))
           .catch((error: unknown) =>
             ctx.options.log.warn({ networkId: id, error: String(error) }, 'metadata does not listen yet'),
           );

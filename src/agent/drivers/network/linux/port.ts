@@ -6,11 +6,11 @@ import { DriverError } from '../../errors.ts';
 import type { PluggedPort } from '../../guest/driver.ts';
 import { prefix } from './addresses.ts';
 import { shaping } from './bandwidth.ts';
-import { cutFlows, driverError, ip, ipJson, namespaceExists, tc, type Flow } from './commands.ts';
+import { cutFlows, driverError, ip, ipJson, namespaceExists, setSysctl, tc, type Flow } from './commands.ts';
 import type { LinuxContext } from './context.ts';
 import { dhcpHost } from './dhcp-text.ts';
 import { firstPortMark, portRules, removePortRules } from './filter.ts';
-import { guestConfig, hasDhcpInterface, resolvConf, type GuestConfig } from './guest-config.ts';
+import { guestConfig, hasDhcpInterface, resolvConf, servesIpv6, type GuestConfig } from './guest-config.ts';
 import { aliasOf, type Device } from './kernel-state.ts';
 import { bridgeOf, checkId, fingerprint, ifbOf, short, tapOf, vethOf } from './names.ts';
 
@@ -131,6 +131,9 @@ async function plugIntoNamespace(
       ],
       what,
     );
+    // Its addresses are configured; what a router advertises is for guests that ask nobody else.
+    if (fresh && config.addresses.some((text) => text.includes(':')))
+      await setSysctl(ns, '0', [`ipv6/conf/${device}/accept_ra`], what);
     if (index > 0) return;
     try {
       await mkdir(`/etc/netns/${ns}`, { recursive: true, mode: 0o755 });
@@ -240,7 +243,7 @@ export async function applyPort(ctx: LinuxContext, id: string, body: PortBody): 
   }
   ctx.ports.set(id, body);
   await ctx.dhcp.setHost(body.networkId, id, dhcpHost(body, network));
-  if (hasDhcpInterface(network)) await ctx.listeners.ensure(body.networkId);
+  if (hasDhcpInterface(network)) await ctx.listeners.ensure(body.networkId, servesIpv6(network));
   const plugged = { portId: id, mac: body.mac, mtu: config.mtu };
   return body.plug === 'tap'
     ? { ...plugged, plug: 'tap', device, netns: names.switchNs }

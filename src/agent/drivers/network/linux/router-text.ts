@@ -54,6 +54,7 @@ function forwardingElements(
   return { moved, kept };
 }
 
+/** DHCPv6 is the network's own (`input`): what advertises here would answer too. */
 export function routerRules(id: string, body: RouterBody): string {
   const { gateway } = body;
   const field = `Router ${id}`;
@@ -111,9 +112,11 @@ add map inet router fixed_of { type ipv4_addr : ipv4_addr; }
 add map inet router floating_of { type ipv4_addr : ipv4_addr; }
 add map inet router forwards { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; flags interval; }
 add map inet router forwards_kept { type ipv4_addr . inet_proto . inet_service : ipv4_addr; flags interval; }
+add chain inet router input { type filter hook input priority 0; policy accept; }
 add chain inet router prerouting { type nat hook prerouting priority -100; policy accept; }
 add chain inet router forward { type filter hook forward priority 0; policy accept; }
 add chain inet router postrouting { type nat hook postrouting priority 100; policy accept; }
+flush chain inet router input
 flush chain inet router prerouting
 flush chain inet router forward
 flush chain inet router postrouting
@@ -121,7 +124,8 @@ flush map inet router fixed_of
 flush map inet router floating_of
 flush map inet router forwards
 flush map inet router forwards_kept
-${elements('fixed_of', into)}${elements('floating_of', out)}${elements('forwards', moved)}${elements('forwards_kept', kept)}add rule inet router prerouting dnat ip to ip daddr map @fixed_of
+${elements('fixed_of', into)}${elements('floating_of', out)}${elements('forwards', moved)}${elements('forwards_kept', kept)}add rule inet router input udp dport 547 drop
+add rule inet router prerouting dnat ip to ip daddr map @fixed_of
 add rule inet router prerouting meta l4proto { tcp, udp } dnat ip to ip daddr . meta l4proto . th dport map @forwards
 add rule inet router prerouting meta l4proto { tcp, udp } dnat ip to ip daddr . meta l4proto . th dport map @forwards_kept
 ${outside.map((rule) => `${rule}\n`).join('')}`;

@@ -20,7 +20,14 @@ type Interface = {
   addresses: string[];
 };
 type Route = { family: 4 | 6; destination: string; via: string };
-type Plan = { interfaces: Interface[]; routes: Route[]; floating: string[]; rules: string };
+type Plan = {
+  interfaces: Interface[];
+  routes: Route[];
+  floating: string[];
+  rules: string;
+  /** Configuration of what it tells IPv6 guests; '' : nothing. */
+  advertisements: string;
+};
 
 /** Marks our routes in the kernel's table (rtm_protocol), apart from those that come with addresses. */
 const routeProtocol = 186;
@@ -78,7 +85,19 @@ function planRouter(ctx: LinuxContext, id: string, desired: RouterBody): Plan {
     const via = address(`${field}: gateway next hop`, gateway.nexthop);
     routes.push({ family: familyOf(via), destination: 'default', via });
   }
-  return { interfaces, routes, floating, rules: routerRules(id, body) };
+  if (gateway?.nexthop6 !== undefined) {
+    const via = address(`${field}: gateway next hop`, gateway.nexthop6, 6);
+    routes.push({ family: 6, destination: 'default', via });
+  }
+  const advertisements = ctx.advertiser.plan(
+    id,
+    inner.map(({ device, networkId, advertise }) => ({
+      device,
+      mtu: mtuOf(networkId),
+      subnets: advertise ?? [],
+    })),
+  );
+  return { interfaces, routes, floating, rules: routerRules(id, body), advertisements };
 }
 
 /** Device -> its global addresses. */
@@ -196,8 +215,7 @@ function redirected(before: RouterBody | null | undefined, after: RouterBody): F
   ];
 }
 
-async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody): Promise<void> {
-  const plan = planRouter(ctx, id, body);
+async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody, plan: Plan): Promise<void> {
   const ns = ctx.names.routerNs(id);
   const hash = fingerprint(JSON.stringify(plan));
   const there = await namespaceExists(ns);
@@ -215,6 +233,10 @@ async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody): Pro
   await setSysctl(ns, '2', ['ipv4/conf/all/rp_filter', 'ipv4/conf/all/arp_announce'], what);
   await setSysctl(ns, '1', ['ipv4/conf/all/arp_ignore', 'ipv4/conf/all/arp_notify', 'ipv4/ip_forward'], what);
   await setSysctl(ns, '1', ['ipv6/conf/all/forwarding'], what).catch(() => {}); // a kernel without IPv6
+  // Its addresses are given, never doubted: the link-local one has to be there for the first advertisement.
+  await setSysctl(ns, '0', ['ipv6/conf/default/accept_dad', 'ipv6/conf/default/accept_ra'], what).catch(
+    () => {},
+  );
   const existing = await readInterfaces(ns, what);
   await plugInterfaces(ctx, id, ns, plan, existing, what);
   await nftInNamespace(ns, plan.rules, what);
@@ -276,8 +298,10 @@ export function ensureRouter(ctx: LinuxContext, id: string, body: RouterBody): P
   checkId('Router', id);
   return ctx.exclusive(`router:${id}`, async () => {
     try {
-      await applyRouter(ctx, id, body);
+      const plan = planRouter(ctx, id, body);
+      await applyRouter(ctx, id, body, plan);
       ctx.routers.set(id, body);
+      await ctx.advertiser.ensure(id, plan.advertisements);
     } catch (error) {
       await ctx.refresh();
       throw error;
@@ -291,6 +315,7 @@ export function removeRouter(ctx: LinuxContext, id: string): Promise<void> {
     const ns = ctx.names.routerNs(id);
     ctx.routers.delete(id);
     try {
+      await ctx.advertiser.remove(id);
       await removePeers(ctx, strayPeers(ctx, id, new Set()), what);
       if (await namespaceExists(ns)) await ip(null, [`netns del ${ns}`], what);
       if (ctx.kernel.routers.has(id))

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { networkBody, portBody, routerBody, type ruleBody } from '../conformance.ts';
 import type { NetworkDriver } from '../driver.ts';
-import { runningDnsmasq } from './dhcp.ts';
 import { dhcpFiles } from './dhcp-text.ts';
+import { runningDnsmasq } from './dnsmasq.ts';
 import { bridgeOf, dhcpInterface, ifbOf, short, tapOf, vethOf } from './names.ts';
 import {
   applyGroup,

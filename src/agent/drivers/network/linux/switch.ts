@@ -113,4 +113,7 @@ async function pruneNamespaces(ctx: LinuxContext, what: string): Promise<void> {
   const served = new Set(networks.map(short));
   for (const entry of await readdir(`${names.runDir}/dhcp`).catch(() => []))
     if (!served.has(entry)) await rm(`${names.runDir}/dhcp/${entry}`, { recursive: true, force: true });
+  const advertised = new Set([...kernel.routers.keys()].map(short));
+  for (const entry of await readdir(`${names.runDir}/ra`).catch(() => []))
+    if (!advertised.has(entry)) await rm(`${names.runDir}/ra/${entry}`, { recursive: true, force: true });
 }

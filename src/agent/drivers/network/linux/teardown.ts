@@ -2,7 +2,7 @@
 // cloud id alone, repeatable, and touches nothing that is not named after it.
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { run } from '../../../../kernel/run.ts';
-import { signal } from './dhcp.ts';
+import { signal } from './dnsmasq.ts';
 import { driverError, namespaceExists } from './commands.ts';
 import { cloudNames } from './names.ts';
 

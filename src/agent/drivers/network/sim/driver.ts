@@ -81,6 +81,8 @@ export function createSimNetworkDriver(host: SimNetworkHost): NetworkDriver {
         return {
           capabilities: [
             'dhcp',
+            'dhcpv6',
+            'router-advertisements',
             'metadata',
             'security-groups',
             'routers',
