@@ -24,7 +24,7 @@ onBothEngines('IPv6 subnets become items', (engine) => {
       await cloud.call('alice', 'PUT', `/routers/${router.id}/add_router_interface`, { subnet_id: subnetId });
       const told = async () => {
         await cloud.server.settle();
-        return (await cloud.items(hostId, 'router')).find((item) => item.id === router.id)?.body.interfaces;
+        return (await cloud.items(hostId, 'router')).find((item) => item.id === router.id)?.body?.interfaces;
       };
       expect(await told()).toMatchObject([
         {
@@ -33,7 +33,7 @@ onBothEngines('IPv6 subnets become items', (engine) => {
         },
       ]);
       const network = (await cloud.items(hostId, 'network')).find((item) => item.id === networkId);
-      expect(network?.body.subnets).toMatchObject([{ ipv6RaMode: mode, ipv6AddressMode: mode }]);
+      expect(network?.body?.subnets).toMatchObject([{ ipv6RaMode: mode, ipv6AddressMode: mode }]);
       await cloud.call('alice', 'PUT', `/subnets/${subnetId}`, { subnet: { dns_nameservers: [] } });
       expect(await told()).toMatchObject([{ advertise: [{ dnsNameservers: [] }] }]);
     },
@@ -45,7 +45,7 @@ onBothEngines('IPv6 subnets become items', (engine) => {
     await cloud.call('alice', 'PUT', `/routers/${router.id}/add_router_interface`, { subnet_id: subnetId });
     await cloud.server.settle();
     const item = (await cloud.items(hostId, 'router')).find((one) => one.id === router.id);
-    expect(item?.body.interfaces).toEqual([
+    expect(item?.body?.interfaces).toEqual([
       { portId: expect.any(String), networkId, mac: expect.any(String), addresses: ['fd00:2::1/64'] },
     ]);
   });
@@ -60,6 +60,6 @@ onBothEngines('IPv6 subnets become items', (engine) => {
     });
     await cloud.server.settle();
     const item = (await cloud.items(hostId, 'router')).find((one) => one.id === router.id);
-    expect(item?.body.gateway).toMatchObject({ nexthop: '198.51.100.1', nexthop6: '2001:db8::1' });
+    expect(item?.body?.gateway).toMatchObject({ nexthop: '198.51.100.1', nexthop6: '2001:db8::1' });
   });
 });

@@ -53,6 +53,8 @@ describe('the packet filter', { timeout: 30_000 }, () => {
       ['netns', 'exec', guest(2), 'timeout', '20', 'busybox', 'nc', '-l', '-p', '7000'],
       { timeout: 20_000 },
     ).catch(() => null);
+    // 7000, as the kernel lists who listens.
+    await inside(guest(2), 'sh', '-c', 'until grep -q :1B58 /proc/net/tcp*; do sleep 0.05; done');
     const client = execFile('ip', [
       'netns',
       'exec',
