@@ -46,7 +46,15 @@ export type Quotas = {
   setLimits(tx: Tx, projectId: string, limits: QuotaAmounts): Promise<void>;
   /** Back to the defaults. */
   resetLimits(tx: Tx, projectId: string, resources: readonly string[]): Promise<void>;
+  /** What a project without limits of its own has: the built-in defaults, and what an operator made of them. */
+  defaultLimits(db: Pick<Tx, 'selectFrom'>): Promise<Record<string, number>>;
+  setDefaultLimits(tx: Tx, limits: QuotaAmounts): Promise<void>;
 };
+
+/** Whose rows the defaults of an operator are: the quota class that the APIs call `default`. No project has such an id. */
+const DEFAULT_CLASS = 'class:default';
+/** Whose rows the limits of one user within a project are. */
+export const userLimitsOf = (projectId: string, userId: string): string => `${projectId}/${userId}`;
 
 /** Conflict domain of a project's ledger: pass it as a transaction lock where many claims meet. */
 export const quotaLock = (projectId: string): string => `quota:${projectId}`;
@@ -55,10 +63,14 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
   const limits: Quotas['limits'] = async (db, projectId) => {
     const rows = await db
       .selectFrom('quota_limits')
-      .select(['resource', 'limit_value'])
-      .where('project_id', '=', projectId)
+      .select(['project_id', 'resource', 'limit_value'])
+      .where('project_id', 'in', [DEFAULT_CLASS, projectId])
       .execute();
-    return { ...defaults, ...Object.fromEntries(rows.map((row) => [row.resource, row.limit_value])) };
+    const own = (id: string) =>
+      Object.fromEntries(
+        rows.filter((row) => row.project_id === id).map((row) => [row.resource, row.limit_value]),
+      );
+    return { ...defaults, ...own(DEFAULT_CLASS), ...own(projectId) };
   };
 
   /** Returns what is in use now, by resource. */
@@ -82,6 +94,16 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
   };
   const asked = (amounts: QuotaAmounts): [string, number][] =>
     Object.entries(amounts).filter(([, amount]) => amount !== 0);
+
+  const setLimits: Quotas['setLimits'] = async (tx, projectId, values) => {
+    for (const [resource, limit] of Object.entries(values)) {
+      await tx
+        .insertInto('quota_limits')
+        .values({ project_id: projectId, resource, limit_value: limit })
+        .onConflict((oc) => oc.columns(['project_id', 'resource']).doUpdateSet({ limit_value: limit }))
+        .execute();
+    }
+  };
 
   return {
     defaults,
@@ -119,15 +141,9 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
         ...Object.fromEntries(rows.map((row) => [row.resource, row.in_use])),
       };
     },
-    async setLimits(tx, projectId, values) {
-      for (const [resource, limit] of Object.entries(values)) {
-        await tx
-          .insertInto('quota_limits')
-          .values({ project_id: projectId, resource, limit_value: limit })
-          .onConflict((oc) => oc.columns(['project_id', 'resource']).doUpdateSet({ limit_value: limit }))
-          .execute();
-      }
-    },
+    defaultLimits: (db) => limits(db, DEFAULT_CLASS),
+    setDefaultLimits: (tx, values) => setLimits(tx, DEFAULT_CLASS, values),
+    setLimits,
     async resetLimits(tx, projectId, resources) {
       if (resources.length === 0) return;
       await tx
@@ -139,7 +155,21 @@ export function createQuotas(defaults: QuotaDefaults): Quotas {
   };
 }
 
-/** Limits that differ from the defaults, one row a project and resource. */
+/** The limits of one user within a project; empty: none but the project's. */
+export async function userLimits(
+  db: Pick<Tx, 'selectFrom'>,
+  projectId: string,
+  userId: string,
+): Promise<Record<string, number>> {
+  const rows = await db
+    .selectFrom('quota_limits')
+    .select(['resource', 'limit_value'])
+    .where('project_id', '=', userLimitsOf(projectId, userId))
+    .execute();
+  return Object.fromEntries(rows.map((row) => [row.resource, row.limit_value]));
+}
+
+/** Limits of projects that differ from the defaults, one row a project and resource. */
 export const ownLimits = (
   db: Pick<Tx, 'selectFrom'>,
   resources: readonly string[],
@@ -148,5 +178,7 @@ export const ownLimits = (
     .selectFrom('quota_limits')
     .selectAll()
     .where('resource', 'in', [...resources])
+    .where('project_id', '!=', DEFAULT_CLASS)
+    .where('project_id', 'not like', '%/%')
     .orderBy('project_id')
     .execute();

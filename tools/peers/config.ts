@@ -127,6 +127,9 @@ export async function configOf({ api, url, password, lockPath }: Parts): Promise
       interface_attach: false,
       console_output: true,
       metadata_service: true,
+      // Server metadata may be changed; the suite knows that only of clouds with this interface of another hypervisor.
+      xenapi_apis: true,
+      hostname_fqdn_sanitization: true,
       // One host: nothing to migrate to.
       cold_migration: false,
       live_migration: false,

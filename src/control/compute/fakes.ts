@@ -30,6 +30,16 @@ const notHere = async (): Promise<never> => {
 };
 /** Servers without volumes: what those do is tested with the real service. */
 const noVolumes: VolumeApi = {
+  forClients: {
+    listVolumes: async () => [],
+    showVolume: notHere,
+    createVolume: notHere,
+    deleteVolume: notHere,
+    listSnapshots: async () => [],
+    showSnapshot: notHere,
+    createSnapshot: notHere,
+    deleteSnapshot: notHere,
+  },
   attach: notHere,
   createFor: notHere,
   detach: notHere,
@@ -111,6 +121,9 @@ export function fakeCloud(platform: Platform): FakeCloud {
       remove: async (_ctx, id) => {
         throw notFound('Image', id);
       },
+      setProperties: async (_ctx, id) => {
+        throw notFound('Image', id);
+      },
       reserved,
       filled,
       abandoned,
@@ -150,6 +163,16 @@ export function fakeCloud(platform: Platform): FakeCloud {
       releasePorts: async (_tx, id) => void ports.delete(id),
       portsOf: async (_db, ids) => new Map(ids.map((id) => [id, ports.get(id) ?? []])),
       onServerPortsChanged: (one) => void (handler = one),
+      networks: { list: async () => [], show: notHere },
+      floatingIps: {
+        pools: async () => [],
+        list: async () => [],
+        show: notHere,
+        allocate: notHere,
+        remove: notHere,
+        associate: notHere,
+        dissociate: notHere,
+      },
       groups: {
         list: async () => [],
         show: async (_ctx, id) => {

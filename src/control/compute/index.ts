@@ -6,19 +6,28 @@ import type { Platform } from '../../kernel/platform.ts';
 import { aggregateMigrations, aggregateRoutes } from './aggregates/routes.ts';
 import { availabilityZoneRoutes } from './availability-zones/routes.ts';
 import type { ComputeDeps } from './deps.ts';
+import { externalEventRoutes } from './server-external-events/routes.ts';
 import { bootstrapFlavors } from './flavors/service.ts';
 import { flavorRoutes } from './flavors/routes.ts';
 import { flavorMigrations } from './flavors/table.ts';
+import { floatingIpRoutes } from './floating-ips/routes.ts';
+import { hostRoutes } from './hosts/routes.ts';
 import { hypervisorRoutes } from './hypervisors/routes.ts';
 import { keypairRoutes } from './keypairs/routes.ts';
 import { keypairMigrations } from './keypairs/table.ts';
 import { COMPUTE_PREFIX } from './links.ts';
+import { networkRoutes } from './networks/routes.ts';
 import { computePolicies } from './policy.ts';
 import { quotaRoutes } from './quotas/routes.ts';
+import { removedRoutes } from './removed/routes.ts';
 import { serverGroupRoutes } from './server-groups/routes.ts';
 import { groupMigrations } from './server-groups/service.ts';
 import { createBackupRoute } from './servers/backup.ts';
 import { serverImageWork } from './servers/create-image.ts';
+import { deferredDeleteRoutes } from './servers/deferred-delete.ts';
+import { deletedServerMigration } from './servers/deleted.ts';
+import { historyRoutes } from './servers/history-routes.ts';
+import { imageMetadataRoutes } from './images/metadata-routes.ts';
 import { imageRoutes } from './images/routes.ts';
 import { migrationRoutes } from './servers/migration-routes.ts';
 import { serverPartRoutes } from './servers/parts-routes.ts';
@@ -33,7 +42,9 @@ import { volumeAttachmentRoutes, volumesChanged } from './servers/volume-attachm
 import { createServerEncoder } from './servers/wire.ts';
 import { securityGroupRoutes } from './security-groups/routes.ts';
 import { serviceRoutes } from './services/routes.ts';
+import { usageRoutes } from './usage/routes.ts';
 import { MAX_VERSION, MIN_VERSION, versionRoutes } from './versions.ts';
+import { volumeProxyRoutes } from './volumes/routes.ts';
 
 export type { ComputeDeps } from './deps.ts';
 
@@ -50,6 +61,7 @@ const migrations: readonly Migration[] = [
   ...serverMigrationMigrations,
   ...groupMigrations,
   ...aggregateMigrations,
+  deletedServerMigration,
 ];
 
 /** Nova's defaults; -1 where another service counts. Injected files are not supported, hence 0. */
@@ -93,17 +105,27 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...shelveRoutes(deps),
         createBackupRoute(deps),
         ...migrationRoutes,
+        ...historyRoutes,
+        ...deferredDeleteRoutes(deps),
         ...volumeAttachmentRoutes(deps),
         ...flavorRoutes,
         ...keypairRoutes,
         ...serverGroupRoutes,
         ...securityGroupRoutes(deps),
         ...imageRoutes(deps),
+        ...imageMetadataRoutes(deps),
         ...aggregateRoutes,
         ...hypervisorRoutes,
         ...serviceRoutes,
         ...availabilityZoneRoutes,
         ...quotaRoutes,
+        ...usageRoutes,
+        ...externalEventRoutes(deps),
+        ...hostRoutes,
+        ...networkRoutes(deps),
+        ...floatingIpRoutes(deps),
+        ...volumeProxyRoutes(deps),
+        ...removedRoutes,
       ],
       migrations,
       work: { server: serverWork(platform, deps), [WORK_SERVER_IMAGE]: serverImageWork(platform, deps) },

@@ -43,6 +43,11 @@ export const pageQuery = {
   limit: Type.Optional(integer(0, 2_147_483_647)),
   marker: Type.Optional(text(255)),
 };
+/** For lists that are paged by position. */
+export const offsetQuery = {
+  limit: pageQuery.limit,
+  offset: Type.Optional(integer(0, 2_147_483_647)),
+};
 export const pageSize = (limit: number | undefined): number => Math.min(limit ?? MAX_PAGE, MAX_PAGE);
 
 /** The body of actions that take no argument. */

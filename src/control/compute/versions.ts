@@ -1,5 +1,6 @@
 // Version discovery, and which microversions are served. The maximum is the last one whose changes to the
 // resources that exist here are honoured; resources that do not exist yet are absent at every version.
+import { notFound } from '../../kernel/errors.ts';
 import { route, type Route } from '../../kernel/http/route.ts';
 import { COMPUTE_PREFIX } from './links.ts';
 
@@ -33,25 +34,37 @@ const extensions = [
   ['Aggregates', 'os-aggregates'],
   ['AvailabilityZone', 'os-availability-zone'],
   ['ConsoleOutput', 'os-console-output'],
+  ['DeferredDelete', 'os-deferred-delete'],
   ['ExtendedAvailabilityZone', 'os-extended-availability-zone'],
   ['ExtendedServerAttributes', 'os-extended-server-attributes'],
   ['ExtendedStatus', 'os-extended-status'],
   ['FlavorAccess', 'os-flavor-access'],
   ['FlavorExtraSpecs', 'os-flavor-extra-specs'],
   ['FlavorManage', 'os-flavor-manage'],
+  ['FloatingIpPools', 'os-floating-ip-pools'],
+  ['FloatingIps', 'os-floating-ips'],
+  ['Hosts', 'os-hosts'],
   ['Hypervisors', 'os-hypervisors'],
   ['InstanceActions', 'os-instance-actions'],
+  ['OSInstanceUsageAuditLog', 'os-instance-usage-audit-log'],
   ['Keypairs', 'os-keypairs'],
   ['LockServer', 'os-lock-server'],
   ['MultipleCreate', 'os-multiple-create'],
+  ['OSNetworks', 'os-networks'],
   ['PauseServer', 'os-pause-server'],
+  ['QuotaClasses', 'os-quota-class-sets'],
   ['Quotas', 'os-quota-sets'],
   ['ServerGroups', 'os-server-groups'],
   ['SecurityGroups', 'os-security-groups'],
+  ['ServerExternalEvents', 'os-server-external-events'],
   ['ServerUsage', 'os-server-usage'],
   ['Services', 'os-services'],
+  ['SimpleTenantUsage', 'os-simple-tenant-usage'],
   ['SuspendServer', 'os-suspend-server'],
+  ['OSTenantNetworks', 'os-tenant-networks'],
   ['UsedLimits', 'os-used-limits'],
+  ['UserQuotas', 'os-user-quotas'],
+  ['Volumes', 'os-volumes'],
   ['UserData', 'os-user-data'],
 ] as const;
 const extensionView = ([name, alias]: (typeof extensions)[number]) => ({
@@ -104,5 +117,17 @@ export const versionRoutes: Route[] = [
     policy: 'compute:extensions',
     summary: 'List extensions',
     handler: async () => ({ body: { extensions: extensions.map(extensionView) } }),
+  }),
+  route({
+    method: 'GET',
+    path: '/v2.1/extensions/:alias',
+    ids: { alias: 'none' },
+    policy: 'compute:extensions',
+    summary: 'Show an extension',
+    async handler({ params }) {
+      const found = extensions.find(([, alias]) => alias === params.alias);
+      if (found === undefined) throw notFound('Extension', params.alias);
+      return { body: { extension: extensionView(found) } };
+    },
   }),
 ];

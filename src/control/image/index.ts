@@ -12,7 +12,14 @@ import { checker } from '../../kernel/schema.ts';
 import { createContentStore } from './content/store.ts';
 import { BOOTABLE, createContents, needsConversion } from './images/content.ts';
 import { imagePolicies, imageRoutes } from './images/routes.ts';
-import { createImage, deleteImage, readableImages, readImage, WORK_CONTENT } from './images/service.ts';
+import {
+  changeProperties,
+  createImage,
+  deleteImage,
+  readableImages,
+  readImage,
+  WORK_CONTENT,
+} from './images/service.ts';
 import { CreateImage, type ImageRow } from './images/wire.ts';
 import { imageMigrations } from './images/table.ts';
 
@@ -63,6 +70,12 @@ export type ImageApi = {
   /** Newest first, at most `limit`, after `marker`. */
   list(ctx: Ctx, page: { limit: number; marker: string | null }): Promise<ShownImage[]>;
   remove(ctx: Ctx, imageId: string): Promise<void>;
+  /** Writes the custom properties that differ; returns them all. `after` may be called more than once. */
+  setProperties(
+    ctx: Ctx,
+    imageId: string,
+    after: (before: Record<string, string>) => Readonly<Record<string, string>>,
+  ): Promise<Record<string, string>>;
   /** The content, for agents. */
   open(imageId: string): Promise<Readable>;
   /** A queued image of the actor's project, whose content another service will deliver; attributes as of POST /v2/images. */
@@ -206,6 +219,7 @@ export async function createImageService(
         return (await applyPage(rows, sort, after, limit).execute()).slice(0, limit).map(shown);
       },
       remove: (ctx, id) => deleteImage(ctx, id),
+      setProperties: (ctx, id, after) => changeProperties(ctx, id, after),
       open: contents.openForBoot,
       async reserve(ctx, attributes) {
         const row = await createImage(ctx, checkNewImage(attributes, 0, 'body'));

@@ -15,7 +15,9 @@ import { compileAddressGroups, compileSecurityGroups } from './compile/security-
 import { discoveryRoutes } from './discovery/discovery.ts';
 import { claimQuota } from './faults.ts';
 import { floatingIps } from './floating-ips/floating-ips.ts';
+import { floatingIpApi, type FloatingIpApi } from './floating-ips/for-compute.ts';
 import { floatingIpMigration } from './floating-ips/table.ts';
+import { networkListApi, type NetworkListApi } from './networks/for-compute.ts';
 import { ensurePublicNetwork, networks } from './networks/networks.ts';
 import { networkMigration } from './networks/table.ts';
 import { policies } from './policy.ts';
@@ -45,6 +47,8 @@ import { subnetPools } from './subnet-pools/subnet-pools.ts';
 import { subnetPoolMigration } from './subnet-pools/table.ts';
 
 /** What a server asks for, one entry an interface. */
+export type { PooledAddress } from './floating-ips/for-compute.ts';
+export type { NamedNetwork } from './networks/for-compute.ts';
 export type { Group, GroupApi, GroupRule } from './security-groups/for-servers.ts';
 
 export type PortRequest =
@@ -87,6 +91,8 @@ export type NetworkApi = {
   /** Called in the transaction that changed what portsOf says of these servers (floating IP, groups, addresses). */
   onServerPortsChanged(handler: (tx: Tx, serverIds: string[]) => Promise<void>): void;
   groups: GroupApi;
+  networks: NetworkListApi;
+  floatingIps: FloatingIpApi;
 };
 
 export type NetworkService = {
@@ -171,6 +177,8 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
       portsOf,
       onServerPortsChanged: (handler) => void listeners.push(handler),
       groups: groupApi(serversChanged),
+      networks: networkListApi,
+      floatingIps: floatingIpApi(serversChanged),
     },
     bootstrap(options) {
       const ctx: Ctx = {

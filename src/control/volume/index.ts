@@ -7,6 +7,7 @@ import { attachmentRoutes } from './attachments/routes.ts';
 import { serverVolumes, type ServerVolumes } from './attachments/servers.ts';
 import { attachmentMigrations } from './attachments/table.ts';
 import { dropItem, type VolumeDeps } from './deps.ts';
+import { volumesForCompute, type VolumesForCompute } from './for-compute.ts';
 import { discoveryRoutes, MAX_VERSION, MIN_VERSION, versionRoutes } from './discovery/routes.ts';
 import { volumePolicies } from './policy.ts';
 import { quotaRoutes, volumeQuotas } from './quotas/routes.ts';
@@ -27,10 +28,13 @@ import { volumeMigrations, type Db, type VolumeRow } from './volumes/table.ts';
 import { uploadMigrations, uploadWork, WORK_UPLOAD } from './volumes/upload.ts';
 
 export type { AttachingServer, AttachRequest, ServerAttachment } from './attachments/servers.ts';
+export type { SeenSnapshot, SeenVolume } from './for-compute.ts';
 export type { NewVolume } from './volumes/create.ts';
 
-/** What compute does with volumes; all of it in the caller's transaction. */
+/** What compute does with volumes; all of it in the caller's transaction, but for `forClients`. */
 export type VolumeApi = Omit<ServerVolumes, 'attachNew'> & {
+  /** The volume API for clients that ask compute. */
+  forClients: VolumesForCompute;
   /** Makes a volume for a server that is being made, and attaches it. */
   createFor(
     tx: Tx,
@@ -80,6 +84,7 @@ export function createVolumeService(
   return {
     api: {
       ...api,
+      forClients: volumesForCompute(deps),
       async createFor(tx, ctx, wanted, server, request) {
         const volume = await createVolumeIn(tx, ctx, deps, wanted);
         await attachNew(tx, volume, server, { ...request, volumeId: volume.id });

@@ -67,6 +67,12 @@ export const exceptions: readonly Exception[] = [
     reason: 'As with a new server: Nova answers 400 for a flavor that is not there.',
   },
   {
+    route: /^PUT \/compute\/v2\.1\/servers\/:server_id\/os-volume_attachments\/:volume_id$/,
+    place: /^body:volumeAttachment\.volumeId$/,
+    statuses: [400],
+    reason: 'Nova answers 400 for a volume to swap to that is not there.',
+  },
+  {
     route: /^POST \/identity\/v3\/users\/:user_id\/application_credentials$/,
     place: /^body:application_credential\.roles\[\]\.id$/,
     statuses: [400],

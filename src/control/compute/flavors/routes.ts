@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { badRequest, notFound } from '../../../kernel/errors.ts';
 import { route, type Call, type Route } from '../../../kernel/http/route.ts';
 import { nextLink } from '../../../kernel/paging.ts';
-import { idOf, nullable, prose, since, strict, text } from '../../../kernel/schema.ts';
+import { idOf, integer, nullable, prose, since, strict, text } from '../../../kernel/schema.ts';
 import {
   COMPUTE_PREFIX,
   count,
@@ -167,7 +167,10 @@ export const flavorRoutes: Route[] = [
         name: text(255, 1),
         id: Type.Optional(
           nullable(
-            Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9. _-]*[a-zA-Z0-9._-]$' }),
+            Type.Union([
+              Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9. _-]*[a-zA-Z0-9._-]$' }),
+              integer(0, Number.MAX_SAFE_INTEGER),
+            ]),
           ),
         ),
         ram: count(1, MAX),
@@ -197,7 +200,7 @@ export const flavorRoutes: Route[] = [
           'Invalid input for field/attribute rxtx_factor. Value: 0. It must be greater than 0.',
         );
       const row = await createFlavor(ctx, {
-        id: flavor.id === 'auto' ? null : (flavor.id ?? null),
+        id: flavor.id === 'auto' ? null : (flavor.id?.toString() ?? null),
         name: flavor.name.trim(),
         memory_mib: size('ram', 1),
         vcpus: size('vcpus', 1, 4096),

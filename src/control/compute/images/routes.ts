@@ -1,13 +1,15 @@
 // Images below the compute API, where Nova had them before there was Glance: api-ref "Images (images) (DEPRECATED)",
 // gone from 2.36 on. They are the image service's own images in Nova's words.
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
 import { isoSeconds } from '../../../kernel/clock.ts';
 import { badRequest } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
-import { idOf } from '../../../kernel/schema.ts';
+import type { Ctx } from '../../../kernel/platform.ts';
+import { idOf, text } from '../../../kernel/schema.ts';
 import type { ShownImage } from '../../image/index.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { bookmarkOf, linksOf, pageQuery, pageSize } from '../links.ts';
+import { timeOf } from '../servers/filters.ts';
 
 const UNTIL = '2.35';
 const IMAGES = '/v2.1/images';
@@ -50,6 +52,66 @@ const view = (image: ShownImage, publicUrl: string): object => {
   };
 };
 
+const listQuery = Type.Object({
+  limit: pageQuery.limit,
+  marker: Type.Optional(idOf('image')),
+  name: Type.Optional(text(255)),
+  status: Type.Optional(text(64)),
+  // Its id, or a link to it.
+  server: Type.Optional(text(1024)),
+  type: Type.Optional(text(64)),
+  minRam: Type.Optional(text(20)),
+  minDisk: Type.Optional(text(20)),
+  'changes-since': Type.Optional(text(64)),
+});
+
+const atLeast = (value: string | undefined, name: string): number => {
+  if (value === undefined) return 0;
+  if (!/^\d{1,10}$/.test(value))
+    throw badRequest(`Invalid ${name} filter [${value}]: it must be a whole number.`);
+  return Number(value);
+};
+
+function filterOf(query: Static<typeof listQuery>): (image: ShownImage) => boolean {
+  const status = query.status?.toUpperCase();
+  const server = query.server?.split('/').at(-1);
+  const minRam = atLeast(query.minRam, 'minRam');
+  const minDisk = atLeast(query.minDisk, 'minDisk');
+  const since = query['changes-since'] === undefined ? 0 : timeOf(query['changes-since'], 'changes-since');
+  return (image) =>
+    (query.name === undefined || image.name === query.name) &&
+    (status === undefined || statusOf[image.status].status === status) &&
+    (server === undefined || image.properties['instance_uuid'] === server) &&
+    (query.type === undefined || (image.properties['image_type'] ?? 'base') === query.type) &&
+    image.minRam >= minRam &&
+    image.minDisk >= minDisk &&
+    image.updatedAt >= since;
+}
+
+const BATCH = 500;
+
+/** The image service pages, Nova's filters choose: batches are read until the page is full. */
+async function listImages(
+  ctx: Ctx,
+  deps: ComputeDeps,
+  query: Static<typeof listQuery>,
+): Promise<ShownImage[]> {
+  const limit = pageSize(query.limit);
+  const fits = filterOf(query);
+  const found: ShownImage[] = [];
+  let marker = query.marker ?? null;
+  while (found.length < limit) {
+    const batch = await deps.images.list(ctx, { limit: BATCH, marker }).catch(() => {
+      throw badRequest(`marker [${marker ?? ''}] not found`);
+    });
+    found.push(...batch.filter(fits));
+    const last = batch.at(-1);
+    if (last === undefined || batch.length < BATCH) break;
+    marker = last.id;
+  }
+  return found.slice(0, limit);
+}
+
 export const imageRoutes = (deps: ComputeDeps): Route[] => [
   ...([false, true] as const).map((detailed) =>
     route({
@@ -58,13 +120,9 @@ export const imageRoutes = (deps: ComputeDeps): Route[] => [
       policy: 'compute:images:list',
       summary: detailed ? 'List images with details' : 'List images',
       until: UNTIL,
-      query: Type.Object({ limit: pageQuery.limit, marker: Type.Optional(idOf('image')) }),
+      query: listQuery,
       async handler({ ctx, query }) {
-        const images = await deps.images
-          .list(ctx, { limit: pageSize(query.limit), marker: query.marker ?? null })
-          .catch(() => {
-            throw badRequest(`marker [${query.marker ?? ''}] not found`);
-          });
+        const images = await listImages(ctx, deps, query);
         const { publicUrl } = ctx.platform;
         return { body: { images: images.map((image) => (detailed ? view : briefView)(image, publicUrl)) } };
       },

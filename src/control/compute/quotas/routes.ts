@@ -6,8 +6,10 @@ import { badRequest, notFound } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { canSee, isAdmin, projectOf } from '../../../kernel/policy.ts';
+import { userLimits, userLimitsOf } from '../../../kernel/quota.ts';
 import { idOf, strict, until } from '../../../kernel/schema.ts';
 import { count, countOf, flag, isSet } from '../links.ts';
+import { userUsage } from './user-quotas.ts';
 
 /** In the ledger; the rest are limits only. */
 const counted = ['instances', 'cores', 'ram', 'server_groups'] as const;
@@ -28,6 +30,8 @@ const byNetworking = [
   'security_group_rules',
 ] as const;
 const injected = ['injected_files', 'injected_file_content_bytes', 'injected_file_path_bytes'] as const;
+/** Kept and shown; what networking counts is limited by its own quotas. */
+const all = [...settable, ...byNetworking, ...injected] as const;
 
 /** The names that this microversion shows. */
 function namesAt(minor: number): {
@@ -46,13 +50,30 @@ function quotaView(limits: Readonly<Record<string, number>>, minor: number): Rec
   const { own, networking, files } = namesAt(minor);
   return Object.fromEntries([
     ...own.map((name) => [name, limits[name] ?? -1]),
-    ...networking.map((name) => [name, -1]),
-    ...files.map((name) => [name, 0]),
+    ...networking.map((name) => [name, limits[name] ?? -1]),
+    ...files.map((name) => [name, limits[name] ?? 0]),
   ]);
 }
 
-const defaultsOf = (ctx: Ctx): Record<string, number> =>
-  Object.fromEntries(settable.map((name) => [name, ctx.platform.quotas.defaults[name] ?? -1]));
+const defaultsOf = (ctx: Ctx): Promise<Record<string, number>> =>
+  ctx.platform.quotas.defaultLimits(ctx.platform.db.read);
+
+/** Quota classes show what networking counts up to 2.49, sets of projects up to 2.35. */
+const classView = (limits: Readonly<Record<string, number>>, minor: number): Record<string, number> => {
+  const { networks: _networks, ...view } = quotaView(limits, minor < 50 ? 1 : minor);
+  return view;
+};
+
+/** Of a project, or of one user in it. */
+async function limitsFor(
+  ctx: Ctx,
+  projectId: string,
+  userId: string | undefined,
+): Promise<Record<string, number>> {
+  const { quotas, db } = ctx.platform;
+  const limits = await quotas.limits(db.read, projectId);
+  return userId === undefined ? limits : { ...limits, ...(await userLimits(db.read, projectId, userId)) };
+}
 
 function readable(ctx: Ctx, projectId: string): void {
   if (!canSee(ctx.actor, projectId)) throw notFound('Project', projectId);
@@ -60,48 +81,66 @@ function readable(ctx: Ctx, projectId: string): void {
 
 const MAX = 2_147_483_647;
 const amount = () => Type.Optional(count(-1, MAX));
+const amounts = {
+  ...Object.fromEntries(settable.map((name) => [name, amount()])),
+  ...Object.fromEntries(byNetworking.map((name) => [name, until('2.35', amount())])),
+  ...Object.fromEntries(injected.map((name) => [name, until('2.56', amount())])),
+};
 const quotaBody = strict({
   quota_set: strict({
-    ...Object.fromEntries(settable.map((name) => [name, amount()])),
-    ...Object.fromEntries([...byNetworking].map((name) => [name, until('2.35', amount())])),
-    ...Object.fromEntries(injected.map((name) => [name, until('2.56', amount())])),
+    ...amounts,
     force: Type.Optional(flag()),
     tenant_id: Type.Optional(idOf('project')),
   }),
 });
+const classBody = strict({ quota_class_set: strict(amounts) });
 
 const ids = { project_id: 'project' } as const;
+const className = { class_name: 'none' } as const;
+const CLASSES = '/v2.1/os-quota-class-sets/:class_name';
+/** The class that all projects are of. */
+const DEFAULT_CLASS = 'default';
 const user = Type.Object({ user_id: Type.Optional(idOf('user')) });
 const PATH = '/v2.1/os-quota-sets/:project_id';
+
+const asked = (values: Readonly<Record<string, unknown>>): Record<string, number> =>
+  Object.fromEntries(
+    all.flatMap((name) => {
+      const value = values[name];
+      return typeof value === 'number' || typeof value === 'string'
+        ? [[name, countOf(value, name, -1, MAX)] as const]
+        : [];
+    }),
+  );
 
 async function update(
   ctx: Ctx,
   projectId: string,
-  asked: Readonly<Record<string, unknown>>,
+  userId: string | undefined,
+  values: Readonly<Record<string, unknown>>,
 ): Promise<Record<string, number>> {
   const { quotas } = ctx.platform;
-  const limits: Record<string, number> = {};
-  for (const name of settable) {
-    const value = asked[name];
-    if (typeof value === 'number' || typeof value === 'string') limits[name] = countOf(value, name, -1, MAX);
-  }
-  for (const name of injected)
-    if (asked[name] !== undefined && Number(asked[name]) > 0)
-      throw badRequest(
-        `Invalid input for field/attribute ${name}. Value: ${String(asked[name])}. Injected files are not supported; the limit is 0.`,
-      );
+  const limits = asked(values);
+  const forced = isSet(values['force'] as boolean | string | undefined);
   await ctx.platform.db.tx(async (tx) => {
-    const usage = await quotas.usage(tx, projectId);
+    const usage =
+      userId === undefined ? await quotas.usage(tx, projectId) : await userUsage(tx, projectId, userId);
+    const ofProject = await quotas.limits(tx, projectId);
     for (const [name, limit] of Object.entries(limits)) {
-      if (limit >= 0 && limit < (usage[name] ?? 0) && !isSet(asked['force'] as boolean | string | undefined))
+      if (limit >= 0 && limit < (usage[name] ?? 0) && !forced)
         throw badRequest(
           `Quota limit ${limit} for ${name} must be greater than or equal to already used and reserved ${usage[name]}. Delete something first, or send force.`,
         );
+      const most = ofProject[name] ?? -1;
+      if (userId !== undefined && most >= 0 && (limit > most || limit === -1))
+        throw badRequest(
+          `Quota limit ${limit} for ${name} of user ${userId} must be less than or equal to that of the project, ${most}.`,
+        );
     }
-    await quotas.setLimits(tx, projectId, limits);
+    await quotas.setLimits(tx, userId === undefined ? projectId : userLimitsOf(projectId, userId), limits);
     await audit(tx, ctx, 'project', projectId);
   });
-  return quotaView(await quotas.limits(ctx.platform.db.read, projectId), ctx.microversion);
+  return quotaView(await limitsFor(ctx, projectId, userId), ctx.microversion);
 }
 
 /** Key pairs are counted by user: here, by the one who asks. */
@@ -154,9 +193,9 @@ export const quotaRoutes: Route[] = [
     policy: 'compute:quotas:show',
     summary: 'Show the quota of a project',
     query: user,
-    async handler({ ctx, params }) {
+    async handler({ ctx, params, query }) {
       readable(ctx, params.project_id);
-      const limits = await ctx.platform.quotas.limits(ctx.platform.db.read, params.project_id);
+      const limits = await limitsFor(ctx, params.project_id, query.user_id);
       return { body: { quota_set: { id: params.project_id, ...quotaView(limits, ctx.microversion) } } };
     },
   }),
@@ -168,8 +207,8 @@ export const quotaRoutes: Route[] = [
     summary: 'Change the quota of a project',
     query: user,
     body: quotaBody,
-    handler: async ({ ctx, params, body }) => ({
-      body: { quota_set: await update(ctx, params.project_id, body.quota_set) },
+    handler: async ({ ctx, params, query, body }) => ({
+      body: { quota_set: await update(ctx, params.project_id, query.user_id, body.quota_set) },
     }),
   }),
   route({
@@ -180,9 +219,11 @@ export const quotaRoutes: Route[] = [
     summary: 'Give a project the default quota again',
     query: user,
     status: 202,
-    async handler({ ctx, params }) {
+    async handler({ ctx, params, query }) {
       await ctx.platform.db.tx(async (tx) => {
-        await ctx.platform.quotas.resetLimits(tx, params.project_id, settable);
+        const whose =
+          query.user_id === undefined ? params.project_id : userLimitsOf(params.project_id, query.user_id);
+        await ctx.platform.quotas.resetLimits(tx, whose, all);
         await audit(tx, ctx, 'project', params.project_id);
       });
       return {};
@@ -195,7 +236,7 @@ export const quotaRoutes: Route[] = [
     policy: 'compute:quotas:show',
     summary: 'Show the default quota',
     handler: async ({ ctx, params }) => ({
-      body: { quota_set: { id: params.project_id, ...quotaView(defaultsOf(ctx), ctx.microversion) } },
+      body: { quota_set: { id: params.project_id, ...quotaView(await defaultsOf(ctx), ctx.microversion) } },
     }),
   }),
   route({
@@ -205,12 +246,14 @@ export const quotaRoutes: Route[] = [
     policy: 'compute:quotas:show',
     summary: 'Show the quota of a project and what is used',
     query: user,
-    async handler({ ctx, params }) {
+    async handler({ ctx, params, query }) {
       readable(ctx, params.project_id);
       const { quotas, db } = ctx.platform;
       const [limits, usage] = [
-        await quotas.limits(db.read, params.project_id),
-        await quotas.usage(db.read, params.project_id),
+        await limitsFor(ctx, params.project_id, query.user_id),
+        query.user_id === undefined
+          ? await quotas.usage(db.read, params.project_id)
+          : await userUsage(db.read, params.project_id, query.user_id),
       ];
       const used = (name: string): number => (counted.some((one) => one === name) ? (usage[name] ?? 0) : 0);
       const view = Object.entries(quotaView(limits, ctx.microversion)).map(([name, limit]) => [
@@ -230,14 +273,37 @@ export const quotaRoutes: Route[] = [
   }),
   route({
     method: 'GET',
-    path: '/v2.1/os-quota-class-sets/default',
+    path: CLASSES,
+    ids: className,
     policy: 'compute:quotas:manage',
-    summary: 'Show the default quota as a quota class',
-    handler: async ({ ctx }) => ({
-      body: {
-        quota_class_set: { id: 'default', ...quotaView(defaultsOf(ctx), Math.max(ctx.microversion, 36)) },
-      },
-    }),
+    summary: 'Show the limits of a quota class',
+    async handler({ ctx, params }) {
+      const limits =
+        params.class_name === DEFAULT_CLASS ? await defaultsOf(ctx) : ctx.platform.quotas.defaults;
+      return {
+        body: { quota_class_set: { id: params.class_name, ...classView(limits, ctx.microversion) } },
+      };
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: CLASSES,
+    ids: className,
+    policy: 'compute:quotas:manage',
+    summary: 'Change the default limits of all projects',
+    body: classBody,
+    async handler({ ctx, params, body }) {
+      if (params.class_name !== DEFAULT_CLASS)
+        throw badRequest(
+          `Quota class ${params.class_name.slice(0, 100)} cannot be changed: projects are of the class ${DEFAULT_CLASS}.`,
+        );
+      const limits = asked(body.quota_class_set);
+      await ctx.platform.db.tx(async (tx) => {
+        await ctx.platform.quotas.setDefaultLimits(tx, limits);
+        await audit(tx, ctx, 'quota-class', DEFAULT_CLASS);
+      });
+      return { body: { quota_class_set: classView(await defaultsOf(ctx), ctx.microversion) } };
+    },
   }),
   route({
     method: 'GET',

@@ -1,12 +1,15 @@
 // Security groups below the compute API, where Nova had them before there was Neutron: api-ref "Security groups
 // (os-security-groups) (DEPRECATED)", gone from 2.36 on. They are the network service's own groups in Nova's words.
 import { Type } from 'typebox';
-import { badRequest, CloudError } from '../../../kernel/errors.ts';
+import { badRequest } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
+import { isAdmin } from '../../../kernel/policy.ts';
 import { idOf, integer, nullable, strict, text } from '../../../kernel/schema.ts';
 import type { Group, GroupRule } from '../../network/index.ts';
 import { audit } from '../../../kernel/audit.ts';
 import type { ComputeDeps } from '../deps.ts';
+import { isSet, offsetQuery, pageSize } from '../links.ts';
+import { asNova } from '../network-errors.ts';
 import { refuseLocked } from '../servers/lifecycle.ts';
 import { findServer, recordAction } from '../servers/store.ts';
 
@@ -40,19 +43,6 @@ const groupView = (group: Group): object => ({
   rules: group.rules.filter((rule) => rule.direction === 'ingress').map(ruleView),
 });
 
-/** What Neutron calls a conflict (in use, the default group, a duplicate) is a bad request to Nova. */
-async function asNova<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof CloudError && error.status === 409 && error.code !== 'OverQuota')
-      throw badRequest(error.publicMessage);
-    if (error instanceof CloudError && error.code === 'OverQuota')
-      throw new CloudError(403, 'OverQuota', error.publicMessage);
-    throw error;
-  }
-}
-
 const described = strict({ security_group: strict({ name: text(255, 1), description: text(255) }) });
 const port = Type.Optional(
   nullable(Type.Union([integer(-1, 65_535), Type.String({ pattern: '^-?[0-9]{1,5}$' })])),
@@ -67,9 +57,18 @@ const groupRoutes = (deps: ComputeDeps): Route[] => [
     policy: 'compute:security-groups:list',
     summary: 'List security groups',
     until: UNTIL,
-    handler: async ({ ctx }) => ({
-      body: { security_groups: (await deps.network.groups.list(ctx)).map(groupView) },
-    }),
+    query: Type.Object({ ...offsetQuery, all_tenants: Type.Optional(text(10)) }),
+    async handler({ ctx, query }) {
+      const everywhere =
+        query.all_tenants !== undefined &&
+        isAdmin(ctx.actor) &&
+        (query.all_tenants === '' || isSet(query.all_tenants));
+      const groups = await deps.network.groups.list(ctx, everywhere);
+      const first = query.offset ?? 0;
+      return {
+        body: { security_groups: groups.slice(first, first + pageSize(query.limit)).map(groupView) },
+      };
+    },
   }),
   route({
     method: 'POST',
@@ -147,6 +146,10 @@ const groupRoutes = (deps: ComputeDeps): Route[] => [
       }),
     }),
     async handler({ ctx, body: { security_group_rule: asked } }) {
+      if (!/^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(asked.parent_group_id))
+        throw badRequest(
+          `Security group id should be uuid. Value of parent_group_id: ${asked.parent_group_id.slice(0, 100)}.`,
+        );
       const named = asked.group_id ?? null;
       const rule = await asNova(
         deps.network.groups.addRule(ctx, {

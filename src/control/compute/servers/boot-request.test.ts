@@ -5,7 +5,7 @@ import { likeOf } from './filters.ts';
 
 test('a host name is made of a display name as Nova makes it', () => {
   expect(hostnameOf('My Server_1', 'x')).toBe('my-server-1');
-  expect(hostnameOf('..-Web.Example.com-.', 'x')).toBe('web.example.com');
+  expect(hostnameOf('..-Web.Example.com-.', 'x')).toBe('web-example-com');
   expect(hostnameOf('测试', 'abc')).toBe('server-abc');
   expect(hostnameOf('a'.repeat(100), 'x')).toHaveLength(63);
 });

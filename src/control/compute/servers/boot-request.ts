@@ -17,13 +17,13 @@ type Asked = CreateBody['server'];
 /** As Nova makes a host name of a display name. */
 export function hostnameOf(name: string, id: string): string {
   const cleaned = name
-    .replace(/[ _]/g, '-')
-    .replace(/[^\w.-]+/g, '')
+    .replace(/[ _.]/g, '-')
+    .replace(/[^\w-]+/g, '')
     .replace(/_/g, '-')
     .toLowerCase()
-    .replace(/^[.-]+/, '')
+    .replace(/^-+/, '')
     .slice(0, 63)
-    .replace(/[.-]+$/, '');
+    .replace(/-+$/, '');
   return cleaned === '' ? `server-${id}` : cleaned;
 }
 

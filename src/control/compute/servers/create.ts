@@ -13,6 +13,7 @@ import type { ComputeDeps } from '../deps.ts';
 import { extraSpecsOf, findFlavor } from '../flavors/service.ts';
 import type { FlavorRow } from '../flavors/table.ts';
 import { isSet } from '../links.ts';
+import { refuseOverUserQuota } from '../quotas/user-quotas.ts';
 import { groupForBoot } from '../server-groups/service.ts';
 import {
   type BootRequest,
@@ -220,11 +221,9 @@ async function create(
   const total = await affordable(tx, ctx, projectId, flavor, request);
   const group = request.groupId === null ? null : await groupForBoot(tx, ctx, request.groupId, total);
   await refuseTooMuchMetadata(tx, ctx, projectId, Object.keys(request.metadata).length);
-  await platform.quotas.claim(tx, projectId, {
-    instances: total,
-    cores: flavor.vcpus * total,
-    ram: flavor.memory_mib * total,
-  });
+  const claimed = { instances: total, cores: flavor.vcpus * total, ram: flavor.memory_mib * total };
+  await refuseOverUserQuota(tx, projectId, ctx.actor.userId, claimed);
+  await platform.quotas.claim(tx, projectId, claimed);
 
   const common = commonColumns(ctx, asked, request, flavor, image, publicKey);
   const rows: NewRow[] = [];

@@ -8,6 +8,7 @@ import { HOST_DOWN_MS, hostFacts, hostSigns } from '../../host/index.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { quotaOf, resizeFactsOf, shelveFactsOf } from './phases.ts';
 import { setMigration } from './server-migrations.ts';
+import { keepDeleted } from './deleted.ts';
 import { findServer, recordAction, saveServer } from './store.ts';
 import { stateOf, type TaskState, type VmState } from './status.ts';
 import type { ServerRow } from './table.ts';
@@ -170,7 +171,7 @@ export async function finishDelete(
   await tx.deleteFrom('server_images').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('server_backups').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('server_tags').where('server_id', '=', row.id).execute();
-  await tx.deleteFrom('server_actions').where('server_id', '=', row.id).execute();
+  await keepDeleted(tx, row, platform.clock.now());
   await tx.deleteFrom('servers').where('id', '=', row.id).execute();
 }
 

@@ -1,12 +1,10 @@
-// The parts of a server over HTTP: metadata, tags, addresses, interfaces, security groups, history.
-import { Type } from 'typebox';
+// The parts of a server over HTTP: metadata, tags, addresses, interfaces, security groups.
 import { badRequest, notFound } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { isAdmin } from '../../../kernel/policy.ts';
-import { strict, text } from '../../../kernel/schema.ts';
+import { strict } from '../../../kernel/schema.ts';
 import type { ServerPort } from '../../network/index.ts';
-import { COMPUTE_PREFIX, ownValue, pageQuery, pageSize } from '../links.ts';
+import { COMPUTE_PREFIX, ownValue } from '../links.ts';
 import {
   changeTags,
   deleteMetadata,
@@ -17,8 +15,7 @@ import {
 } from './describe.ts';
 import { metadata, tagList } from './schema.ts';
 import { findServer } from './store.ts';
-import type { ServerActionRow } from './table.ts';
-import { briefAddressesOf, hostIdOf, portsOf } from './wire.ts';
+import { briefAddressesOf, portsOf } from './wire.ts';
 
 const ids = { server_id: 'server' } as const;
 const show = 'compute:servers:show';
@@ -281,88 +278,4 @@ const networkRoutes: Route[] = [
   }),
 ];
 
-const microseconds = (ms: number): string => new Date(ms).toISOString().replace(/Z$/, '000');
-
-function actionView(row: ServerActionRow, ctx: Ctx) {
-  return {
-    instance_uuid: row.server_id,
-    action: row.action,
-    request_id: row.request_id,
-    user_id: row.user_id === '' ? null : row.user_id,
-    project_id: row.project_id,
-    start_time: microseconds(row.started_at),
-    message: row.message,
-    ...(ctx.microversion >= 58 ? { updated_at: microseconds(row.finished_at ?? row.started_at) } : {}),
-  };
-}
-
-const historyRoutes: Route[] = [
-  route({
-    method: 'GET',
-    path: '/v2.1/servers/:server_id/os-instance-actions',
-    ids,
-    policy: 'compute:servers:actions',
-    summary: 'List what was done to a server',
-    query: Type.Object({
-      ...pageQuery,
-      'changes-since': Type.Optional(text(64)),
-      'changes-before': Type.Optional(text(64)),
-    }),
-    async handler({ ctx, params, query }) {
-      await read(ctx, params.server_id);
-      const rows = await ctx.platform.db.read
-        .selectFrom('server_actions')
-        .selectAll()
-        .where('server_id', '=', params.server_id)
-        .orderBy('started_at', 'desc')
-        .orderBy('version', 'desc')
-        .limit(pageSize(query.limit))
-        .execute();
-      return { body: { instanceActions: rows.map((row) => actionView(row, ctx)) } };
-    },
-  }),
-  route({
-    method: 'GET',
-    path: '/v2.1/servers/:server_id/os-instance-actions/:request_id',
-    ids: { ...ids, request_id: 'none' },
-    policy: 'compute:servers:actions',
-    summary: 'Show one thing that was done to a server',
-    async handler({ ctx, params }) {
-      const server = await read(ctx, params.server_id);
-      const row = await ctx.platform.db.read
-        .selectFrom('server_actions')
-        .selectAll()
-        .where('server_id', '=', server.id)
-        .where('request_id', '=', params.request_id)
-        .executeTakeFirst();
-      if (row === undefined) throw notFound('Action for request_id', params.request_id);
-      const admin = isAdmin(ctx.actor);
-      const event = {
-        event: `compute_${row.action}_instance`,
-        start_time: microseconds(row.started_at),
-        finish_time: row.finished_at === null ? null : microseconds(row.finished_at),
-        result: row.result,
-        ...(admin ? { traceback: null } : {}),
-        ...(ctx.microversion >= 62
-          ? { hostId: hostIdOf(server), ...(admin ? { host: server.host_name } : {}) }
-          : {}),
-        ...(ctx.microversion >= 84 ? { details: row.message } : {}),
-      };
-      return {
-        body: {
-          instanceAction: {
-            ...actionView(row, ctx),
-            ...(admin || ctx.microversion >= 51 ? { events: [event] } : {}),
-          },
-        },
-      };
-    },
-  }),
-];
-
-export const serverPartRoutes: Route[] = [
-  ...metadataRoutes,
-  ...tagRoutes,
-  ...networkRoutes,
-  ...historyRoutes,
-];
+export const serverPartRoutes: Route[] = [...metadataRoutes, ...tagRoutes, ...networkRoutes];

@@ -19,13 +19,13 @@ import {
 } from './boot-request.ts';
 import { named, publicKeyOf, refuseTooMuchMetadata } from './create.ts';
 import { refuseLocked, wrongState } from './lifecycle.ts';
-import { viewFor } from './list.ts';
+import { encodeShown, viewFor } from './list.ts';
 import { newPassword } from './password.ts';
 import { address4, address6, hostname, metadata } from './schema.ts';
 import { stateOf } from './status.ts';
 import { findServer, recordAction, saveServer } from './store.ts';
 import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
-import { updatedView } from './wire.ts';
+import { type ServerEncoder, updatedView } from './wire.ts';
 
 const rebuildBody = strict({
   imageRef: idOf('image'),
@@ -144,7 +144,15 @@ export function rebuildServer(
   });
 }
 
-export const rebuildRoute = (deps: ComputeDeps): Route =>
+/** From 2.75 on as a server is shown, but that user_data stands under its own name. */
+async function rebuiltView(ctx: Ctx, encoder: ServerEncoder, row: ServerRow): Promise<object> {
+  if (ctx.microversion < 75) return updatedView(row, viewFor(ctx));
+  const shown = JSON.parse((await encodeShown(ctx, encoder, row)).toString()) as Record<string, unknown>;
+  const { 'OS-EXT-SRV-ATTR:user_data': _userData, ...view } = shown;
+  return view;
+}
+
+export const rebuildRoute = (deps: ComputeDeps, encoder: ServerEncoder): Route =>
   route({
     method: 'POST',
     path: '/v2.1/servers/:server_id/action',
@@ -161,7 +169,7 @@ export const rebuildRoute = (deps: ComputeDeps): Route =>
         headers: { location: `${ctx.platform.publicUrl}/compute/v2.1/servers/${row.id}` },
         body: {
           server: {
-            ...updatedView(row, viewFor(ctx)),
+            ...(await rebuiltView(ctx, encoder, row)),
             ...(minor >= 54 ? { key_name: row.key_name } : {}),
             ...(minor >= 57 ? { user_data: row.user_data } : {}),
             adminPass: body.adminPass ?? newPassword(),

@@ -108,7 +108,7 @@ export function serverRoutes(deps: ComputeDeps, encoder: ServerEncoder): Route[]
       },
     }),
     ...actionRoutes(deps),
-    rebuildRoute(deps),
+    rebuildRoute(deps, encoder),
     createImageRoute(deps),
   ];
 }

@@ -284,7 +284,11 @@ export const volumeAttachmentRoutes = (deps: ComputeDeps): Route[] => [
         refuseLocked(ctx, row);
         attachmentIn(row, params.volume_id);
         if (asked.volumeId !== params.volume_id) {
-          await deps.volumes.find(tx, ctx, asked.volumeId);
+          await deps.volumes.find(tx, ctx, asked.volumeId).catch((error: unknown) => {
+            throw error instanceof CloudError && error.status === 404
+              ? badRequest(error.publicMessage)
+              : error;
+          });
           throw badRequest(
             `Volumes cannot be swapped under a guest: attach volume ${asked.volumeId} and detach ${params.volume_id} instead.`,
           );

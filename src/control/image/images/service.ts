@@ -148,6 +148,30 @@ export async function updateImage(ctx: Ctx, id: string, patch: Static<typeof Pat
   });
 }
 
+/** As a patch of the custom properties, for services that hand them on under another name. */
+export async function changeProperties(
+  ctx: Ctx,
+  id: string,
+  after: (before: Record<string, string>) => Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  const propertiesOf = (row: ImageRow) => JSON.parse(row.properties) as Record<string, string>;
+  const before = propertiesOf(await readImage(ctx.platform.db.read, ctx, id));
+  const next = after(before);
+  const patch = [
+    ...Object.keys(before)
+      .filter((name) => !Object.hasOwn(next, name))
+      .map((name) => ({ op: 'remove' as const, path: `/${name}` })),
+    ...Object.entries(next)
+      .filter(([name, value]) => before[name] !== value)
+      .map(([name, value]) => {
+        if (STANDARD.has(name))
+          throw badRequest(`Invalid input for metadata. ${name} is an attribute of the image itself.`);
+        return { op: 'add' as const, path: `/${name}`, value };
+      }),
+  ];
+  return propertiesOf(await updateImage(ctx, id, patch));
+}
+
 export async function setTag(ctx: Ctx, id: string, tag: string, present: boolean): Promise<void> {
   if (tag.length > 255) throw badRequest('Invalid input for tag. It must have at most 255 characters.');
   await ctx.platform.db.tx(async (tx) => {

@@ -39,8 +39,8 @@ export type NewRule = {
 };
 
 export type GroupApi = {
-  /** Those of the token's project that the actor may read. */
-  list(ctx: Ctx): Promise<Group[]>;
+  /** Those of the token's project, or of all that the actor may read. */
+  list(ctx: Ctx, everywhere: boolean): Promise<Group[]>;
   show(ctx: Ctx, id: string): Promise<Group>;
   create(ctx: Ctx, name: string, description: string): Promise<Group>;
   update(ctx: Ctx, id: string, change: { name: string; description: string }): Promise<Group>;
@@ -170,12 +170,12 @@ const setMember =
   };
 
 export const groupApi = (serversChanged: ServersChanged): GroupApi => ({
-  async list(ctx) {
+  async list(ctx, everywhere) {
     await securityGroups.beforeList?.(ctx);
     const scope = ctx.actor.scope.type === 'project' ? ctx.actor.scope.id : '';
     const rows = await securityGroups
       .rows(ctx.platform.db.read, ctx.actor)
-      .where('security_groups.project_id', '=', scope)
+      .$if(!everywhere, (query) => query.where('security_groups.project_id', '=', scope))
       .orderBy('security_groups.created_at')
       .orderBy('security_groups.id')
       .execute();
