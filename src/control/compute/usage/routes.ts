@@ -30,7 +30,10 @@ function periodOf(ctx: Ctx, query: { start?: string; end?: string }): Period {
   const now = ctx.platform.clock.now();
   const start = timeOf(query.start, now);
   const end = timeOf(query.end, now);
-  if (start >= end) throw badRequest('Invalid start time. The start time cannot occur after the end time.');
+  // Without a period the report is of this moment: empty sums of what is there.
+  const asked = query.start !== undefined || query.end !== undefined;
+  if (start > end || (asked && start === end))
+    throw badRequest('Invalid start time. The start time cannot occur after the end time.');
   return { start, stop: Math.min(end, now) };
 }
 

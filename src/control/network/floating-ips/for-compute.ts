@@ -2,7 +2,7 @@
 // networks, by name), and put them on servers by address.
 import { badRequest, CloudError, conflict, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { visibleNetworks } from '../networks/networks.ts';
+import { visibleNetworks } from '../networks/schema.ts';
 import type { ServersChanged } from '../ports/ports.ts';
 import { portsOf } from '../server-ports/read.ts';
 import { floatingIps } from './floating-ips.ts';

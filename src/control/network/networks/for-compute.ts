@@ -1,6 +1,6 @@
 // Networks as the compute service hands them on to clients that are older than the network service.
 import type { Ctx } from '../../../kernel/platform.ts';
-import { readableNetwork, visibleNetworks } from './networks.ts';
+import { readableNetwork, visibleNetworks } from './schema.ts';
 
 export type NamedNetwork = { id: string; name: string };
 
