@@ -3,21 +3,22 @@
 import type { Tx } from '../../../kernel/db/index.ts';
 import { forbidden } from '../../../kernel/errors.ts';
 import { userLimits } from '../../../kernel/quota.ts';
-import type { Db, FlavorCopy } from '../servers/table.ts';
+import { quotaOf } from '../servers/phases.ts';
+import type { Db } from '../servers/table.ts';
 
 /** Instances, cores and MiB of the servers that the user made in the project. */
 export async function userUsage(db: Db, projectId: string, userId: string): Promise<Record<string, number>> {
   const rows = await db
     .selectFrom('servers')
-    .select('flavor')
+    .select(['flavor', 'phase', 'phase_facts'])
     .where('project_id', '=', projectId)
     .where('user_id', '=', userId)
     .execute();
-  const flavors = rows.map((row) => JSON.parse(row.flavor) as FlavorCopy);
+  const held = rows.map(quotaOf);
   return {
-    instances: flavors.length,
-    cores: flavors.reduce((sum, one) => sum + one.vcpus, 0),
-    ram: flavors.reduce((sum, one) => sum + one.memoryMib, 0),
+    instances: held.length,
+    cores: held.reduce((sum, one) => sum + one.cores, 0),
+    ram: held.reduce((sum, one) => sum + one.ram, 0),
   };
 }
 
@@ -26,7 +27,7 @@ export async function refuseOverUserQuota(
   tx: Tx,
   projectId: string,
   userId: string,
-  added: Readonly<Record<'instances' | 'cores' | 'ram', number>>,
+  added: Readonly<Partial<Record<'instances' | 'cores' | 'ram', number>>>,
 ): Promise<void> {
   const limits = await userLimits(tx, projectId, userId);
   if (Object.keys(limits).length === 0) return;

@@ -15,6 +15,7 @@ import { nothing } from '../links.ts';
 import { explain, guestProperties } from './boot-request.ts';
 import { named } from './create.ts';
 import { refuseIncapable, refuseLocked, wrongState } from './lifecycle.ts';
+import { refuseOverUserQuota } from '../quotas/user-quotas.ts';
 import { quotaOf, resizeFactsOf, type ResizeFacts } from './phases.ts';
 import { beginMigration, setMigration } from './server-migrations.ts';
 import { stateOf } from './status.ts';
@@ -97,10 +98,12 @@ async function resizeServer(
       refuseFlavor(row, old, flavor);
       await refuseIncapable(tx, row, { name: 'resize', capability: 'resize' });
       const next = flavorCopyOf(flavor);
-      await platform.quotas.claim(tx, row.project_id, {
+      const added = {
         cores: Math.max(0, next.vcpus - old.vcpus),
         ram: Math.max(0, next.memoryMib - old.memoryMib),
-      });
+      };
+      await refuseOverUserQuota(tx, row.project_id, row.user_id, added);
+      await platform.quotas.claim(tx, row.project_id, added);
       const migration = await beginMigration(tx, ctx, row, flavor.id);
       await claimBoth(tx, deps, row, flavor, migration);
       const facts: ResizeFacts = {
