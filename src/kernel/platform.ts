@@ -29,4 +29,6 @@ export type Ctx = {
   microversion: number;
   /** Name of the policy that let the request in; goes into the audit record. */
   action: string;
+  /** The request's If-Match header: the change applies to this state of the object only. */
+  ifMatch?: string;
 };

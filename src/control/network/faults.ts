@@ -12,6 +12,12 @@ export const invalidInput = (why: string): CloudError =>
 export const disallowed = (rule: string): CloudError =>
   forbidden(`(rule:${rule}) is disallowed by policy`, 'PolicyNotAuthorized');
 
+/** The row, when the actor may change it: what is only shared with it is readable, and 403. */
+export function ownedBy<R extends { project_id: string }>(ctx: Ctx, row: R, rule: string): R {
+  if (!isAdmin(ctx.actor) && row.project_id !== projectOf(ctx.actor)) throw disallowed(rule);
+  return row;
+}
+
 /** Refuses fields that only operators may write; `what` is e.g. 'create_network'. */
 export function adminOnly(
   ctx: Ctx,

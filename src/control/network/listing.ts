@@ -35,6 +35,11 @@ export const standardFilters = (table: string): Record<string, Filter> => ({
   tenant_id: { by: 'text', column: `${table}.project_id`, ref: 'project' },
   description: { by: 'text', column: `${table}.description` },
   revision_number: { by: 'integer', column: `${table}.revision` },
+  changed_since: {
+    by: 'custom',
+    where: (values) =>
+      sql`${sql.ref(`${table}.updated_at`)} >= ${instant('changed_since', values.at(-1) ?? '')}`,
+  },
   tags: {
     by: 'custom',
     where: (values) =>
@@ -78,7 +83,17 @@ export const truth = (name: string, value: string): number => {
   if (/^(false|0|no|off|f|n)$/i.test(value)) return 0;
   throw badRequest(`Invalid input for ${name}. Value: ${value.slice(0, 60)}. It must be true or false.`);
 };
-const whole = (name: string, value: string): number => {
+const instant = (name: string, value: string): number => {
+  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?$/.test(value)
+    ? Date.parse(/(Z|[+-]\d\d:\d\d)$/.test(value) ? value : `${value}Z`)
+    : Number.NaN;
+  if (Number.isNaN(at))
+    throw badRequest(
+      `Invalid input for ${name}. Value: ${value.slice(0, 60)}. It must be a time as 2026-01-31T12:00:00.`,
+    );
+  return at;
+};
+export const whole = (name: string, value: string): number => {
   if (!/^-?\d{1,15}$/.test(value))
     throw badRequest(`Invalid input for ${name}. Value: ${value.slice(0, 60)}. It must be an integer.`);
   return Number(value);
@@ -102,6 +117,19 @@ export function querySchema(spec: ListSpec): TObject {
   return Type.Object(
     Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, Type.Optional(schema)])),
   );
+}
+
+/** A filter that nobody knows would otherwise look as if everything matched it. */
+export function refuseUnknownFilters(known: readonly string[], raw: RawQuery): void {
+  const unknown = Object.keys(raw).filter((name) => !known.includes(name));
+  if (unknown.length > 0)
+    throw badRequest(
+      `[${unknown
+        .slice(0, 5)
+        .map((name) => `'${name.slice(0, 60)}'`)
+        .join(', ')}] is invalid attribute for filtering. It must be one of ${known.join(', ')}.`,
+      'HTTPBadRequest',
+    );
 }
 
 export function applyFilters<DB, T extends keyof DB, O>(

@@ -1,6 +1,7 @@
 // What the rows of all Neutron resources have in common (its "standard attributes"), and their tags.
 import type { CreateTableBuilder } from 'kysely';
 import type { Migration, Reader, Tx } from '../../kernel/db/index.ts';
+import { badRequest, CloudError } from '../../kernel/errors.ts';
 import type { Ctx } from '../../kernel/platform.ts';
 
 /** Rows of the committed state or of the transaction under way. */
@@ -62,11 +63,28 @@ export function newRow(ctx: Ctx, projectId: string, description: string | undefi
   };
 }
 
-/** The columns that every change sets. */
-export const touched = (ctx: Ctx, row: { revision: number }): { updated_at: number; revision: number } => ({
-  updated_at: ctx.platform.clock.now(),
-  revision: row.revision + 1,
-});
+/** Throws 412 when the request is for another revision of the object than the one that is stored. */
+export function expectRevision(ctx: Ctx, row: { revision: number }): void {
+  const wanted = /^revision_number=(.*)$/.exec(ctx.ifMatch ?? '')?.[1];
+  if (wanted === undefined) return;
+  if (!/^\d{1,15}$/.test(wanted))
+    throw badRequest(
+      `Invalid If-Match: revision_number=${wanted.slice(0, 40)}, the revision must be a number.`,
+      'HTTPBadRequest',
+    );
+  if (Number(wanted) !== row.revision)
+    throw new CloudError(
+      412,
+      'HTTPPreconditionFailed',
+      `Constrained to ${wanted}, but current revision is ${row.revision}`,
+    );
+}
+
+/** The columns that every change sets; the change is refused when it is meant for another revision. */
+export function touched(ctx: Ctx, row: { revision: number }): { updated_at: number; revision: number } {
+  expectRevision(ctx, row);
+  return { updated_at: ctx.platform.clock.now(), revision: row.revision + 1 };
+}
 
 export const flag = (value: boolean): number => (value ? 1 : 0);
 

@@ -221,7 +221,15 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
         if (route.streams !== true && route.action === undefined && route.check !== null)
           body = parseJson(request.body);
         if (route.check !== null) body = route.check(body, microversion, 'body') as unknown;
-        const ctx: Ctx = { platform, actor, requestId, microversion, action: route.policy };
+        const ifMatch = request.headers['if-match'];
+        const ctx: Ctx = {
+          platform,
+          actor,
+          requestId,
+          microversion,
+          action: route.policy,
+          ...(ifMatch === undefined ? {} : { ifMatch }),
+        };
         const result = await route.handler({
           ctx,
           params,

@@ -106,6 +106,12 @@ const extensions = [
   ['availability_zone', 'Availability Zone', 'The availability zone extension.'],
   ['network_availability_zone', 'Network Availability Zone', 'Availability zone support for network.'],
   ['router_availability_zone', 'Router Availability Zone', 'Availability zone support for router.'],
+  ['filter-validation', 'Filter parameters validation', 'Provides validation on filter parameters.'],
+  [
+    'revision-if-match',
+    'If-Match constraints based on revision_number',
+    'Extension indicating that If-Match based on revision_number is supported.',
+  ],
   ['sorting', 'Sorting support', 'Provides sorting support.'],
   ['pagination', 'Pagination support', 'Provides pagination support.'],
   [

@@ -16,7 +16,8 @@ import type { PortForwardingRow } from '../port-forwardings/table.ts';
 import { inFloatingIp } from '../port-forwardings/wire.ts';
 import { deletePorts, insertPort, subnetsOf, takeFixedIps } from '../ports/insert.ts';
 import type { ServersChanged } from '../ports/ports.ts';
-import { chunks, deleteTags, newRow, tagsOf, touched, type Queries } from '../rows.ts';
+import { deleteObject } from '../removal.ts';
+import { chunks, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { subnetsLock } from '../subnets/subnets.ts';
 import { associate, inUseByForwarding, notAssociated } from './association.ts';
 import { readableFloatingIp, visibleFloatingIps } from './read.ts';
@@ -291,13 +292,11 @@ const removeWith =
         .executeTakeFirst();
       if (forwarding !== undefined) throw inUseByForwarding(id, forwarding.id);
       const serverId = await serverOf(tx, row.fixed_port_id);
-      await tx.deleteFrom('floating_ips').where('id', '=', id).execute();
+      const kind = { table: 'floating_ips', kind: 'floating-ip', quota: 'floatingip' } as const;
+      await deleteObject(tx, ctx, kind, row);
       await deletePorts(tx, ctx, [row.floating_port_id]);
-      await deleteTags(tx, id);
-      await ctx.platform.quotas.release(tx, row.project_id, { floatingip: 1 });
       if (row.router_id !== null) await ctx.platform.work.enqueue(tx, 'router', [row.router_id]);
       if (serverId !== '') await serversChanged(tx, [serverId]);
-      await audit(tx, ctx, 'floating-ip', id);
     });
   };
 

@@ -85,6 +85,41 @@ onBothEngines('networks and subnets', (engine) => {
     expect((await cloud.call('bob', 'POST', '/ports', { port: { network_id: networkId } })).status).toBe(403);
   });
 
+  test('a change or deletion that names another revision is refused with 412 and changes nothing', async () => {
+    const made = await cloud.make('alice', '/networks', { network: { name: 'one' } });
+    const path = `/networks/${made.id}`;
+    const at = (revision: number | string) => ({ 'if-match': `revision_number=${revision}` });
+    const named = (name: string) => ({ network: { name } });
+    expect((await cloud.call('alice', 'PUT', path, named('two'), at(0))).json.network.revision_number).toBe(
+      1,
+    );
+    const late = await cloud.call('alice', 'PUT', path, named('three'), at(0));
+    expect([late.status, late.json.NeutronError.message]).toEqual([
+      412,
+      'Constrained to 0, but current revision is 1',
+    ]);
+    expect((await cloud.call('alice', 'DELETE', path, undefined, at(0))).status).toBe(412);
+    expect((await cloud.call('alice', 'DELETE', path, undefined, at('x'))).status).toBe(400);
+    expect((await cloud.call('alice', 'GET', path)).json.network.name).toBe('two');
+    expect((await cloud.call('alice', 'DELETE', path, undefined, at(1))).status).toBe(204);
+  });
+
+  test('a filter that does not exist is refused, not ignored; changed_since finds what is newer', async () => {
+    const wrong = await cloud.call('alice', 'GET', '/networks?colour=blue');
+    expect(wrong.status).toBe(400);
+    expect(wrong.json.NeutronError.message).toContain("['colour'] is invalid attribute for filtering");
+    await cloud.make('alice', '/networks', { network: { name: 'recent' } });
+    const since = async (time: string) =>
+      (await cloud.call('alice', 'GET', `/networks?name=recent&changed_since=${time}`)).json.networks.length;
+    expect([await since('1970-01-01T00:00:00Z'), await since('2970-01-01T00:00:00')]).toEqual([1, 0]);
+    expect((await cloud.call('alice', 'GET', '/networks?changed_since=yesterday')).status).toBe(400);
+    const typed = async (query: string) =>
+      (await cloud.call('admin', 'GET', `/networks?name=recent&${query}`)).json.networks.length;
+    expect(await typed('provider:network_type=vxlan')).toBe(1);
+    expect(await typed('provider:network_type=flat')).toBe(0);
+    expect(await typed('provider:physical_network=public')).toBe(0);
+  });
+
   test('an external network takes its unused floating IPs along, and their quota', async () => {
     const { networkId } = await cloud.external('192.0.2.0/24');
     const ask = { floatingip: { floating_network_id: networkId } };

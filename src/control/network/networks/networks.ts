@@ -5,14 +5,14 @@ import { audit } from '../../../kernel/audit.ts';
 import { nextCounter, type Tx } from '../../../kernel/db/index.ts';
 import { conflict } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
 import type { Collection } from '../collection.ts';
-import { adminOnly, claimQuota, disallowed, invalidInput, ownerOf } from '../faults.ts';
+import { adminOnly, claimQuota, invalidInput, ownedBy, ownerOf } from '../faults.ts';
 import { deleteUnusedFloatingIps } from '../floating-ips/association.ts';
 import { deletePorts } from '../ports/insert.ts';
 import { refuseWhileUsed, shareWithEverybody, unshare } from '../rbac/sharing.ts';
 import { EVERYBODY, EXTERNAL, SHARED } from '../rbac/visible.ts';
+import { deleteObject } from '../removal.ts';
 import { deleteTags, flag, newRow, touched } from '../rows.ts';
 import {
   forOperators,
@@ -31,11 +31,8 @@ import type { NetworkRow } from './table.ts';
 const TENANT_MTU = 1450;
 const EXTERNAL_MTU = 1500;
 
-async function writableNetwork(tx: Tx, ctx: Ctx, id: string, rule: string): Promise<NetworkRow> {
-  const row = await readableNetwork(tx, ctx.actor, id);
-  if (!isAdmin(ctx.actor) && row.project_id !== projectOf(ctx.actor)) throw disallowed(rule);
-  return row;
-}
+const writableNetwork = async (tx: Tx, ctx: Ctx, id: string, rule: string): Promise<NetworkRow> =>
+  ownedBy(ctx, await readableNetwork(tx, ctx.actor, id), rule);
 
 function checkProvider(input: Static<typeof networkCreate>): void {
   const type = input['provider:network_type'];
@@ -234,12 +231,8 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
       await deleteTags(tx, subnet.id);
       await ctx.platform.quotas.release(tx, subnet.project_id, { subnet: 1 });
     }
-    await tx.deleteFrom('networks').where('id', '=', id).execute();
-    await deleteTags(tx, id);
-    await unshare(tx, ctx, id);
-    await ctx.platform.quotas.release(tx, row.project_id, { network: 1 });
+    await deleteObject(tx, ctx, { table: 'networks', kind: 'network', quota: 'network' }, row);
     await ctx.platform.work.enqueue(tx, 'network', [id]);
-    await audit(tx, ctx, 'network', id);
   });
 }
 

@@ -1,11 +1,12 @@
 // What users may say of a network, who sees it, how networks are listed, and how they look.
+import { sql } from 'kysely';
 import { Type } from 'typebox';
 import { isoSeconds } from '../../../kernel/clock.ts';
 import { notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { idOf, integer, nullable, strict, text } from '../../../kernel/schema.ts';
-import { standardFilters, standardSort, truth, type ListSpec } from '../listing.ts';
+import { standardFilters, standardSort, truth, whole, type ListSpec } from '../listing.ts';
 import { sharedFilter, sharedWith, visible } from '../rbac/visible.ts';
 import { chunks, tagsOf, type Queries } from '../rows.ts';
 import type { NetworkRow } from './table.ts';
@@ -57,7 +58,22 @@ export const networkList: ListSpec = {
     'router:external': { by: 'boolean', column: 'networks.external' },
     port_security_enabled: { by: 'boolean', column: 'networks.port_security_enabled' },
     mtu: { by: 'integer', column: 'networks.mtu' },
-    'provider:segmentation_id': { by: 'integer', column: 'networks.segment' },
+    // As the view says: tenant networks are vxlan and have a segment, external ones are flat on one link.
+    'provider:network_type': {
+      by: 'custom',
+      where: (values) =>
+        sql`case when networks.external = 1 then 'flat' else 'vxlan' end in (${sql.join(values)})`,
+    },
+    'provider:physical_network': {
+      by: 'custom',
+      where: (values) =>
+        sql`case when networks.external = 1 then cast(${PHYSICAL_NETWORK} as text) else '' end in (${sql.join(values)})`,
+    },
+    'provider:segmentation_id': {
+      by: 'custom',
+      where: (values) =>
+        sql`networks.external = 0 and networks.segment in (${sql.join(values.map((one) => whole('provider:segmentation_id', one)))})`,
+    },
   },
   sortable: {
     ...standardSort,

@@ -11,7 +11,7 @@ import { forgetFixedIps } from '../floating-ips/association.ts';
 import { readableNetwork } from '../networks/schema.ts';
 import type { NetworkRow } from '../networks/table.ts';
 import { sharedWith } from '../rbac/visible.ts';
-import { flag, touched } from '../rows.ts';
+import { expectRevision, flag, touched } from '../rows.ts';
 import { defaultGroup } from '../security-groups/groups.ts';
 import { subnetsLock } from '../subnets/subnets.ts';
 import { addressText, parseAddress } from '../subnets/addressing.ts';
@@ -353,6 +353,7 @@ const removeWith =
   async (ctx: Ctx, id: string): Promise<void> => {
     await ctx.platform.db.tx(async (tx) => {
       const { row } = await writablePort(tx, ctx, id, 'delete_port');
+      expectRevision(ctx, row);
       if (managed.has(row.device_owner) && row.device_owner !== 'network:dhcp')
         throw conflict(
           `Port ${id} cannot be deleted directly via the port API: has device owner ${row.device_owner}.`,

@@ -81,6 +81,10 @@ export const portList: ListSpec = {
     admin_state_up: { by: 'boolean', column: 'ports.admin_state_up' },
     port_security_enabled: { by: 'boolean', column: 'ports.port_security_enabled' },
     'binding:host_id': { by: 'text', column: 'ports.binding_host' },
+    'binding:vnic_type': {
+      by: 'custom',
+      where: (values) => (values.includes('normal') ? sql`1 = 1` : sql`1 = 0`),
+    },
     fixed_ips: { by: 'custom', where: fixedIpsFilter },
     security_groups: {
       by: 'custom',

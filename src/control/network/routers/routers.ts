@@ -1,4 +1,5 @@
 // Routers: schemas, visibility, JSON and verbs.
+import { sql, type SqlBool } from 'kysely';
 import { Type, type Static } from 'typebox';
 import { audit } from '../../../kernel/audit.ts';
 import { isoSeconds } from '../../../kernel/clock.ts';
@@ -10,8 +11,9 @@ import { quotaLock } from '../../../kernel/quota.ts';
 import { idOf, nullable, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
 import { claimQuota, disallowed, ownerOf } from '../faults.ts';
-import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
-import { chunks, deleteTags, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
+import { standardFilters, standardSort, truth, type ListSpec } from '../listing.ts';
+import { deleteObject } from '../removal.ts';
+import { chunks, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { contains, parseAddress } from '../subnets/addressing.ts';
 import { checkRoutes, type HostRoute } from '../subnets/rules.ts';
 import { cidrOf, subnetsLock } from '../subnets/subnets.ts';
@@ -40,6 +42,9 @@ const routerCreate = strict({
   availability_zone_hints: Type.Optional(Type.Array(text(), { maxItems: 0 })),
 });
 
+const noneIs = (name: string, values: string[]) =>
+  truth(name, values.at(-1) ?? '') === 0 ? sql<SqlBool>`1 = 1` : sql<SqlBool>`1 = 0`;
+
 const list: ListSpec = {
   noun: 'Router',
   plural: 'routers',
@@ -50,6 +55,10 @@ const list: ListSpec = {
     name: { by: 'text', column: 'routers.name' },
     status: { by: 'text', column: 'routers.status' },
     admin_state_up: { by: 'boolean', column: 'routers.admin_state_up' },
+    // Every router here is on one host and of no flavor.
+    distributed: { by: 'custom', where: (values) => noneIs('distributed', values) },
+    ha: { by: 'custom', where: (values) => noneIs('ha', values) },
+    flavor_id: { by: 'custom', where: () => sql`1 = 0` },
   },
   sortable: { ...standardSort, name: 'name', status: 'status', admin_state_up: 'admin_state_up' },
 };
@@ -231,11 +240,8 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
         'RouterInUse',
       );
     await setGateway(tx, ctx, row, null, 'delete_router');
-    await tx.deleteFrom('routers').where('id', '=', id).execute();
-    await deleteTags(tx, id);
-    await ctx.platform.quotas.release(tx, row.project_id, { router: 1 });
+    await deleteObject(tx, ctx, { table: 'routers', kind: 'router', quota: 'router' }, row);
     await ctx.platform.work.enqueue(tx, 'router', [id]);
-    await audit(tx, ctx, 'router', id);
   });
 }
 

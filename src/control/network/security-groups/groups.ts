@@ -9,11 +9,11 @@ import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
 import { idOf, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
-import { claimQuota, disallowed, ownerOf } from '../faults.ts';
+import { claimQuota, ownedBy, ownerOf } from '../faults.ts';
 import { standardFilters, standardSort, truth, type ListSpec } from '../listing.ts';
-import { unshare } from '../rbac/sharing.ts';
 import { sharedFilter, sharedWith, visible } from '../rbac/visible.ts';
-import { chunks, deleteTags, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
+import { deleteObject } from '../removal.ts';
+import { chunks, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { ruleView } from './group-rules.ts';
 import { ruleDigest, type Rule } from './rules.ts';
 import type { SecurityGroupRow, SecurityGroupRuleRow } from './table.ts';
@@ -197,11 +197,8 @@ async function make(ctx: Ctx, inputs: Static<typeof groupCreate>[]): Promise<str
   );
 }
 
-async function writableGroup(tx: Tx, ctx: Ctx, id: string, rule: string): Promise<SecurityGroupRow> {
-  const row = await readableGroup(tx, ctx.actor, id);
-  if (!isAdmin(ctx.actor) && row.project_id !== projectOf(ctx.actor)) throw disallowed(rule);
-  return row;
-}
+const writableGroup = async (tx: Tx, ctx: Ctx, id: string, rule: string): Promise<SecurityGroupRow> =>
+  ownedBy(ctx, await readableGroup(tx, ctx.actor, id), rule);
 
 async function change(ctx: Ctx, id: string, input: Static<typeof groupUpdate>): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
@@ -263,16 +260,13 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
         .execute();
     for (const [projectId, ofProject] of Map.groupBy(rules, (rule) => rule.project_id))
       await ctx.platform.quotas.release(tx, projectId, { security_group_rule: ofProject.length });
-    await tx.deleteFrom('security_groups').where('id', '=', id).execute();
-    await deleteTags(tx, id);
-    await unshare(tx, ctx, id);
-    await ctx.platform.quotas.release(tx, row.project_id, { security_group: 1 });
+    const kind = { table: 'security_groups', kind: 'security-group', quota: 'security_group' } as const;
+    await deleteObject(tx, ctx, kind, row);
     await ctx.platform.work.enqueue(tx, 'security-group', [
       id,
       ...rules.map((rule) => rule.security_group_id),
     ]);
     await ctx.platform.work.enqueue(tx, 'address-group', [id]);
-    await audit(tx, ctx, 'security-group', id);
   });
 }
 

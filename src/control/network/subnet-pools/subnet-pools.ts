@@ -5,15 +5,16 @@ import { isoSeconds } from '../../../kernel/clock.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
 import { badRequest, conflict, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
+import { projectOf, type Actor } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
 import { idOf, integer, nullable, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
-import { adminOnly, claimQuota, disallowed, ownerOf } from '../faults.ts';
+import { adminOnly, claimQuota, ownedBy, ownerOf } from '../faults.ts';
 import { standardFilters, standardSort, truth, type ListSpec } from '../listing.ts';
-import { shareWithEverybody, unshare } from '../rbac/sharing.ts';
+import { shareWithEverybody } from '../rbac/sharing.ts';
 import { sharedFilter, sharedWith, visible } from '../rbac/visible.ts';
-import { deleteTags, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
+import { deleteObject } from '../removal.ts';
+import { flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { parseCidr, type Cidr } from '../subnets/addressing.ts';
 import { compact, freePiece, inside, quotaUnits } from './prefixes.ts';
 import type { SubnetPoolRow } from './table.ts';
@@ -216,11 +217,8 @@ async function make(ctx: Ctx, inputs: Static<typeof poolCreate>[]): Promise<stri
   );
 }
 
-async function writablePool(tx: Tx, ctx: Ctx, id: string, rule: string): Promise<SubnetPoolRow> {
-  const row = await readablePool(tx, ctx.actor, id);
-  if (!isAdmin(ctx.actor) && row.project_id !== projectOf(ctx.actor)) throw disallowed(rule);
-  return row;
-}
+const writablePool = async (tx: Tx, ctx: Ctx, id: string, rule: string): Promise<SubnetPoolRow> =>
+  ownedBy(ctx, await readablePool(tx, ctx.actor, id), rule);
 
 async function change(ctx: Ctx, id: string, input: Static<typeof poolUpdate>): Promise<void> {
   adminOnly(ctx, 'update_subnetpool', input, ['is_default']);
@@ -271,11 +269,7 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
           `Unable to complete operation on subnet pool ${id}: it still has allocated subnets (e.g. ${used.id}).`,
           'SubnetPoolDeleteError',
         );
-      await tx.deleteFrom('subnet_pools').where('id', '=', id).execute();
-      await deleteTags(tx, id);
-      await unshare(tx, ctx, id);
-      await ctx.platform.quotas.release(tx, row.project_id, { subnetpool: 1 });
-      await audit(tx, ctx, 'subnet-pool', id);
+      await deleteObject(tx, ctx, { table: 'subnet_pools', kind: 'subnet-pool', quota: 'subnetpool' }, row);
     },
     { locks: [poolLock(id)] },
   );

@@ -16,7 +16,8 @@ import { ensureDhcpPort, leaveDhcpPort } from '../ports/dhcp-port.ts';
 import { poolsOf, rangesOf, resetFreeAddresses } from '../ports/addresses.ts';
 import { granted, SHARED } from '../rbac/visible.ts';
 import { defaultPool, poolLock, takeFromPool } from '../subnet-pools/subnet-pools.ts';
-import { deleteTags, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
+import { deleteObject } from '../removal.ts';
+import { flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { overlaps, parseAddress, parseCidr, within, type Cidr } from './addressing.ts';
 import {
   checkCidr,
@@ -367,11 +368,8 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
       );
     await leaveDhcpPort(tx, ctx, row);
     await tx.deleteFrom('free_addresses').where('subnet_id', '=', id).execute();
-    await tx.deleteFrom('subnets').where('id', '=', id).execute();
-    await deleteTags(tx, id);
-    await ctx.platform.quotas.release(tx, row.project_id, { subnet: 1 });
+    await deleteObject(tx, ctx, { table: 'subnets', kind: 'subnet', quota: 'subnet' }, row);
     await ctx.platform.work.enqueue(tx, 'network', [row.network_id]);
-    await audit(tx, ctx, 'subnet', id);
   });
 }
 
