@@ -47,7 +47,7 @@ async function startSimHost(hostname: string, link: Link, log: Log): Promise<Age
     queries: { consoleLog: async () => '' },
     store: memoryItemStore(new Map()),
     controllers: {
-      ...networkingControllers(network, plugged),
+      ...networkingControllers(network, plugged, hostname),
       server,
       ...volumeControllers({
         driver: volumes,

@@ -81,7 +81,7 @@ export async function startHost(options: {
     return serverId === null || body === null || body === undefined ? null : { serverId, body };
   });
   const plugged: Plugged = new Map();
-  const networking = networkingControllers(network, plugged);
+  const networking = networkingControllers(network, plugged, hostname());
   const { port, serverAt } = indexCallers(networking.port);
   const images = createImageCache(join(dataDir, 'agent', 'images'), (id) => link.image(id));
   const volumes = await findVolumes(dataDir, log);

@@ -1,5 +1,5 @@
 // Ids and randomness are injected, so that a simulated cloud is replayable by its seed.
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 
 export type Ids = {
   /** RFC 4122 version 4, as Nova, Neutron, Glance and Cinder name things. */
@@ -14,6 +14,14 @@ export const systemIds: Ids = {
   uuid: () => randomUUID(),
   hex: () => randomUUID().replaceAll('-', ''),
 };
+
+/** An id that follows from what it names: the same on every machine and after every restart. */
+export function derivedId(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
+    '-',
+  );
+}
 
 /** Unguessable, URL-safe: passwords and shared secrets. */
 export const newSecret = (bytes = 24): string => randomBytes(bytes).toString('base64url');

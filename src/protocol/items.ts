@@ -47,6 +47,8 @@ export const NetworkBody = Type.Object({
   adminUp: Type.Boolean(),
   /** Without port security the whole network forwards unfiltered. */
   subnets: Type.Array(SubnetBody),
+  /** Names of hosts on which operators serve DHCP themselves; absent: none. */
+  noDhcpOn: Type.Optional(Type.Array(plain)),
 });
 export type NetworkBody = Static<typeof NetworkBody>;
 

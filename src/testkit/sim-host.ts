@@ -195,7 +195,7 @@ export async function startSimAgent(
     },
     store: boundItemStore(memoryItemStore(host.items), boundary),
     controllers: {
-      ...networkingControllers(network, plugged),
+      ...networkingControllers(network, plugged, host.hostname),
       server,
       ...volumeControllers({ driver: volumes, images: noImageCache, clock, syncVolume: server.syncVolume }),
     },

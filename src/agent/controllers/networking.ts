@@ -1,10 +1,24 @@
 // The controllers of everything that moves packets: each is its driver's verb and what must be there first.
-import type { ItemKind } from '../../protocol/items.ts';
+import type { ItemKind, NetworkBody } from '../../protocol/items.ts';
 import { referencesOf, type Controller } from '../controller.ts';
 import type { PluggedPort } from '../drivers/guest/driver.ts';
 import type { NetworkDriver, NetworkObjects } from '../drivers/network/driver.ts';
 
 type NetworkKind = Exclude<ItemKind, 'server' | 'volume' | 'snapshot'>;
+
+/** The network as this host has it: without DHCP where operators took it away. */
+const servedHere = (body: NetworkBody, hostname: string): NetworkBody =>
+  body.noDhcpOn?.includes(hostname) === true
+    ? {
+        ...body,
+        subnets: body.subnets.map((subnet) => ({
+          ...subnet,
+          enableDhcp: false,
+          dhcpIp: null,
+          dhcpMac: null,
+        })),
+      }
+    : body;
 
 /** How ports are plugged, by port id: written by the port controller, read by the server controller. */
 export type Plugged = Map<string, PluggedPort>;
@@ -12,6 +26,8 @@ export type Plugged = Map<string, PluggedPort>;
 export function networkingControllers(
   driver: NetworkDriver,
   plugged: Plugged,
+  /** This host's own. */
+  hostname: string,
 ): { [K in NetworkKind]: Controller<K> } {
   const watchOnly =
     (kind: 'network' | 'router' | 'port') =>
@@ -32,7 +48,7 @@ export function networkingControllers(
       kind: 'network',
       needs: referencesOf,
       async ensure(item) {
-        if (item.body !== null) await driver.ensureNetwork(item.id, item.body);
+        if (item.body !== null) await driver.ensureNetwork(item.id, servedHere(item.body, hostname));
         return {};
       },
       remove: (id) => driver.removeNetwork(id),

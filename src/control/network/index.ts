@@ -6,6 +6,8 @@ import type { Service } from '../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../kernel/platform.ts';
 import { anonymous, withImpliedRoles, type Actor } from '../../kernel/policy.ts';
 import type { HostService } from '../host/index.ts';
+import { agentRoutes } from './agents/routes.ts';
+import { agentMigration } from './agents/table.ts';
 import { collectionRoutes } from './collection.ts';
 import { compileNetworks } from './compile/networks.ts';
 import { compilePorts } from './compile/ports.ts';
@@ -134,6 +136,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
       policies,
       routes: [
         ...discoveryRoutes,
+        ...agentRoutes,
         ...collectionRoutes(networks),
         ...collectionRoutes(subnets),
         ...collectionRoutes(subnetPools),
@@ -159,6 +162,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         subnetPoolMigration,
         rbacMigration,
         portForwardingMigration,
+        agentMigration,
       ],
       work: {
         network: rows(compileNetworks(hosts.items)),

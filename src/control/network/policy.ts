@@ -39,7 +39,8 @@ export const policies: Policies = {
   update_quota: admin('Set the quota of a project'),
   delete_quota: admin('Return a project to the default quota'),
   get_extension: { description: 'List extensions', anyOf: [rules.authenticated] },
-  get_agent: admin('List network agents'),
+  get_agent: read('network agents; only operators see any'),
+  manage_agent: admin('Show and change network agents, and what they serve'),
   get_availability_zone: read('availability zones'),
   discovery: { description: 'Read the versions', anyOf: [rules.anyone] },
 };

@@ -107,7 +107,7 @@ async function startSimHost(
     },
     store: memoryItemStore(host.items),
     controllers: {
-      ...networkingControllers(network, plugged),
+      ...networkingControllers(network, plugged, host.hostname),
       server,
       ...volumeControllers({
         driver: volumes,

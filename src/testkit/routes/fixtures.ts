@@ -220,6 +220,8 @@ export const fixtures: Readonly<Record<string, Maker>> = {
       ).aggregate.id,
     ),
   host: hostId,
+  agent: async (cloud) =>
+    (await cloud.must(cloud.admin, 'GET', `${neutron}/agents?agent_type=L3%20agent`)).agents[0].id as string,
   // Shared with a project, private otherwise: as flavors.
   'volume-type': async (cloud, tenant) => {
     const type = idIn(
@@ -260,7 +262,7 @@ export const fixtures: Readonly<Record<string, Maker>> = {
 };
 
 /** Kinds that no tenant owns: the same object for all, so that its id says nothing. */
-export const SHARED_KINDS: ReadonlySet<string> = new Set(['host', 'aggregate', 'role']);
+export const SHARED_KINDS: ReadonlySet<string> = new Set(['host', 'agent', 'aggregate', 'role']);
 
 /** Throws what to do when the route table names a kind that nobody can make. */
 export function requireFixtures(kinds: Iterable<string>): void {

@@ -33,6 +33,7 @@ export const networkBody = (
   row: NetworkRow,
   subnets: readonly SubnetRow[],
   dhcp: ReadonlyMap<string, { ip_address: string; mac_address: string }>,
+  noDhcpOn: readonly string[],
 ): NetworkBody => ({
   segment: row.segment,
   mtu: row.mtu,
@@ -50,6 +51,7 @@ export const networkBody = (
     hostRoutes: JSON.parse(subnet.host_routes) as HostRoute[],
     ...modes(subnet),
   })),
+  ...(noDhcpOn.length > 0 ? { noDhcpOn: [...noDhcpOn] } : {}),
 });
 
 export const portBody = (

@@ -2,6 +2,7 @@
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { RouterBody } from '../../../protocol/items.ts';
 import { enabledHosts, hostnames, wantedItems, type Items } from '../../host/index.ts';
+import { hostsWithoutRouters } from '../agents/agents.ts';
 import { routerAddresses } from '../routers/ports.ts';
 import type { RouterRow } from '../routers/table.ts';
 import { routerBody } from './bodies.ts';
@@ -28,6 +29,12 @@ export function chooseHost(routerId: string, hostIds: readonly string[]): string
   return best;
 }
 
+/** Those that take further routers. */
+async function routerHosts(tx: Tx): Promise<string[]> {
+  const without = await hostsWithoutRouters(tx);
+  return (await enabledHosts(tx)).map((host) => host.id).filter((id) => !without.has(id));
+}
+
 /** The router's host, kept while it is registered: a host that is only silent keeps its routers running. */
 async function placeRouters(tx: Tx, routers: readonly RouterRow[]): Promise<Map<string, string>> {
   const placed = new Map<string, string>();
@@ -39,7 +46,8 @@ async function placeRouters(tx: Tx, routers: readonly RouterRow[]): Promise<Map<
       placed.set(row.id, row.host_id);
       continue;
     }
-    enabled ??= (await enabledHosts(tx)).map((host) => host.id);
+    if (row.unscheduled === 1) continue;
+    enabled ??= await routerHosts(tx);
     const hostId = chooseHost(row.id, enabled);
     await tx
       .updateTable('routers')

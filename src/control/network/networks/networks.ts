@@ -231,6 +231,7 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
       await deleteTags(tx, subnet.id);
       await ctx.platform.quotas.release(tx, subnet.project_id, { subnet: 1 });
     }
+    await tx.deleteFrom('dhcp_exclusions').where('network_id', '=', id).execute();
     await deleteObject(tx, ctx, { table: 'networks', kind: 'network', quota: 'network' }, row);
     await ctx.platform.work.enqueue(tx, 'network', [id]);
   });

@@ -1,7 +1,7 @@
 // RBAC policies: which object of one project another project, or everybody ('*'), may use, and as what.
-import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Migration } from '../../../kernel/db/index.ts';
+import { derivedId } from '../../../kernel/ids.ts';
 
 export type RbacPolicyRow = {
   id: string;
@@ -21,14 +21,6 @@ declare module '../../../kernel/db/index.ts' {
   interface Tables {
     network_rbac: RbacPolicyRow;
   }
-}
-
-/** An id that the upgrade of any copy of the database makes the same. */
-function derivedId(text: string): string {
-  const hex = createHash('sha256').update(text).digest('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
-    '-',
-  );
 }
 
 export const rbacMigration: Migration = {

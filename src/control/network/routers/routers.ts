@@ -150,6 +150,7 @@ async function make(ctx: Ctx, inputs: Static<typeof routerCreate>[]): Promise<st
           enable_snat: 1,
           routes: '[]',
           host_id: '',
+          unscheduled: 0,
           error: '',
         };
         const gateway =

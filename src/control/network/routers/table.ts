@@ -15,6 +15,8 @@ export type RouterRow = StandardColumns & {
   routes: string;
   /** The host that has its namespace; '' : none yet. */
   host_id: string;
+  /** 1: an operator took it off its host; it waits until one gives it to another. */
+  unscheduled: number;
   error: string;
 };
 
