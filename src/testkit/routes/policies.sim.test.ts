@@ -49,6 +49,7 @@ it('every field whose name says that it holds an id is marked with the kind of t
     / marker$/, // resolved by the list of the objects themselves
     / (server\.return_reservation_id|provider:segmentation_id|binding:host_id|.*\.binding:host_id)(\[\])?$/, // a flag, a VLAN number, a host's name
     / (reservation_id|kernel_id|ramdisk_id)$/, // filters on what this cloud never has
+    /^GET \/network\/v2\.0\/routers flavor_id\[\]$/, // nor are its routers of a flavor
     / (ports?(\[\])?\.)?device_id(\[\])?$/, // free text to Neutron: security-cases.sim.test.ts shows that it attaches nothing
     /^GET \/identity\/v3\/(regions|endpoints) /, // the catalog, the same for all
     /^GET \/image\/v2\/images id$/, // may be a list, 'in:a,b'
