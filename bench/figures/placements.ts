@@ -58,6 +58,7 @@ async function addHosts(db: Database): Promise<void> {
           used_disk_gib: Math.floor(rng() * 1_000),
           servers: 0,
           enabled: 1,
+          forced_down: 0,
           disabled_reason: '',
           registered_at: now,
           seen_at: now + 3_600_000,

@@ -1,4 +1,5 @@
 // The real host of `up`: drivers that work here, what the machine has, and the agent over them.
+import { run } from '../kernel/run.ts';
 import { cpus, hostname, totalmem } from 'node:os';
 import { readFile, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -119,6 +120,7 @@ export async function startHost(options: {
           }),
       exportServer: (serverId) =>
         exported(join(dataDir, 'exports'), (path) => server.exportRoot(serverId, path, agent)),
+      uptime: async () => (await run(['uptime'], { timeoutMs: 5_000 })).stdout.trim(),
       async consoleLog(serverId, lines) {
         const type = agent.desired('server', serverId)?.body?.type;
         const driver = type === undefined ? undefined : drivers.get(type);

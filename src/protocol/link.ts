@@ -84,6 +84,8 @@ export type Report = Omit<Static<typeof Report>, 'kind'> & { kind: ItemKind };
 export type HostQueries = {
   /** The last `lines` lines of the guest's console (null: all that is kept, at most 1 MiB). */
   consoleLog(serverId: string, lines: number | null): Promise<string>;
+  /** What `uptime` says on the host: the time, for how long it is up, users and load. */
+  uptime?(): Promise<string>;
   /** The root disk of a server as it is now, as a qcow2 of its own. Hosts without it name no 'snapshot' among the guest's capabilities. */
   exportServer?(serverId: string): Promise<Readable>;
   /** The whole content of a volume or snapshot as a disk image, streamed. Nobody writes to it meanwhile. */

@@ -202,4 +202,43 @@ onBothEngines('hosts in compute', (engine) => {
     );
     expect((await platform.quotas.usage(platform.db.read, 'p1'))['server_groups']).toBe(1);
   });
+
+  test('a host that is forced down takes no servers and shows as down until that is taken back', async () => {
+    const host = await fakeHost(cloud.hosts.link, 'node-1');
+    const one = `/os-services/${host.id}`;
+    const put = (body: object, minor = 53) => call('root', 'PUT', one, body, minor);
+    const seen = async () =>
+      (await call('root', 'GET', '/os-services?binary=nova-compute', undefined, 53)).json.services[0];
+    expect(await seen()).toMatchObject({ state: 'up', forced_down: false });
+    expect((await put({ forced_down: true })).json.service).toMatchObject({
+      state: 'down',
+      forced_down: true,
+    });
+    await cloud.hosts.link.heartbeat(host.id);
+    expect(await seen()).toMatchObject({ state: 'down', status: 'enabled', forced_down: true });
+    expect(
+      (await call('root', 'GET', `/os-hypervisors/${host.id}`, undefined, 88)).json.hypervisor,
+    ).toMatchObject({
+      state: 'down',
+      uptime: null,
+    });
+    expect(
+      (await put({ forced_down: false, status: 'disabled', disabled_reason: 'fan' })).json.service,
+    ).toMatchObject({ state: 'up', status: 'disabled', disabled_reason: 'fan' });
+    expect((await put({ disabled_reason: 'x' })).status).toBe(400);
+    const older = { host: 'node-1', binary: 'nova-compute', forced_down: true };
+    expect((await call('root', 'PUT', '/os-services/force-down', older, 11)).json.service).toEqual(older);
+    expect((await seen()).forced_down).toBe(true);
+    expect((await call('root', 'PUT', '/os-services/force-down', older, 53)).status).toBe(404);
+  });
+
+  test('an anti-affinity group may let several of its servers share a host', async () => {
+    const group = (policy: string, rules: object) =>
+      call('alice', 'POST', '/os-server-groups', { server_group: { name: 'g', policy, rules } }, 64);
+    expect((await group('anti-affinity', { max_server_per_host: 2 })).json.server_group.rules).toEqual({
+      max_server_per_host: 2,
+    });
+    expect((await group('affinity', { max_server_per_host: 2 })).status).toBe(400);
+    expect((await group('anti-affinity', { max_server_per_host: 0 })).status).toBe(400);
+  });
 });

@@ -115,7 +115,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...imageRoutes(deps),
         ...imageMetadataRoutes(deps),
         ...aggregateRoutes,
-        ...hypervisorRoutes,
+        ...hypervisorRoutes(deps),
         ...serviceRoutes,
         ...availabilityZoneRoutes,
         ...quotaRoutes,

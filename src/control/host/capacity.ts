@@ -25,6 +25,7 @@ export async function claimOnHost(tx: Tx, hostId: string, want: Amounts, totals:
     }))
     .where('id', '=', hostId)
     .where('enabled', '=', 1)
+    .where('forced_down', '=', 0)
     .where('used_vcpus', '<=', totals.vcpus - want.vcpus)
     .where('used_memory_mib', '<=', totals.memoryMib - want.memoryMib)
     // A server without a disk of its own goes to a full disk too.

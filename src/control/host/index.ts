@@ -24,6 +24,7 @@ export {
   hostSigns,
   listHosts,
   setHostEnabled,
+  setHostForcedDown,
   setHostZone,
   zoneExists,
   type HostRecord,

@@ -18,6 +18,10 @@ export type HostRecord = {
   /** Milliseconds since the epoch, as all times here. */
   registeredAt: number;
   seenAt: number;
+  /** An operator says that it is down; `seenAt` is then 0. */
+  forcedDown: boolean;
+  /** When it was last heard of, forced down or not. */
+  heardAt: number;
 };
 
 /** Every host, oldest first: a host keeps its place, for APIs that number hosts. */
@@ -35,11 +39,13 @@ export async function listHosts(db: Db): Promise<HostRecord[]> {
     disabledReason: row.disabled_reason,
     zone: row.zone,
     registeredAt: row.registered_at,
-    seenAt: row.seen_at,
+    seenAt: row.forced_down === 1 ? 0 : row.seen_at,
+    forcedDown: row.forced_down === 1,
+    heardAt: row.seen_at,
   }));
 }
 
-/** When each of these hosts was last heard of, and whether it takes new servers. */
+/** When each of these hosts was last heard of (0: an operator says that it is down), and whether it takes new servers. */
 export async function hostSigns(
   db: Db,
   hostIds: readonly string[],
@@ -47,10 +53,15 @@ export async function hostSigns(
   if (hostIds.length === 0) return new Map();
   const rows = await db
     .selectFrom('hosts')
-    .select(['id', 'seen_at', 'enabled'])
+    .select(['id', 'seen_at', 'enabled', 'forced_down'])
     .where('id', 'in', [...hostIds])
     .execute();
-  return new Map(rows.map((row) => [row.id, { seenAt: row.seen_at, enabled: row.enabled === 1 }]));
+  return new Map(
+    rows.map((row) => [
+      row.id,
+      { seenAt: row.forced_down === 1 ? 0 : row.seen_at, enabled: row.enabled === 1 },
+    ]),
+  );
 }
 
 /** What a host can do; null: there is no such host. */
@@ -76,6 +87,16 @@ export async function setHostEnabled(
   await tx
     .updateTable('hosts')
     .set({ enabled: enabled ? 1 : 0, disabled_reason: reason, revision })
+    .where('id', '=', hostId)
+    .execute();
+}
+
+/** As an operator who fences a host does: it counts as down until this is taken back. */
+export async function setHostForcedDown(tx: Tx, hostId: string, forced: boolean): Promise<void> {
+  const revision = await nextCounter(tx, 'host-revision');
+  await tx
+    .updateTable('hosts')
+    .set({ forced_down: forced ? 1 : 0, revision })
     .where('id', '=', hostId)
     .execute();
 }

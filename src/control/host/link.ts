@@ -196,6 +196,7 @@ export function createLink(parts: LinkParts): Link {
               used_disk_gib: 0,
               servers: 0,
               enabled: 1,
+              forced_down: 0,
               disabled_reason: '',
               zone: 'nova',
               registered_at: now,

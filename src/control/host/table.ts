@@ -25,6 +25,8 @@ declare module '../../kernel/db/index.ts' {
       registered_at: number;
       /** Milliseconds since the epoch of the last sign of life. */
       seen_at: number;
+      /** 1: an operator says that it is down, whatever it says itself. */
+      forced_down: number;
       /** From the counter 'host-revision': what changed since a snapshot was taken. */
       revision: number;
     };
@@ -112,6 +114,15 @@ export const hostMigrations: Migration[] = [
         .createTable('host_reports')
         .addColumn('host_id', 'text', (c) => c.primaryKey())
         .addColumn('sequence', 'bigint', (c) => c.notNull())
+        .execute();
+    },
+  },
+  {
+    id: 'host-0101-forced-down',
+    async up(db) {
+      await db.schema
+        .alterTable('hosts')
+        .addColumn('forced_down', 'bigint', (c) => c.notNull().defaultTo(0))
         .execute();
     },
   },

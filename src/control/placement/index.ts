@@ -27,7 +27,11 @@ export type PlacementRequest = {
   group: {
     policy: 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity';
     hostIds: readonly string[];
+    /** Of anti-affinity: members that one host may have; absent: 1. */
+    maxPerHost?: number;
   } | null;
+  /** Hosts that servers named by the user are on: one of `among` (null: any), none of `not`. */
+  hinted?: { among: readonly string[] | null; not: readonly string[] } | undefined;
 };
 
 /** Why: how many hosts each filter refused, and the first few by name with value and rule; for the winner its scores. */

@@ -23,8 +23,8 @@ export function inventoryOf(host: Pick<Tables['hosts'], 'vcpus' | 'memory_mib' |
   };
 }
 
-export const isUp = (host: Pick<Tables['hosts'], 'seen_at'>, now: number): boolean =>
-  now - host.seen_at < HOST_DOWN_MS;
+export const isUp = (host: Pick<Tables['hosts'], 'seen_at' | 'forced_down'>, now: number): boolean =>
+  host.forced_down === 0 && now - host.seen_at < HOST_DOWN_MS;
 
 /** Guests of hosts of one make, by their JSON: one object for all, so that the scheduler looks at it once. */
 const makes = new LRUCache<string, SchedulerHost['guests']>({ max: 1000 });

@@ -26,7 +26,8 @@ const request: fc.Arbitrary<PlacementRequest> = fc.record({
   vcpus: fc.integer({ min: 0, max: 4 }), memoryMib: fc.integer({ min: 0, max: 4 }), diskGib: fc.integer({ min: 0, max: 4 }),
   zone: fc.option(zones), hostname: fc.option(fc.constantFrom(...names, 'nowhere'), { freq: 5 }), architecture: fc.option(fc.constantFrom('x86_64', 'aarch64')),
   capabilities: fc.subarray(['pause', 'suspend']),
-  group: fc.option(fc.record({ policy: fc.constantFrom('affinity' as const, 'anti-affinity' as const, 'soft-affinity' as const, 'soft-anti-affinity' as const), hostIds: fc.array(fc.constantFrom(...names.map((name) => `id-${name}`)), { maxLength: 3 }) })),
+  group: fc.option(fc.record({ policy: fc.constantFrom('affinity' as const, 'anti-affinity' as const, 'soft-affinity' as const, 'soft-anti-affinity' as const), hostIds: fc.array(fc.constantFrom(...names.map((name) => `id-${name}`)), { maxLength: 3 }), maxPerHost: fc.integer({ min: 1, max: 3 }) })),
+  hinted: fc.option(fc.record({ among: fc.option(fc.array(fc.constantFrom(...names.map((name) => `id-${name}`)), { maxLength: 2 })), not: fc.array(fc.constantFrom(...names.map((name) => `id-${name}`)), { maxLength: 2 }) }), { nil: undefined }),
 }); // prettier-ignore
 
 it('chooses a best host among those that pass every filter, and refuses only when none does', () => {

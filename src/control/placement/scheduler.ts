@@ -95,9 +95,19 @@ export const filters: readonly Filter[] = [
     passes: (h, w) =>
       w.group === null ||
       (w.group.policy === 'anti-affinity'
-        ? !w.group.hostIds.includes(h.id)
+        ? w.group.hostIds.filter((id) => id === h.id).length < (w.group.maxPerHost ?? 1)
         : w.group.policy !== 'affinity' || w.group.hostIds.length === 0 || w.group.hostIds.includes(h.id)),
     reason: (_h, w) => `the ${w.group?.policy} rule of the server group forbids it`,
+  },
+  {
+    name: 'hint',
+    concerns: (w) => w.hinted !== undefined,
+    passes: (h, w) =>
+      w.hinted === undefined || (w.hinted.among?.includes(h.id) !== false && !w.hinted.not.includes(h.id)),
+    reason: (h, w) =>
+      w.hinted?.not.includes(h.id) === true
+        ? 'a server that different_host names is on it'
+        : 'no server that same_host names is on it',
   },
 ];
 
@@ -126,6 +136,7 @@ function passesAll(want: PlacementRequest): (host: SchedulerHost) => boolean {
   // Hosts of one make share this object: what one of them can do is looked up once.
   let guests: SchedulerHost['guests'] | null = null;
   let able = false;
+  const hintRule = filters.find((filter) => filter.name === 'hint') as Filter;
   const groupRule = filters.find((filter) => filter.name === 'group') as Filter;
   return (host) => {
     if (!host.up || !host.enabled) return false;
@@ -141,6 +152,7 @@ function passesAll(want: PlacementRequest): (host: SchedulerHost) => boolean {
     if (zone !== null && host.zone !== zone) return false;
     if (architecture !== null && host.architecture !== architecture) return false;
     if (hostname !== null && host.hostname !== hostname) return false;
+    if (want.hinted !== undefined && !hintRule.passes(host, want)) return false;
     return group === null || groupRule.passes(host, want);
   };
 }

@@ -60,7 +60,7 @@ export const availabilityZoneRoutes: Route[] = [
                     'nova-compute': {
                       available: isUp(ctx, host),
                       active: host.enabled,
-                      updated_at: stamp(host.seenAt),
+                      updated_at: stamp(host.heardAt),
                     },
                   },
                 ]),

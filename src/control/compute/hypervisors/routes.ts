@@ -6,6 +6,7 @@ import { nextLink } from '../../../kernel/paging.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { text } from '../../../kernel/schema.ts';
 import { HOST_DOWN_MS, type HostRecord, listHosts } from '../../host/index.ts';
+import type { ComputeDeps } from '../deps.ts';
 import { COMPUTE_PREFIX, isSet, pageQuery, pageSize } from '../links.ts';
 
 /** A host with the number that clients older than 2.53 know it by: its place in the order of registration. */
@@ -43,7 +44,19 @@ const briefView = (ctx: Ctx, host: NumberedHost) => ({
   status: host.enabled ? 'enabled' : 'disabled',
 });
 
-function detailView(ctx: Ctx, host: NumberedHost, guests: Guests | undefined): object {
+/** null: the host is not connected, or does not say. From 2.88 on a part of every detailed view. */
+const uptimeOf = async (deps: ComputeDeps, host: HostRecord): Promise<string | null> =>
+  (await deps.hosts
+    .queries(host.id)
+    ?.uptime?.()
+    .catch(() => null)) ?? null;
+
+async function detailView(
+  ctx: Ctx,
+  deps: ComputeDeps,
+  host: NumberedHost,
+  guests: Guests | undefined,
+): Promise<object> {
   const minor = ctx.microversion;
   const { facts } = host;
   const guest = facts.guests.find((one) => one.type === 'vm') ?? facts.guests[0];
@@ -66,7 +79,12 @@ function detailView(ctx: Ctx, host: NumberedHost, guests: Guests | undefined): o
     },
     ...(guests !== undefined && minor >= 53 && guests.length > 0 ? { servers: guests } : {}),
   };
-  if (minor >= 88) return { ...base, ...(guests !== undefined ? { servers: guests } : {}), uptime: null };
+  if (minor >= 88)
+    return {
+      ...base,
+      ...(guests !== undefined ? { servers: guests } : {}),
+      uptime: isUp(ctx, host) ? await uptimeOf(deps, host) : null,
+    };
   return {
     ...base,
     vcpus: facts.vcpus,
@@ -90,7 +108,7 @@ const listQuery = Type.Object({
   hypervisor_hostname_pattern: Type.Optional(text(255, 1)),
 });
 
-const list = (detail: boolean, path: string): Route =>
+const list = (deps: ComputeDeps, detail: boolean, path: string): Route =>
   route({
     method: 'GET',
     path,
@@ -134,13 +152,13 @@ const list = (detail: boolean, path: string): Route =>
             hosts.map((host) => host.id),
           )
         : null;
-      const view = (host: NumberedHost) => {
+      const view = async (host: NumberedHost): Promise<object> => {
         const mine = guests?.get(host.id) ?? (guests === null ? undefined : []);
         return detail
-          ? detailView(ctx, host, mine)
+          ? detailView(ctx, deps, host, mine)
           : { ...briefView(ctx, host), ...(mine !== undefined && mine.length > 0 ? { servers: mine } : {}) };
       };
-      return { body: { hypervisors: hosts.map(view), ...link } };
+      return { body: { hypervisors: await Promise.all(hosts.map(view)), ...link } };
     },
   });
 
@@ -158,9 +176,9 @@ const byPattern = async (ctx: Ctx, pattern: string): Promise<NumberedHost[]> => 
 
 const ids = { hypervisor_id: 'host' } as const;
 const policy = 'compute:hypervisors';
-export const hypervisorRoutes: Route[] = [
-  list(false, '/v2.1/os-hypervisors'),
-  list(true, '/v2.1/os-hypervisors/detail'),
+export const hypervisorRoutes = (deps: ComputeDeps): Route[] => [
+  list(deps, false, '/v2.1/os-hypervisors'),
+  list(deps, true, '/v2.1/os-hypervisors/detail'),
   route({
     method: 'GET',
     path: '/v2.1/os-hypervisors/statistics',
@@ -210,7 +228,7 @@ export const hypervisorRoutes: Route[] = [
         query.with_servers !== undefined && isSet(query.with_servers)
           ? ((await guestsOf(ctx, [host.id])).get(host.id) ?? [])
           : undefined;
-      return { body: { hypervisor: detailView(ctx, host, guests) } };
+      return { body: { hypervisor: await detailView(ctx, deps, host, guests) } };
     },
   }),
   route({
@@ -218,11 +236,15 @@ export const hypervisorRoutes: Route[] = [
     path: '/v2.1/os-hypervisors/:hypervisor_id/uptime',
     ids,
     policy,
-    summary: 'Show the uptime of a hypervisor: not reported by hosts',
+    summary: 'Show the uptime of a hypervisor',
     until: '2.87',
     async handler({ ctx, params }) {
-      await findHost(ctx, params.hypervisor_id);
-      throw notImplemented('Virt driver does not implement uptime function.');
+      const host = await findHost(ctx, params.hypervisor_id);
+      if (!isUp(ctx, host) || deps.hosts.queries(host.id) === null)
+        throw badRequest(`Service unavailable: host ${host.hostname} is down and cannot be asked.`);
+      const uptime = await uptimeOf(deps, host);
+      if (uptime === null) throw notImplemented('Virt driver does not implement uptime function.');
+      return { body: { hypervisor: { ...briefView(ctx, host), uptime } } };
     },
   }),
   route({

@@ -5,7 +5,7 @@ import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { integer, since, strict, text, until } from '../../../kernel/schema.ts';
-import { isSet, pageSize } from '../links.ts';
+import { count, countOf, isSet, pageSize } from '../links.ts';
 import {
   createGroup,
   deleteGroup,
@@ -13,6 +13,7 @@ import {
   type GroupPolicy,
   type GroupRow,
   membersOf,
+  rulesOf,
 } from './service.ts';
 
 function groupView(row: GroupRow, members: readonly string[], minor: number): object {
@@ -20,7 +21,7 @@ function groupView(row: GroupRow, members: readonly string[], minor: number): ob
     id: row.id,
     name: row.name,
     members,
-    ...(minor >= 64 ? { policy: row.policy, rules: {} } : { policies: [row.policy], metadata: {} }),
+    ...(minor >= 64 ? { policy: row.policy, rules: rulesOf(row) } : { policies: [row.policy], metadata: {} }),
     ...(minor >= 13 ? { project_id: row.project_id, user_id: row.user_id } : {}),
   };
 }
@@ -31,6 +32,8 @@ const shown = async (ctx: Ctx, row: GroupRow) => ({
     ctx.microversion,
   ),
 });
+
+const MAX_PER_HOST = 1_000_000;
 
 const hard = ['affinity', 'anti-affinity'] as const;
 const soft = ['soft-affinity', 'soft-anti-affinity'] as const;
@@ -90,8 +93,10 @@ export const serverGroupRoutes: Route[] = [
         name: text(255, 1),
         policies: until('2.63', Type.Optional(Type.Array(text(255), { minItems: 1, maxItems: 1 }))),
         policy: since('2.64', Type.Optional(text(255))),
-        // max_server_per_host is not honoured by the scheduler, so it is not taken.
-        rules: since('2.64', Type.Optional(strict({}))),
+        rules: since(
+          '2.64',
+          Type.Optional(strict({ max_server_per_host: Type.Optional(count(1, MAX_PER_HOST)) })),
+        ),
       }),
     }),
     async handler({ ctx, body: { server_group: asked } }) {
@@ -100,8 +105,17 @@ export const serverGroupRoutes: Route[] = [
         throw badRequest(
           `Invalid input for field/attribute server_group. '${ctx.microversion >= 64 ? 'policy' : 'policies'}' is a required property.`,
         );
+      const perHost = asked.rules?.max_server_per_host;
+      if (perHost !== undefined && policy !== 'anti-affinity')
+        throw badRequest(
+          `Only anti-affinity policy supports rules; max_server_per_host does not apply to ${policy}.`,
+        );
+      const rules =
+        perHost === undefined
+          ? {}
+          : { max_server_per_host: countOf(perHost, 'max_server_per_host', 1, MAX_PER_HOST) };
       return {
-        body: await shown(ctx, await createGroup(ctx, asked.name, policyOf(policy, ctx.microversion))),
+        body: await shown(ctx, await createGroup(ctx, asked.name, policyOf(policy, ctx.microversion), rules)),
       };
     },
   }),

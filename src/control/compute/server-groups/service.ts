@@ -71,7 +71,7 @@ export async function groupForBoot(
   ctx: Ctx,
   id: string,
   added: number,
-): Promise<{ policy: GroupPolicy; hostIds: string[] }> {
+): Promise<{ policy: GroupPolicy; hostIds: string[]; maxPerHost: number }> {
   const group = await tx
     .selectFrom('server_groups')
     .selectAll()
@@ -92,10 +92,22 @@ export async function groupForBoot(
       `Quota exceeded, too many servers in group: ${members.length} of ${limit} are in use, ${added} requested.`,
       'OverQuota',
     );
-  return { policy: group.policy, hostIds: members.flatMap((one) => one.host_id ?? []) };
+  return {
+    policy: group.policy,
+    hostIds: members.flatMap((one) => one.host_id ?? []),
+    maxPerHost: rulesOf(group).max_server_per_host ?? 1,
+  };
 }
 
-export async function createGroup(ctx: Ctx, name: string, policy: GroupPolicy): Promise<GroupRow> {
+export const rulesOf = (row: Pick<GroupRow, 'rules'>): { max_server_per_host?: number } =>
+  JSON.parse(row.rules) as { max_server_per_host?: number };
+
+export async function createGroup(
+  ctx: Ctx,
+  name: string,
+  policy: GroupPolicy,
+  rules: { max_server_per_host?: number },
+): Promise<GroupRow> {
   const projectId = projectOf(ctx.actor);
   if (projectId === '')
     throw badRequest('A server group belongs to a project: send a token that is scoped to one.');
@@ -105,7 +117,7 @@ export async function createGroup(ctx: Ctx, name: string, policy: GroupPolicy): 
     user_id: ctx.actor.userId,
     name,
     policy,
-    rules: '{}',
+    rules: JSON.stringify(rules),
     created_at: ctx.platform.clock.now(),
   };
   await ctx.platform.db.tx(

@@ -9,6 +9,7 @@ import type { PlacementExplanation } from '../../placement/index.ts';
 import type { FlavorRow } from '../flavors/table.ts';
 import { countOf } from '../links.ts';
 import { readBootDisks, type BootDevice } from './boot-devices.ts';
+import type { Hints } from './hints.ts';
 import type { CreateBody } from './schema.ts';
 
 export const GIB = 1024 ** 3;
@@ -143,6 +144,7 @@ export type BootRequest = {
   min: number;
   max: number;
   groupId: string | null;
+  hints: Hints | undefined;
   securityGroups: readonly string[] | null;
   tags: string[];
   metadata: Record<string, string>;
@@ -159,6 +161,7 @@ export function readBootRequest(ctx: Ctx, body: CreateBody): BootRequest {
       'Unable to launch multiple instances with a single configured port ID or fixed IP. Please launch your instances one by one.',
     );
   if (asked.hostname !== undefined) checkHostname(asked.hostname, ctx.microversion);
+  const hinted = body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'];
   return {
     ...readBootDisks(asked, max),
     userData: checkUserData(asked.user_data),
@@ -166,7 +169,8 @@ export function readBootRequest(ctx: Ctx, body: CreateBody): BootRequest {
     ...parseZone(ctx, asked),
     min,
     max,
-    groupId: body['os:scheduler_hints']?.group ?? body['OS-SCH-HNT:scheduler_hints']?.group ?? null,
+    groupId: hinted?.group ?? null,
+    hints: hinted,
     securityGroups: asked.security_groups?.map((one) => one.name) ?? null,
     tags: [...(asked.tags ?? [])].sort(),
     metadata: asked.metadata ?? {},

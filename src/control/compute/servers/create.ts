@@ -27,6 +27,7 @@ import {
   typeOf,
 } from './boot-request.ts';
 import type { CreateBody } from './schema.ts';
+import { hintedHosts } from './hints.ts';
 import { claimVolumes, hostOfVolumes, volumeAsImage, volumesText } from './volume-attachments.ts';
 import { insertServers, recordAction } from './store.ts';
 import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
@@ -220,6 +221,7 @@ async function create(
     throw badRequest(`The requested availability zone is not available: ${request.zone}.`);
   const total = await affordable(tx, ctx, projectId, flavor, request);
   const group = request.groupId === null ? null : await groupForBoot(tx, ctx, request.groupId, total);
+  const hinted = await hintedHosts(tx, ctx, request.hints);
   await refuseTooMuchMetadata(tx, ctx, projectId, Object.keys(request.metadata).length);
   const claimed = { instances: total, cores: flavor.vcpus * total, ram: flavor.memory_mib * total };
   await refuseOverUserQuota(tx, projectId, ctx.actor.userId, claimed);
@@ -244,7 +246,8 @@ async function create(
       hostname: request.host ?? volumeHost,
       architecture: image.properties['hw_architecture'] ?? image.properties['architecture'] ?? null,
       capabilities: [],
-      group: group === null ? null : { policy: group.policy, hostIds: [...group.hostIds] },
+      group: group === null ? null : { ...group, hostIds: [...group.hostIds] },
+      hinted,
     });
     if (placed.placed) {
       group?.hostIds.push(placed.hostId);

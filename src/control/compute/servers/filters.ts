@@ -1,11 +1,12 @@
-// The filters of server lists, as conditions on the row. What Nova matches as a regular expression is matched
-// here by the part of that language that a database can do without being made to run for ever.
+// The filters of server lists, as conditions on the row. What Nova matches as a regular expression is matched here by
+// the part of that language that a database can do without being made to run for ever; for names, by pattern.ts too.
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { Tables } from '../../../kernel/db/index.ts';
 import { badRequest, forbidden } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { isSet, ownValue } from '../links.ts';
+import { matcherOf } from './pattern.ts';
 import type { ListQuery } from './schema.ts';
 
 type ServerQuery<O> = SelectQueryBuilder<Tables, 'servers', O>;
@@ -41,6 +42,22 @@ export function likeOf(regex: string, field: string, anchored = false): string {
     else out += /[%_!]/.test(char) ? `!${char}` : char;
   }
   return (out + close).toLowerCase();
+}
+
+/** Whether the database can match it. */
+const isLike = (regex: string): boolean => {
+  try {
+    likeOf(regex, 'name');
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** What the database leaves of the name filter; null: nothing. */
+export function nameMatcher(filter: ListQuery): ((name: string) => boolean) | null {
+  const name = filter.name ?? filter.display_name;
+  return name === undefined || name === '' || isLike(name) ? null : matcherOf(name, 'name');
 }
 
 /** The addresses lie in the JSON of the ports; like Nova's, the pattern holds from the start of an address. */
@@ -138,7 +155,7 @@ export function applyFilters<O>(start: ServerQuery<O>, ctx: Ctx, filter: ListQue
     query = query.where(sql<boolean>`lower(${sql.ref(column)}) like ${pattern} escape '!'`);
   };
   const name = filter.name ?? filter.display_name;
-  if (name !== undefined && name !== '') like('name', likeOf(name, 'name'));
+  if (name !== undefined && name !== '' && isLike(name)) like('name', likeOf(name, 'name'));
   if (filter.status !== undefined) {
     const asked = filter.status.map((status) => status.toUpperCase());
     const unknown = asked.find((status) => !statuses.has(status));

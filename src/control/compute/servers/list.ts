@@ -6,7 +6,7 @@ import type { Ctx } from '../../../kernel/platform.ts';
 import { canSee, isAdmin } from '../../../kernel/policy.ts';
 import { HOST_DOWN_MS, hostSigns } from '../../host/index.ts';
 import { COMPUTE_PREFIX, pageSize } from '../links.ts';
-import { applyFilters } from './filters.ts';
+import { applyFilters, nameMatcher } from './filters.ts';
 import { listQuery, type ListQuery } from './schema.ts';
 import type { Db, ServerRow } from './table.ts';
 import { briefView, joinObjects, type ServerEncoder, type View, withFields } from './wire.ts';
@@ -69,6 +69,8 @@ export async function hostStatuses(
   };
 }
 
+const MATCH_BATCH = 500;
+
 async function pageOf(ctx: Ctx, filter: ListQuery) {
   const db = ctx.platform.db.read;
   const limit = pageSize(filter.limit);
@@ -87,7 +89,20 @@ async function pageOf(ctx: Ctx, filter: ListQuery) {
     if (marker === null || !canSee(ctx.actor, marker.project_id))
       throw badRequest(`Marker ${filter.marker} could not be found.`);
   }
-  return cutPage(await applyPage(query, sort, marker, limit).execute(), limit);
+  const matches = nameMatcher(filter);
+  if (matches === null) return cutPage(await applyPage(query, sort, marker, limit).execute(), limit);
+  // What the database cannot match is read in batches, until there is one more than the page holds.
+  const found: Awaited<ReturnType<typeof query.execute>> = [];
+  for (;;) {
+    const batch = await applyPage(query, sort, marker, MATCH_BATCH).execute();
+    found.push(...batch.slice(0, MATCH_BATCH).filter((row) => matches(row.name)));
+    const last = batch[MATCH_BATCH - 1];
+    if (found.length > limit || last === undefined || batch.length <= MATCH_BATCH) break;
+    marker =
+      (await db.selectFrom('servers').selectAll().where('id', '=', last.id).executeTakeFirst()) ?? null;
+    if (marker === null) break;
+  }
+  return cutPage(found, limit);
 }
 
 /** The encoded servers of these ids in their order; a server that is gone meanwhile is left out. */

@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { idOf, integer, nullable, prose, since, strict, text, until } from '../../../kernel/schema.ts';
 import { count, flag, pageQuery } from '../links.ts';
+import { hints } from './hints.ts';
 
 const metadataKey = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' });
 export const metadata = Type.Record(metadataKey, text(255), { additionalProperties: false });
@@ -42,8 +43,6 @@ const blockDevice = strict({
   tag: since('2.42', Type.Optional(tag)),
   volume_type: since('2.67', Type.Optional(Type.Union([idOf('volume-type'), Type.Literal('')]))),
 });
-
-const hints = strict({ group: Type.Optional(idOf('server-group')) });
 
 export const createBody = strict({
   server: strict({

@@ -11,6 +11,7 @@ import { since, strict, text } from '../../../kernel/schema.ts';
 import { zoneExists } from '../../host/index.ts';
 import type { PlacementRequest } from '../../placement/index.ts';
 import type { ComputeDeps } from '../deps.ts';
+import { rulesOf } from '../server-groups/service.ts';
 import { nothing } from '../links.ts';
 import { explain } from './boot-request.ts';
 import { reserveServerImage } from './create-image.ts';
@@ -85,7 +86,7 @@ async function groupOf(tx: Tx, row: ServerRow): Promise<PlacementRequest['group'
   if (row.group_id === null) return null;
   const group = await tx
     .selectFrom('server_groups')
-    .select('policy')
+    .select(['policy', 'rules'])
     .where('id', '=', row.group_id)
     .executeTakeFirst();
   if (group === undefined) return null;
@@ -96,7 +97,11 @@ async function groupOf(tx: Tx, row: ServerRow): Promise<PlacementRequest['group'
     .where('deleting', '=', 0)
     .where('id', '!=', row.id)
     .execute();
-  return { policy: group.policy, hostIds: others.flatMap((one) => one.host_id ?? []) };
+  return {
+    policy: group.policy,
+    hostIds: others.flatMap((one) => one.host_id ?? []),
+    maxPerHost: rulesOf(group).max_server_per_host ?? 1,
+  };
 }
 
 /** Places the server as a new one is placed; 400 with the reason when no host takes it. */

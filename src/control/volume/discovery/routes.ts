@@ -149,7 +149,7 @@ export const discoveryRoutes: Route[] = [
           zone: host.zone,
           status: host.enabled ? 'enabled' : 'disabled',
           state: isUp(ctx, host) ? 'up' : 'down',
-          updated_at: stamp(host.seenAt),
+          updated_at: stamp(host.heardAt),
           disabled_reason: host.disabledReason === '' ? null : host.disabledReason,
           replication_status: 'disabled',
           active_backend_id: null,
