@@ -39,7 +39,7 @@ import { tagMigration } from './rows.ts';
 import { groupApi, type GroupApi } from './security-groups/for-servers.ts';
 import { securityGroupRules } from './security-groups/group-rules.ts';
 import { securityGroups } from './security-groups/groups.ts';
-import { securityGroupMigration } from './security-groups/table.ts';
+import { givenPrefixMigration, securityGroupMigration } from './security-groups/table.ts';
 import { bindPorts, releasePorts } from './server-ports/bind.ts';
 import { claimPorts } from './server-ports/claim.ts';
 import { portsOf } from './server-ports/read.ts';
@@ -157,6 +157,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         addressMigration,
         portMigration,
         securityGroupMigration,
+        givenPrefixMigration,
         routerMigration,
         floatingIpMigration,
         subnetPoolMigration,

@@ -96,7 +96,10 @@ async function enableHosts(cloud: TestCloud): Promise<void> {
     services: { id: string; binary: string }[];
   };
   for (const { id } of services.filter(({ binary }) => binary === 'nova-compute'))
-    await cloud.must(cloud.admin, 'PUT', `/compute/v2.1/os-services/${id}`, { status: 'enabled', forced_down: false });
+    await cloud.must(cloud.admin, 'PUT', `/compute/v2.1/os-services/${id}`, {
+      status: 'enabled',
+      forced_down: false,
+    });
 }
 
 onBothEngines('fuzz', (engine) => {

@@ -73,6 +73,7 @@ async function withRules(ctx: Ctx, rows: readonly SecurityGroupRow[]): Promise<G
       'r.port_range_min',
       'r.port_range_max',
       'r.remote_ip_prefix',
+      'r.given_prefix',
     ])
     .select(['g.name as remote_name', 'g.project_id as remote_project'])
     .where(
@@ -84,10 +85,13 @@ async function withRules(ctx: Ctx, rows: readonly SecurityGroupRow[]): Promise<G
     .orderBy('r.id')
     .execute();
   const byGroup = Map.groupBy(
-    rules.map(({ remote_name: name, remote_project: projectId, ...rule }): GroupRule => ({
-      ...rule,
-      remote_group: name === null || projectId === null ? null : { name, project_id: projectId },
-    })),
+    rules.map(
+      ({ remote_name: name, remote_project: projectId, given_prefix: given, ...rule }): GroupRule => ({
+        ...rule,
+        remote_ip_prefix: given ?? rule.remote_ip_prefix,
+        remote_group: name === null || projectId === null ? null : { name, project_id: projectId },
+      }),
+    ),
     (rule) => rule.security_group_id,
   );
   return rows.map(({ id, name, description, project_id }) => ({

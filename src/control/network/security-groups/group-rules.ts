@@ -76,7 +76,7 @@ export const ruleView = (row: SecurityGroupRuleRow, tags: readonly string[] = []
   protocol: row.protocol,
   port_range_min: row.port_range_min,
   port_range_max: row.port_range_max,
-  remote_ip_prefix: row.remote_ip_prefix,
+  remote_ip_prefix: row.given_prefix ?? row.remote_ip_prefix,
   remote_group_id: row.remote_group_id,
   remote_address_group_id: null,
   normalized_cidr: row.remote_ip_prefix,

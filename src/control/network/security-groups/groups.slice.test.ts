@@ -70,6 +70,12 @@ onBothEngines('security groups', (engine) => {
       remote_ip_prefix: '10.0.0.5/32',
       remote_group_id: null,
     });
+    const range = { security_group_id: group.id, direction: 'ingress', protocol: 'tcp' };
+    const given = (await rule('alice', { ...range, remote_ip_prefix: '10.2.3.124/24' })).json
+      .security_group_rule;
+    expect(given).toMatchObject({ remote_ip_prefix: '10.2.3.124/24', normalized_cidr: '10.2.3.0/24' });
+    expect((await rule('alice', { ...range, remote_ip_prefix: '10.2.3.0/24' })).status).toBe(409);
+    await cloud.call('alice', 'DELETE', `/security-group-rules/${given.id}`);
     const same = await rule('alice', {
       security_group_id: group.id,
       direction: 'ingress',

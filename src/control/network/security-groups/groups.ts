@@ -102,7 +102,13 @@ async function views(db: Queries, ctx: Ctx, found: readonly SecurityGroupRow[]):
 
 /** The rules of a new group: everything out; the default group also lets its own members in. */
 function initialRules(group: SecurityGroupRow): Rule[] {
-  const open = { protocol: null, port_range_min: null, port_range_max: null, remote_ip_prefix: null };
+  const open = {
+    protocol: null,
+    port_range_min: null,
+    port_range_max: null,
+    remote_ip_prefix: null,
+    given_prefix: null,
+  };
   const versions = ['IPv4', 'IPv6'] as const;
   return [
     ...versions.map((ethertype): Rule => ({

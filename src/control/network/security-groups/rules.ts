@@ -51,6 +51,8 @@ export type Rule = {
   port_range_min: number | null;
   port_range_max: number | null;
   remote_ip_prefix: string | null;
+  /** As it was given, where that has bits of a host: Neutron shows it so. null: as remote_ip_prefix. */
+  given_prefix: string | null;
   remote_group_id: string | null;
 };
 
@@ -144,6 +146,7 @@ export function normalizeRule(input: RuleInput): Rule {
   checkPorts(number, written, min, max);
   const remoteGroup = input.remote_group_id ?? null;
   let prefix = input.remote_ip_prefix === '' ? null : (input.remote_ip_prefix ?? null);
+  let given: string | null = null;
   if (prefix !== null && remoteGroup !== null)
     throw badRequest(
       'Only remote_ip_prefix or remote_group_id may be provided.',
@@ -158,6 +161,7 @@ export function normalizeRule(input: RuleInput): Rule {
         `Conflicting value ethertype ${ethertype} for CIDR ${prefix}`,
         'SecurityGroupRuleParameterConflict',
       );
+    if (address === null && prefix !== cidr.text) given = prefix;
     prefix = cidr.text;
   }
   return {
@@ -167,6 +171,7 @@ export function normalizeRule(input: RuleInput): Rule {
     port_range_min: min,
     port_range_max: max,
     remote_ip_prefix: prefix,
+    given_prefix: given,
     remote_group_id: remoteGroup,
   };
 }

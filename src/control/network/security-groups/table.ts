@@ -18,6 +18,8 @@ export type SecurityGroupRuleRow = StandardColumns & {
   port_range_min: number | null;
   port_range_max: number | null;
   remote_ip_prefix: string | null;
+  /** null: as remote_ip_prefix. */
+  given_prefix: string | null;
   remote_group_id: string | null;
   /** What the rule allows, normalized: unique in its group. */
   digest: string;
@@ -74,5 +76,12 @@ export const securityGroupMigration: Migration = {
       .on('security_group_rules')
       .column('project_id')
       .execute();
+  },
+};
+
+export const givenPrefixMigration: Migration = {
+  id: 'network-0101-given-prefix',
+  async up(db) {
+    await db.schema.alterTable('security_group_rules').addColumn('given_prefix', 'text').execute();
   },
 };
