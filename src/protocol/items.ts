@@ -70,6 +70,11 @@ export const PortBody = Type.Object({
   /** Bandwidth limits in kbit/s, seen from the guest; absent: none. */
   egressKbps: Type.Optional(Type.Integer({ minimum: 1 })),
   ingressKbps: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** kbit; absent: what suits the rate. */
+  egressBurstKb: Type.Optional(Type.Integer({ minimum: 1 })),
+  ingressBurstKb: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Put on what the guest sends (RFC 2474); absent: left as the guest has it. */
+  dscpMark: Type.Optional(Type.Integer({ minimum: 0, maximum: 63 })),
 });
 export type PortBody = Static<typeof PortBody>;
 
@@ -142,6 +147,18 @@ export const RouterBody = Type.Object({
         internalAddress: address,
         internalFirst: port,
         internalLast: port,
+      }),
+    ),
+  ),
+  /** Bandwidth limits of floating addresses in kbit/s and kbit, seen from the guest. */
+  addressLimits: Type.Optional(
+    Type.Array(
+      Type.Object({
+        address,
+        egressKbps: Type.Optional(Type.Integer({ minimum: 1 })),
+        egressBurstKb: Type.Optional(Type.Integer({ minimum: 1 })),
+        ingressKbps: Type.Optional(Type.Integer({ minimum: 1 })),
+        ingressBurstKb: Type.Optional(Type.Integer({ minimum: 1 })),
       }),
     ),
   ),

@@ -124,6 +124,7 @@ export async function ledger(read: Reader, rows: Rows): Promise<string[]> {
     ['security_groups', 'security_group'],
     ['floating_ips', 'floatingip'],
     ['port_forwardings', 'port_forwarding'],
+    ['qos_policies', 'qos_policy'],
     ['server_groups', 'server_groups'],
     ['subnet_pools', 'subnetpool'],
     ['volumes', 'volumes'],

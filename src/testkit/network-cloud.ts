@@ -59,6 +59,7 @@ export async function testCloud(engine: Engine, quotas: Record<string, number> =
     router: 10,
     floatingip: 50,
     port_forwarding: 200,
+    qos_policy: 50,
     security_group: 10,
     security_group_rule: 100,
     rbac_policy: 10,

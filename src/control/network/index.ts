@@ -29,6 +29,10 @@ import { portForwardings } from './port-forwardings/port-forwardings.ts';
 import { portForwardingMigration } from './port-forwardings/table.ts';
 import { portsCollection, type ServersChanged } from './ports/ports.ts';
 import { portMigration } from './ports/table.ts';
+import { compileQos } from './qos/bindings.ts';
+import { qosPolicies } from './qos/policies.ts';
+import { qosRuleRoutes } from './qos/routes.ts';
+import { qosMigration } from './qos/table.ts';
 import { quotaDefaults, quotaRoutes } from './quotas/quotas.ts';
 import { rbacPolicies } from './rbac/rbac-policies.ts';
 import { rbacMigration } from './rbac/table.ts';
@@ -148,6 +152,8 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         ...collectionRoutes(floatingIps(serversChanged)),
         ...collectionRoutes(rbacPolicies),
         ...nestedRoutes(portForwardings),
+        ...collectionRoutes(qosPolicies),
+        ...qosRuleRoutes,
         ...quotaRoutes,
       ],
       migrations: [
@@ -164,6 +170,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         rbacMigration,
         portForwardingMigration,
         agentMigration,
+        qosMigration,
       ],
       work: {
         network: rows(compileNetworks(hosts.items)),
@@ -172,6 +179,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         // Each change sends the whole group to every host that knows it: what changes within a moment goes along.
         'address-group': { ...rows(compileAddressGroups(hosts.items)), restMs: 200 },
         router: rows(compileRouters(hosts.items)),
+        qos: rows(compileQos(platform)),
       },
       quotas: quotaDefaults,
     },

@@ -10,6 +10,10 @@ const write = (what: string): Policy => ({
   description: `Write ${what}`,
   anyOf: [rules.admin, rules.projectMember],
 });
+const manage = (what: string): Policy => ({
+  description: `Write ${what}`,
+  anyOf: [rules.admin, rules.projectManager],
+});
 const admin = (what: string): Policy => ({ description: what, anyOf: [rules.admin] });
 
 const resources = [
@@ -25,6 +29,9 @@ const resources = [
   'floatingip_port_forwarding',
 ];
 
+/** What a project's managers decide for it. */
+const managed = ['policy', 'policy_bandwidth_limit_rule', 'policy_dscp_marking_rule'];
+
 export const policies: Policies = {
   ...Object.fromEntries(
     resources.flatMap((name) => [
@@ -32,6 +39,13 @@ export const policies: Policies = {
       ...['create', 'update', 'delete'].map((verb) => [`${verb}_${name}`, write(`${name}s`)] as const),
     ]),
   ),
+  ...Object.fromEntries(
+    managed.flatMap((name) => [
+      [`get_${name}`, read(`QoS: ${name}`)],
+      ...['create', 'update', 'delete'].map((verb) => [`${verb}_${name}`, manage(`QoS: ${name}`)] as const),
+    ]),
+  ),
+  get_rule_type: read('the kinds of QoS rules'),
   add_router_interface: write('router interfaces'),
   remove_router_interface: write('router interfaces'),
   get_quota: read('quotas'),

@@ -31,6 +31,11 @@ const own =
   (url: string, key: string, body: (tenant: Tenant) => object): Maker =>
   async (cloud, tenant) =>
     idIn(await cloud.must(tenant.tokens.member, 'POST', url, { [key]: body(tenant) }), key);
+/** Created by the tenant's manager. */
+const managed =
+  (url: string, key: string, body: (tenant: Tenant) => object): Maker =>
+  async (cloud, tenant) =>
+    idIn(await cloud.must(tenant.tokens.manager, 'POST', url, { [key]: body(tenant) }), key);
 /** Created by the operator. */
 const given =
   (url: string, key: string, body: (tenant: Tenant) => object): Maker =>
@@ -126,6 +131,27 @@ export const fixtures: Readonly<Record<string, Maker>> = {
         },
       }),
       'floatingip',
+    ),
+  'qos-policy': managed(`${neutron}/qos/policies`, 'policy', named('qos')),
+  'qos-bandwidth-rule': async (cloud, tenant) =>
+    idIn(
+      await cloud.must(
+        tenant.tokens.manager,
+        'POST',
+        `${neutron}/qos/policies/${id(tenant, 'qos-policy')}/bandwidth_limit_rules`,
+        { bandwidth_limit_rule: { max_kbps: 4_000 } },
+      ),
+      'bandwidth_limit_rule',
+    ),
+  'qos-dscp-rule': async (cloud, tenant) =>
+    idIn(
+      await cloud.must(
+        tenant.tokens.manager,
+        'POST',
+        `${neutron}/qos/policies/${id(tenant, 'qos-policy')}/dscp_marking_rules`,
+        { dscp_marking_rule: { dscp_mark: 26 } },
+      ),
+      'dscp_marking_rule',
     ),
   'rbac-policy': own(`${neutron}/rbac-policies`, 'rbac_policy', (tenant) => ({
     object_type: 'network',

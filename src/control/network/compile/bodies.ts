@@ -10,6 +10,7 @@ import type {
 import type { PortForwardingRow } from '../port-forwardings/table.ts';
 import type { NetworkRow } from '../networks/table.ts';
 import type { PortRow } from '../ports/table.ts';
+import type { Limits } from '../qos/bindings.ts';
 import { GATEWAY, type RouterAddress } from '../routers/ports.ts';
 import type { RouterRow } from '../routers/table.ts';
 import { effectiveProtocol } from '../security-groups/rules.ts';
@@ -58,6 +59,7 @@ export const portBody = (
   row: PortRow,
   fixedIps: readonly { subnet_id: string; ip_address: string }[],
   groups: readonly string[],
+  limits: Limits = {},
 ): PortBody => ({
   networkId: row.network_id,
   mac: row.mac_address,
@@ -72,6 +74,7 @@ export const portBody = (
   hostname: row.hostname,
   serverId: row.server_id,
   plug: row.plug === 'netns' ? 'netns' : 'tap',
+  ...limits,
 });
 
 export const pairsOf = (row: {
@@ -111,6 +114,7 @@ export function routerBody(
   addresses: readonly RouterAddress[],
   floatingIps: readonly { id: string; floating_ip_address: string; fixed_ip_address: string | null }[],
   forwardings: readonly (PortForwardingRow & { floating_ip_address: string })[],
+  limits: readonly ({ address: string } & Limits)[] = [],
 ): RouterBody {
   const ports = [...Map.groupBy(addresses, (one) => one.port_id).values()].map((ofPort) => {
     const first = ofPort[0] as RouterAddress;
@@ -172,6 +176,12 @@ export function routerBody(
       internalFirst: one.internal_first,
       internalLast: one.internal_last,
     })),
+    ...(limits.length === 0
+      ? {}
+      : {
+          // A mark is put where the guest sends, at its port.
+          addressLimits: limits.map(({ dscpMark: _, ...limit }) => limit),
+        }),
     routes: JSON.parse(row.routes) as HostRoute[],
   };
 }

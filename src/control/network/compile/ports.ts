@@ -3,6 +3,7 @@
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { PortBody } from '../../../protocol/items.ts';
 import { wantedItems, type Items } from '../../host/index.ts';
+import { limitsOf } from '../qos/bindings.ts';
 import { portBody } from './bodies.ts';
 import { addPair, joinGroup, leaveGroup, leaveNetwork, lost, type Pairs } from './subscriptions.ts';
 
@@ -26,6 +27,10 @@ export const compilePorts =
       .orderBy('security_group_id')
       .execute();
     const groups = Map.groupBy(memberships, (row) => row.port_id);
+    const limits = await limitsOf(
+      tx,
+      rows.map((row) => ({ id: row.id, networkId: row.network_id })),
+    );
     const before = await wantedItems(tx, 'port', ids);
     const networksBefore: Pairs = new Map();
     const groupsBefore: Pairs = new Map();
@@ -44,7 +49,7 @@ export const compilePorts =
         continue;
       }
       const groupIds = (groups.get(id) ?? []).map((one) => one.security_group_id);
-      await items.put(tx, 'port', id, portBody(row, addresses.get(id) ?? [], groupIds));
+      await items.put(tx, 'port', id, portBody(row, addresses.get(id) ?? [], groupIds, limits.get(id)));
       for (const host of oldHosts) if (host !== row.host_id) await items.unsubscribe(tx, host, 'port', id);
       if (!oldHosts.includes(row.host_id)) await items.subscribe(tx, row.host_id, 'port', id);
       addPair(networksNow, row.host_id, row.network_id);

@@ -5,6 +5,7 @@ import { enabledHosts, hostnames, wantedItems, type Items } from '../../host/ind
 import { hostsWithoutRouters } from '../agents/agents.ts';
 import { routerAddresses } from '../routers/ports.ts';
 import type { RouterRow } from '../routers/table.ts';
+import { limitsOf } from '../qos/bindings.ts';
 import { routerBody } from './bodies.ts';
 import { addPair, leaveNetwork, lost, type Pairs } from './subscriptions.ts';
 
@@ -90,6 +91,19 @@ export const compileRouters =
         .execute(),
       (row) => row.router_id ?? '',
     );
+    const served = Map.groupBy(
+      await tx
+        .selectFrom('floating_ips')
+        .select(['id', 'router_id', 'floating_network_id', 'floating_ip_address'])
+        .where('router_id', 'in', ids)
+        .orderBy('id')
+        .execute(),
+      (row) => row.router_id ?? '',
+    );
+    const limits = await limitsOf(
+      tx,
+      [...served.values()].flat().map((row) => ({ id: row.id, networkId: row.floating_network_id })),
+    );
     const before = await wantedItems(tx, 'router', ids);
     const networksBefore: Pairs = new Map();
     for (const old of before)
@@ -112,6 +126,12 @@ export const compileRouters =
         addresses.get(id) ?? [],
         floating.get(id) ?? [],
         forwardings.get(id) ?? [],
+        (served.get(id) ?? []).flatMap((one) => {
+          const own = limits.get(one.id);
+          return own?.egressKbps === undefined && own?.ingressKbps === undefined
+            ? []
+            : [{ address: one.floating_ip_address, ...own }];
+        }),
       );
       await items.put(tx, 'router', id, body);
       for (const host of oldHosts) if (host !== hostId) await items.unsubscribe(tx, host, 'router', id);

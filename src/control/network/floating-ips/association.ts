@@ -6,6 +6,7 @@ import type { Ctx } from '../../../kernel/platform.ts';
 import { deletePorts } from '../ports/insert.ts';
 import { forgetForwardings } from '../port-forwardings/remove.ts';
 import { readablePort } from '../ports/schema.ts';
+import { unbindAll } from '../qos/bindings.ts';
 import { INTERFACE } from '../routers/ports.ts';
 import { chunks, deleteTags } from '../rows.ts';
 import type { FloatingIpRow } from './table.ts';
@@ -185,6 +186,7 @@ export async function deleteUnusedFloatingIps(tx: Tx, ctx: Ctx, networkId: strin
       part.map((row) => row.floating_port_id),
     );
     await deleteTags(tx, ...ids);
+    await unbindAll(tx, ids);
   }
   for (const [projectId, rows] of Map.groupBy(unused, (row) => row.project_id))
     await ctx.platform.quotas.release(tx, projectId, { floatingip: rows.length });

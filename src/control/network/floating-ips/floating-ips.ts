@@ -15,6 +15,7 @@ import { readableNetwork } from '../networks/schema.ts';
 import type { PortForwardingRow } from '../port-forwardings/table.ts';
 import { inFloatingIp } from '../port-forwardings/wire.ts';
 import { deletePorts, insertPort, subnetsOf, takeFixedIps } from '../ports/insert.ts';
+import { bindPolicy, policiesOf, policyFilter, shownPolicies, unbindAll } from '../qos/bindings.ts';
 import type { ServersChanged } from '../ports/ports.ts';
 import { deleteObject } from '../removal.ts';
 import { chunks, newRow, tagsOf, touched, type Queries } from '../rows.ts';
@@ -29,6 +30,7 @@ const changeable = {
   port_id: Type.Optional(nullable(idOf('port'))),
   fixed_ip_address: Type.Optional(nullable(text(45))),
   description: Type.Optional(text()),
+  qos_policy_id: Type.Optional(nullable(idOf('qos-policy'))),
 };
 const floatingUpdate = strict(changeable);
 const floatingCreate = strict({
@@ -61,6 +63,7 @@ const list: ListSpec = {
       where: (values) => sql`coalesce(floating_ips.router_id, '') in (${sql.join(values)})`,
     },
     status: { by: 'text', column: 'floating_ips.status' },
+    qos_policy_id: policyFilter('floating_ips'),
   },
   sortable: {
     ...standardSort,
@@ -85,6 +88,7 @@ export const floatingIpView = (
   port: PortDetails | undefined,
   tags: readonly string[],
   forwardings: readonly PortForwardingRow[],
+  qos: object,
 ): object => ({
   id: row.id,
   tenant_id: row.project_id,
@@ -98,6 +102,7 @@ export const floatingIpView = (
   status: row.status,
   port_details: port === undefined ? null : { ...port, admin_state_up: port.admin_state_up === 1 },
   port_forwardings: forwardings.map(inFloatingIp),
+  ...qos,
   tags,
   created_at: isoSeconds(row.created_at),
   updated_at: isoSeconds(row.updated_at),
@@ -126,6 +131,10 @@ async function views(db: Queries, _ctx: Ctx, found: readonly FloatingIpRow[]): P
     db,
     found.map((row) => row.id),
   );
+  const policies = await policiesOf(
+    db,
+    found.flatMap((row) => [row.id, row.floating_network_id]),
+  );
   const forwardings: PortForwardingRow[] = [];
   for (const part of chunks(found.map((row) => row.id)))
     forwardings.push(
@@ -144,6 +153,7 @@ async function views(db: Queries, _ctx: Ctx, found: readonly FloatingIpRow[]): P
       ports.get(row.fixed_port_id ?? ''),
       tags.get(row.id) ?? [],
       forwardingsOf.get(row.id) ?? [],
+      shownPolicies(policies, row.id, row.floating_network_id),
     ),
   );
 }
@@ -195,6 +205,7 @@ async function insertOne(
     .insertInto('floating_ips')
     .values({ ...row, ...association })
     .execute();
+  await bindPolicy(tx, ctx, 'floatingip', row.id, input.qos_policy_id);
   if (association.router_id !== null) await ctx.platform.work.enqueue(tx, 'router', [association.router_id]);
   return { id: row.id, serverId };
 }
@@ -234,6 +245,7 @@ const changeWith =
   async (ctx: Ctx, id: string, input: Static<typeof floatingUpdate>): Promise<void> => {
     await ctx.platform.db.tx(async (tx) => {
       const row = await readableFloatingIp(tx, ctx.actor, id);
+      await bindPolicy(tx, ctx, 'floatingip', id, input.qos_policy_id);
       const onlyText =
         (input.port_id === undefined && input.fixed_ip_address === undefined) ||
         // It is associated with nothing, and what its ports lead to stays.
@@ -294,6 +306,7 @@ const removeWith =
       const serverId = await serverOf(tx, row.fixed_port_id);
       const kind = { table: 'floating_ips', kind: 'floating-ip', quota: 'floatingip' } as const;
       await deleteObject(tx, ctx, kind, row);
+      await unbindAll(tx, [id]);
       await deletePorts(tx, ctx, [row.floating_port_id]);
       if (row.router_id !== null) await ctx.platform.work.enqueue(tx, 'router', [row.router_id]);
       if (serverId !== '') await serversChanged(tx, [serverId]);

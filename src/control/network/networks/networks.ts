@@ -10,6 +10,7 @@ import type { Collection } from '../collection.ts';
 import { adminOnly, claimQuota, invalidInput, ownedBy, ownerOf } from '../faults.ts';
 import { deleteUnusedFloatingIps } from '../floating-ips/association.ts';
 import { deletePorts } from '../ports/insert.ts';
+import { bindPolicy, defaultPolicyOf, unbindAll } from '../qos/bindings.ts';
 import { refuseWhileUsed, shareWithEverybody, unshare } from '../rbac/sharing.ts';
 import { EVERYBODY, EXTERNAL, SHARED } from '../rbac/visible.ts';
 import { deleteObject } from '../removal.ts';
@@ -93,6 +94,9 @@ async function insertNetwork(
     error: '',
   };
   await tx.insertInto('networks').values(row).execute();
+  const policyId =
+    input.qos_policy_id === undefined ? await defaultPolicyOf(tx, projectId) : input.qos_policy_id;
+  if (policyId !== null) await bindPolicy(tx, ctx, 'network', row.id, policyId);
   if (input.shared === true) await shareWithEverybody(tx, ctx, 'network', row);
   if (external) await shareWithEverybody(tx, ctx, 'network', row, EXTERNAL);
   await ctx.platform.work.enqueue(tx, 'network', [row.id]);
@@ -124,6 +128,7 @@ async function change(ctx: Ctx, id: string, input: Static<typeof networkUpdate>)
   await ctx.platform.db.tx(async (tx) => {
     const row = await writableNetwork(tx, ctx, id, 'update_network');
     adminOnly(ctx, 'update_network', input, forOperators);
+    await bindPolicy(tx, ctx, 'network', id, input.qos_policy_id);
     if (input['router:external'] === true) await makeExternal(tx, ctx, id, EVERYBODY);
     if (input['router:external'] === false && row.external === 1) {
       await refuseExternalUse(tx, row);
@@ -233,6 +238,7 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
     }
     await tx.deleteFrom('dhcp_exclusions').where('network_id', '=', id).execute();
     await deleteObject(tx, ctx, { table: 'networks', kind: 'network', quota: 'network' }, row);
+    await unbindAll(tx, [id]);
     await ctx.platform.work.enqueue(tx, 'network', [id]);
   });
 }

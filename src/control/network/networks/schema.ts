@@ -7,6 +7,7 @@ import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { idOf, integer, nullable, strict, text } from '../../../kernel/schema.ts';
 import { standardFilters, standardSort, truth, whole, type ListSpec } from '../listing.ts';
+import { policiesOf, policyFilter } from '../qos/bindings.ts';
 import { sharedFilter, sharedWith, visible } from '../rbac/visible.ts';
 import { chunks, tagsOf, type Queries } from '../rows.ts';
 import type { NetworkRow } from './table.ts';
@@ -22,6 +23,7 @@ const changeable = {
   'router:external': Type.Optional(Type.Boolean()),
   port_security_enabled: Type.Optional(Type.Boolean()),
   mtu: Type.Optional(integer(576, 9216)),
+  qos_policy_id: Type.Optional(nullable(idOf('qos-policy'))),
 };
 export const networkUpdate = strict(changeable);
 export const networkCreate = strict({
@@ -74,6 +76,7 @@ export const networkList: ListSpec = {
       where: (values) =>
         sql`networks.external = 0 and networks.segment in (${sql.join(values.map((one) => whole('provider:segmentation_id', one)))})`,
     },
+    qos_policy_id: policyFilter('networks'),
   },
   sortable: {
     ...standardSort,
@@ -99,6 +102,7 @@ export const networkView = (
   subnetIds: readonly string[],
   tags: readonly string[],
   shared: boolean,
+  qosPolicyId: string | null,
   forOperator: boolean,
 ): object => ({
   id: row.id,
@@ -113,6 +117,7 @@ export const networkView = (
   'router:external': row.external === 1,
   port_security_enabled: row.port_security_enabled === 1,
   mtu: row.mtu,
+  qos_policy_id: qosPolicyId,
   availability_zone_hints: [],
   availability_zones: ['nova'],
   ipv4_address_scope: null,
@@ -145,6 +150,10 @@ export async function networkViews(db: Queries, ctx: Ctx, rows: readonly Network
     db,
     rows.map((row) => row.id),
   );
+  const policies = await policiesOf(
+    db,
+    rows.map((row) => row.id),
+  );
   const shared = await sharedWith(
     db,
     rows.map((row) => row.id),
@@ -156,6 +165,7 @@ export async function networkViews(db: Queries, ctx: Ctx, rows: readonly Network
       subnets.get(row.id) ?? [],
       tags.get(row.id) ?? [],
       shared.has(row.id),
+      policies.get(row.id) ?? null,
       isAdmin(ctx.actor),
     ),
   );

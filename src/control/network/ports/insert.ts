@@ -15,6 +15,7 @@ import {
 } from '../subnets/addressing.ts';
 import { isSlaac } from '../subnets/rules.ts';
 import type { SubnetRow } from '../subnets/table.ts';
+import { unbindAll } from '../qos/bindings.ts';
 import { releaseAddresses, takeAddress, takeNextAddress, type Holder } from './addresses.ts';
 import type { PortRow } from './table.ts';
 
@@ -231,6 +232,7 @@ export async function deletePorts(
   await releaseAddresses(tx, ctx.platform.clock.now(), ids);
   await tx.deleteFrom('port_security_groups').where('port_id', 'in', ids).execute();
   await tx.deleteFrom('ports').where('id', 'in', ids).execute();
+  await unbindAll(tx, ids);
   await deleteTags(tx, ...ids);
   await ctx.platform.work.enqueue(tx, 'port', ids);
   await membershipChanged(

@@ -8,6 +8,7 @@ import { quotaLock } from '../../../kernel/quota.ts';
 import type { Collection } from '../collection.ts';
 import { claimQuota, disallowed, invalidInput, ownerOf } from '../faults.ts';
 import { forgetFixedIps } from '../floating-ips/association.ts';
+import { bindPolicy } from '../qos/bindings.ts';
 import { readableNetwork } from '../networks/schema.ts';
 import type { NetworkRow } from '../networks/table.ts';
 import { sharedWith } from '../rbac/visible.ts';
@@ -109,6 +110,7 @@ async function insertOne(
       .execute();
   await takeFixedIps(tx, row, await subnetsOf(tx, [network.id]), input.fixed_ips);
   await setGroups(tx, row.id, groups);
+  await bindPolicy(tx, ctx, 'port', row.id, input.qos_policy_id);
   await membershipChanged(tx, ctx, groups);
   await audit(tx, ctx, 'port', row.id);
   return row;
@@ -218,6 +220,7 @@ const changeWith =
       const { row, network } = await writablePort(tx, ctx, id, 'update_port');
       checkFields(ctx, 'update_port', input, await useOf(tx, ctx, network));
       checkDevice(row, input);
+      await bindPolicy(tx, ctx, 'port', id, input.qos_policy_id);
       if (input.fixed_ips !== undefined && managed.has(row.device_owner))
         await refuseMove(tx, row, input.fixed_ips);
       const mac = input.mac_address === undefined ? row.mac_address : checkMac(input.mac_address);

@@ -7,6 +7,7 @@ import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { notFound } from '../../../kernel/errors.ts';
 import { idOf, nullable, strict, text } from '../../../kernel/schema.ts';
 import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
+import { policiesOf, policyFilter, shownPolicies } from '../qos/bindings.ts';
 import { chunks, tagsOf, type Queries } from '../rows.ts';
 import type { PortRow } from './table.ts';
 
@@ -28,6 +29,7 @@ const changeable = {
   allowed_address_pairs: Type.Optional(
     nullable(Type.Array(strict({ ip_address: text(49), mac_address: Type.Optional(mac) }), { maxItems: 64 })),
   ),
+  qos_policy_id: Type.Optional(nullable(idOf('qos-policy'))),
   'binding:host_id': Type.Optional(nullable(text())),
   'binding:profile': Type.Optional(
     nullable(Type.Record(Type.String({ maxLength: 64 }), text(), { maxProperties: 32 })),
@@ -86,6 +88,7 @@ export const portList: ListSpec = {
       where: (values) => (values.includes('normal') ? sql`1 = 1` : sql`1 = 0`),
     },
     fixed_ips: { by: 'custom', where: fixedIpsFilter },
+    qos_policy_id: policyFilter('ports'),
     security_groups: {
       by: 'custom',
       ref: 'security-group',
@@ -136,6 +139,7 @@ export type PortExtras = {
   fixedIps: readonly { subnet_id: string; ip_address: string }[];
   groups: readonly string[];
   tags: readonly string[];
+  qos: { qos_policy_id: string | null; qos_network_policy_id: string | null };
 };
 
 export const portView = (row: PortRow, extras: PortExtras, forOperator: boolean): object => ({
@@ -154,6 +158,7 @@ export const portView = (row: PortRow, extras: PortExtras, forOperator: boolean)
   security_groups: extras.groups,
   port_security_enabled: row.port_security_enabled === 1,
   allowed_address_pairs: JSON.parse(row.allowed_address_pairs) as unknown,
+  ...extras.qos,
   'binding:vnic_type': 'normal',
   ...(forOperator
     ? {
@@ -188,6 +193,10 @@ export async function portViews(db: Queries, ctx: Ctx, rows: readonly PortRow[])
       .execute())
       groups.set(row.port_id, [...(groups.get(row.port_id) ?? []), row.security_group_id]);
   }
+  const policies = await policiesOf(
+    db,
+    rows.flatMap((row) => [row.id, row.network_id]),
+  );
   const tags = await tagsOf(
     db,
     rows.map((row) => row.id),
@@ -199,6 +208,7 @@ export async function portViews(db: Queries, ctx: Ctx, rows: readonly PortRow[])
         fixedIps: addresses.get(row.id) ?? [],
         groups: groups.get(row.id) ?? [],
         tags: tags.get(row.id) ?? [],
+        qos: shownPolicies(policies, row.id, row.network_id),
       },
       isAdmin(ctx.actor),
     ),

@@ -86,6 +86,30 @@ export const shareables = {
       ],
     },
   },
+  qos_policy: {
+    noun: 'QoS policy',
+    owner: (db, actor, id) =>
+      db
+        .selectFrom('qos_policies')
+        .select('project_id')
+        .where('id', '=', id)
+        .where(visible('qos_policies', actor))
+        .executeTakeFirst(),
+    uses: {
+      [SHARED]: async (tx, id) => {
+        const bound = tx.selectFrom('qos_bindings').select('object_id').where('qos_policy_id', '=', id);
+        const columns = ['id', 'project_id'] as const;
+        const networks = tx.selectFrom('networks').select(columns).where('id', 'in', bound);
+        const ports = tx.selectFrom('ports').select(columns).where('id', 'in', bound);
+        const addresses = tx.selectFrom('floating_ips').select(columns).where('id', 'in', bound);
+        return [
+          ...as('network', await networks.execute()),
+          ...as('port', await ports.execute()),
+          ...as('floating IP', await addresses.execute()),
+        ];
+      },
+    },
+  },
   subnetpool: {
     noun: 'Subnet Pool',
     owner: (db, actor, id) =>

@@ -150,9 +150,14 @@ function metadataGuard(portId: string, body: PortBody): string[] {
   ];
 }
 
+/** The mark of its QoS policy, before anything is decided. */
+const marking = ({ dscpMark }: PortBody): string[] =>
+  dscpMark === undefined ? [] : [`ip dscp set ${dscpMark}`, `ip6 dscp set ${dscpMark}`];
+
 function guardRules(portId: string, body: PortBody): string[] {
   const macs = identities(portId, body);
   const rules = [
+    ...marking(body),
     ...(body.allowedAddressPairs.length === 0 ? [] : metadataGuard(portId, body)),
     // VLAN tags and anything else that br_netfilter would not show to the rules.
     'ether type != { ip, arp, ip6 } drop',
@@ -193,7 +198,7 @@ export function portRules(portId: string, device: string, mark: number, body: Po
     chain(
       'bridge',
       guard,
-      open === null ? guardRules(portId, body) : [...metadataGuard(portId, body), ...open],
+      open === null ? guardRules(portId, body) : [...marking(body), ...metadataGuard(portId, body), ...open],
     ),
     chain('bridge', `to_${short(portId)}`, open ?? ['goto deliver']),
     chain(

@@ -3,7 +3,17 @@
 import type { RouterBody } from '../../../../protocol/items.ts';
 import { DriverError } from '../../errors.ts';
 import { address, familyOf, interfaceAddress, mac as macAddress, prefix } from './addresses.ts';
-import { cutFlows, ip, ipJson, namespaceExists, nftInNamespace, setSysctl, type Flow } from './commands.ts';
+import { addressShaping, type Shaping } from './bandwidth.ts';
+import {
+  cutFlows,
+  ip,
+  ipJson,
+  namespaceExists,
+  nftInNamespace,
+  setSysctl,
+  type Flow,
+  tc,
+} from './commands.ts';
 import type { LinuxContext } from './context.ts';
 import { removeTrustedDeviceRules, trustedDeviceRules } from './filter.ts';
 import { aliasOf, type Device } from './kernel-state.ts';
@@ -25,12 +35,17 @@ type Plan = {
   routes: Route[];
   floating: string[];
   rules: string;
+  /** Of floating addresses, at the gateway; null without one. */
+  shaping: Shaping | null;
   /** Configuration of what it tells IPv6 guests; '' : nothing. */
   advertisements: string;
 };
 
 /** Marks our routes in the kernel's table (rtm_protocol), apart from those that come with addresses. */
 const routeProtocol = 186;
+
+/** In each router's namespace: what comes in for limited floating addresses goes through it. */
+const addressIfb = 'limits';
 
 /** An administratively down router forwards nothing: it stands, without interfaces. */
 const effective = (body: RouterBody): RouterBody =>
@@ -97,7 +112,15 @@ function planRouter(ctx: LinuxContext, id: string, desired: RouterBody): Plan {
       subnets: advertise ?? [],
     })),
   );
-  return { interfaces, routes, floating, rules: routerRules(id, body), advertisements };
+  const limits = body.addressLimits ?? [];
+  return {
+    interfaces,
+    routes,
+    floating,
+    rules: routerRules(id, body),
+    shaping: outer[0] === undefined ? null : addressShaping(field, outer[0].device, addressIfb, limits),
+    advertisements,
+  };
 }
 
 /** Device -> its global addresses. */
@@ -189,6 +212,14 @@ async function plugInterfaces(
   for (const entry of plan.interfaces) ctx.kernel.devices.set(entry.peer, aliased(entry));
 }
 
+async function shapeAddresses(ns: string, shaping: Shaping, what: string): Promise<void> {
+  const has = (await ipJson(ns, ['link', 'show'], what)).some((link) => link['ifname'] === addressIfb);
+  if (shaping.ifb && !has)
+    await ip(ns, [`link add ${addressIfb} type ifb`, `link set ${addressIfb} up`], what);
+  await tc(ns, has ? shaping.removals : shaping.removals.slice(0, 2), shaping.additions, what);
+  if (!shaping.ifb && has) await ip(ns, [`link del ${addressIfb}`], what);
+}
+
 type Forwarding = NonNullable<RouterBody['portForwardings']>[number];
 
 /** Flows that lead elsewhere from now on. `before` undefined: made by an earlier process, so all that is forwarded is looked up anew. */
@@ -274,6 +305,11 @@ async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody, plan
     plan.routes.map((route) => routeLine('replace', route)),
     what,
   );
+  // A router that never had any limit is not asked about them.
+  const before = ctx.routers.get(id);
+  const limited = before === undefined ? there : (before.addressLimits ?? []).length > 0;
+  if (plan.shaping !== null && (plan.shaping.additions.length > 0 || limited))
+    await shapeAddresses(ns, plan.shaping, what);
   await cutFlows(
     ctx.names,
     ns,
