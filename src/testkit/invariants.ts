@@ -221,6 +221,49 @@ async function bodies(world: Observed): Promise<string[]> {
   });
 }
 
+/** What guests may send and what leads to them is what the rows say, whichever bodies were compiled. */
+async function services(world: Observed, rows: Rows): Promise<string[]> {
+  const read = world.read();
+  const bindings = await read.selectFrom('qos_bindings').selectAll().execute();
+  const limits = await read.selectFrom('qos_rules').selectAll().execute();
+  const forwardings = await read
+    .selectFrom('port_forwardings as w')
+    .innerJoin('floating_ips as f', 'f.id', 'w.floating_ip_id')
+    .select(['w.id', 'f.router_id', 'f.floating_ip_address', 'w.protocol', 'w.external_first'])
+    .execute();
+  const policyOf = (id: string): string | undefined =>
+    bindings.find((one) => one.object_id === id)?.qos_policy_id;
+  const allowed = new Map(
+    rows.ports.map((port) => {
+      const policy = policyOf(port.id) ?? policyOf(port.network_id);
+      const rule = limits.find(
+        (one) => one.qos_policy_id === policy && one.type === 'bandwidth_limit' && one.direction === 'egress',
+      );
+      return [port.id, rule === undefined || rule.max_kbps === 0 ? undefined : rule.max_kbps] as const;
+    }),
+  );
+  return world.hosts.flatMap(({ hostname, network }) => [
+    ...[...network.ports].flatMap(([id, body]) =>
+      body.egressKbps === allowed.get(id)
+        ? []
+        : [
+            `${hostname}: port ${id} is limited to ${body.egressKbps} kbit/s, its policy says ${allowed.get(id)}`,
+          ],
+    ),
+    ...[...network.routers].flatMap(([id, body]) =>
+      differences(
+        `${hostname}: forwarding of router ${id}`,
+        (body.portForwardings ?? []).map(
+          (one) => `${one.floatingAddress} ${one.protocol} ${one.externalFirst}`,
+        ),
+        forwardings.flatMap((one) =>
+          one.router_id === id ? [`${one.floating_ip_address} ${one.protocol} ${one.external_first}`] : [],
+        ),
+      ),
+    ),
+  ]);
+}
+
 async function leaks(world: Observed, rows: Rows): Promise<string[]> {
   const read = world.read();
   const servers = new Set(rows.servers.map((server) => server.id));
@@ -240,7 +283,25 @@ async function leaks(world: Observed, rows: Rows): Promise<string[]> {
       (await read.selectFrom('security_groups').select('id').execute()).map((row) => row.id),
     ),
   };
+  const floating = new Set(
+    (await read.selectFrom('floating_ips').select('id').execute()).map((row) => row.id),
+  );
+  const bindings = await read.selectFrom('qos_bindings').selectAll().execute();
+  const forwardings = await read
+    .selectFrom('port_forwardings')
+    .select(['id', 'floating_ip_id', 'internal_port_id'])
+    .execute();
   return [
+    ...bindings.flatMap((one) =>
+      ports.has(one.object_id) || floating.has(one.object_id) || exists['network']?.has(one.object_id)
+        ? []
+        : [`QoS policy ${one.qos_policy_id} is bound to ${one.object_id}, which is gone`],
+    ),
+    ...forwardings.flatMap((one) =>
+      ports.has(one.internal_port_id) && floating.has(one.floating_ip_id)
+        ? []
+        : [`port forwarding ${one.id} is left of what it joined`],
+    ),
     ...rows.ports.flatMap((port) =>
       port.server_id === '' || servers.has(port.server_id)
         ? []
@@ -302,6 +363,7 @@ export async function brokenInvariants(world: Observed, witness: Witness): Promi
     ...world.hosts.flatMap((host) => kernel(host, rows)),
     ...volumes(world, rows),
     ...(await bodies(world)),
+    ...(await services(world, rows)),
     ...(await leaks(world, rows)),
     ...(await addresses(read)),
     ...(await claims(read, rows)),

@@ -239,6 +239,28 @@ export function createScenario(world: World, options: { servers: number; misfort
     await insist('DELETE', `${network}/routers/${router}`);
   }
 
+  /** An operator's policy that a tenant puts on a network with servers; its limit changes while they come and go. */
+  async function qosClient(at: number, given: Given): Promise<void> {
+    await sleep(rng() * 10_000);
+    const policies = `${network}/qos/policies`;
+    const made = await world.call('admin', 'POST', policies, { policy: { name: `qos-${at}`, shared: true } });
+    const policy = made?.json.policy?.id as string | undefined;
+    if (policy === undefined) return;
+    const rules = `${policies}/${policy}/bandwidth_limit_rules`;
+    const limit = (max_kbps: number) => ({ bandwidth_limit_rule: { max_kbps } });
+    const rule = (await world.call('admin', 'POST', rules, limit(10_000)))?.json.bandwidth_limit_rule?.id as
+      | string
+      | undefined;
+    const held = `${network}/networks/${pick(given.networks)}`;
+    await insist('PUT', held, { network: { qos_policy_id: policy } });
+    await sleep(rng() * 5_000);
+    const fate = rule === undefined ? 1 : rng();
+    if (fate < 0.4) await world.call('admin', 'PUT', `${rules}/${rule}`, limit(5_000));
+    else if (fate < 0.7) await world.call('admin', 'DELETE', `${rules}/${rule}`);
+    await sleep(rng() * 3_000);
+    if (rng() < 0.5) await insist('PUT', held, { network: { qos_policy_id: null } });
+  }
+
   async function groupClient(at: number, given: Given): Promise<void> {
     await sleep(rng() * 10_000);
     const group = pick(given.groups);
@@ -331,6 +353,7 @@ export function createScenario(world: World, options: { servers: number; misfort
         ...Array.from({ length: options.servers }, (_, at) => serverClient(at, given)),
         ...Array.from({ length: 3 }, (_, at) => networkClient(at, given)),
         ...Array.from({ length: 3 }, (_, at) => groupClient(at, given)),
+        ...Array.from({ length: 2 }, (_, at) => qosClient(at, given)),
         ...Array.from({ length: 4 }, (_, at) => volumeClient(at, given)),
         ...(options.misfortune === true ? [misfortunes()] : []),
       ];
