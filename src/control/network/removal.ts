@@ -6,7 +6,14 @@ import { unshare } from './rbac/sharing.ts';
 import { deleteTags, expectRevision } from './rows.ts';
 
 type Kind = {
-  table: 'networks' | 'subnets' | 'subnet_pools' | 'routers' | 'floating_ips' | 'security_groups';
+  table:
+    | 'networks'
+    | 'subnets'
+    | 'subnet_pools'
+    | 'routers'
+    | 'floating_ips'
+    | 'security_groups'
+    | 'qos_policies';
   /** As the audit trail names it. */
   kind: string;
   quota: string;

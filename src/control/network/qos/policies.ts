@@ -5,15 +5,16 @@ import { isoSeconds } from '../../../kernel/clock.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
 import { conflict } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { isAdmin, projectOf } from '../../../kernel/policy.ts';
+import { projectOf } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
 import { idOf, strict, text } from '../../../kernel/schema.ts';
 import type { Collection } from '../collection.ts';
-import { adminOnly, claimQuota, disallowed, ownerOf } from '../faults.ts';
+import { adminOnly, claimQuota, ownedBy, ownerOf } from '../faults.ts';
 import { standardFilters, standardSort, truth, type ListSpec } from '../listing.ts';
 import { policyInUse, refuseWhileUsed, shareWithEverybody, unshare } from '../rbac/sharing.ts';
 import { EVERYBODY, SHARED, sharedFilter, sharedWith } from '../rbac/visible.ts';
-import { chunks, deleteTags, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
+import { deleteObject } from '../removal.ts';
+import { chunks, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { readablePolicy, visiblePolicies } from './bindings.ts';
 import { ruleInPolicy } from './rules.ts';
 import type { QosPolicyRow, QosRuleRow } from './table.ts';
@@ -92,9 +93,7 @@ async function views(db: Queries, ctx: Ctx, found: readonly QosPolicyRow[]): Pro
 
 /** A visible policy is its project's to change. */
 export async function writablePolicy(tx: Tx, ctx: Ctx, id: string, rule: string): Promise<QosPolicyRow> {
-  const row = await readablePolicy(tx, ctx.actor, id);
-  if (!isAdmin(ctx.actor) && row.project_id !== projectOf(ctx.actor)) throw disallowed(rule);
-  return row;
+  return ownedBy(ctx, await readablePolicy(tx, ctx.actor, id), rule);
 }
 
 async function refuseSecondDefault(tx: Tx, row: QosPolicyRow): Promise<void> {
@@ -181,11 +180,7 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
     if (used !== undefined)
       throw conflict(`QoS Policy ${id} is used by ${used.object_type} ${used.object_id}.`, 'QosPolicyInUse');
     await tx.deleteFrom('qos_rules').where('qos_policy_id', '=', id).execute();
-    await tx.deleteFrom('qos_policies').where('id', '=', id).execute();
-    await deleteTags(tx, id);
-    await unshare(tx, ctx, id);
-    await ctx.platform.quotas.release(tx, row.project_id, { qos_policy: 1 });
-    await audit(tx, ctx, 'qos-policy', id);
+    await deleteObject(tx, ctx, { table: 'qos_policies', kind: 'qos-policy', quota: 'qos_policy' }, row);
   });
 }
 
