@@ -37,6 +37,12 @@ program
   )
   .option('--tls-key <file>', 'private key (PEM)')
   .option('--tls-self-signed', 'make a self-signed pair in the data dir and use it')
+  .option(
+    '--images-from <url>',
+    'where users may have images downloaded from: https://host, https://*.domain, https://*; may be repeated (default: nowhere)',
+    (one: string, others: string[]) => [...others, one],
+    [] as string[],
+  )
   .option('--demo', 'also create a network, a VM and a container that ping each other')
   .option('--no-install', 'never install anything, say what is missing (read by ./up)')
   .addOption(

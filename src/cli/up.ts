@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import ipaddr from 'ipaddr.js';
 import { createControl } from '../control/app.ts';
+import { parseSource } from '../control/image/index.ts';
 import { DriverError } from '../agent/drivers/errors.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { openSqlite } from '../kernel/db/sqlite.ts';
@@ -32,6 +33,8 @@ export type UpOptions = {
   tlsCert?: string;
   tlsKey?: string;
   tlsSelfSigned?: boolean;
+  /** Where users may have images downloaded from, one URL of a host each. */
+  imagesFrom?: readonly string[];
   demo?: boolean;
   logLevel: LogLevel;
 };
@@ -142,6 +145,16 @@ async function cloudOf(options: UpOptions): Promise<{ cloud: CloudFile; held: He
   };
   if (JSON.stringify(cloud) !== JSON.stringify(kept)) await writeCloudFile(options.dataDir, cloud);
   return { cloud, held };
+}
+
+function checkImageSources(sources: readonly string[]): void {
+  for (const source of sources) {
+    try {
+      parseSource(source);
+    } catch (error) {
+      throw new UsageError(`--images-from: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
 }
 
 type Tls = { cert: string; key: string; certFile: string };
@@ -280,6 +293,7 @@ async function serveCloud(
     version: VERSION,
     keyDir: join(dataDir, 'keys'),
     imageDir: join(dataDir, 'images'),
+    ...(options.imagesFrom === undefined ? {} : { imagesFrom: options.imagesFrom }),
     passwords,
     external: { cidr: cloud.externalCidr, gateway },
     ...(tls === null ? {} : { tls }),

@@ -36,6 +36,8 @@ export type ControlOptions = {
   keyDir: string;
   /** Folder of image contents. */
   imageDir: string;
+  /** Where users may have images downloaded from; absent: nowhere. */
+  imagesFrom?: readonly string[];
   passwords: { admin: string; demo: string };
   /** The external network `public`: its range and the address of the host in it. */
   external: { cidr: string; gateway: string };
@@ -89,7 +91,10 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   // Images are read by agents through the hosts' link, and hosts are needed by nobody but network and compute.
   const hosts = createHostService(platform, { openImage: (id) => images.api.open(id) });
   const identity = await createIdentityService(platform, { catalog, keyDir: options.keyDir });
-  const images = await createImageService(platform, { dir: options.imageDir });
+  const images = await createImageService(platform, {
+    dir: options.imageDir,
+    ...(options.imagesFrom === undefined ? {} : { downloadFrom: options.imagesFrom }),
+  });
   const network = createNetworkService(platform, { hosts });
   const placement = createPlacementService(platform);
   const volumes = createVolumeService(platform, { hosts, images: images.api });
@@ -127,7 +132,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     externalGateway: options.external.gateway,
     projectId: adminProjectId,
   });
-  await images.bootstrap();
+  await images.bootstrap(adminProjectId);
   await volumes.bootstrap();
   await compute.bootstrap();
   platform.work.start(Object.assign({}, ...services.map((service) => service.work)));

@@ -3,7 +3,12 @@
 import { sql, type ExpressionBuilder, type SelectQueryBuilder } from 'kysely';
 import { badRequest } from './errors.ts';
 
-export type SortKey = { column: string; direction: 'asc' | 'desc' };
+export type SortKey = {
+  column: string;
+  direction: 'asc' | 'desc';
+  /** A number that may be NULL, which counts as 0: the engines do not agree where it belongs. */
+  orZero?: boolean;
+};
 
 /**
  * Parses sort_key/sort_dir lists (Nova, Neutron, Glance) or `sort=key:dir,key:dir` (Glance, Cinder).
@@ -48,19 +53,22 @@ export function applyPage<DB, T extends keyof DB, O>(
   limit: number | null,
 ): SelectQueryBuilder<DB, T, O> {
   let out = query;
+  const column = (key: SortKey) =>
+    key.orZero === true ? sql<number>`coalesce(${sql.ref(key.column)}, 0)` : sql.ref(key.column);
+  const at = (key: SortKey): unknown => marker?.[key.column] ?? (key.orZero === true ? 0 : null);
   if (marker !== null) {
     out = out.where((eb: ExpressionBuilder<DB, T>) =>
       eb.or(
-        sort.map((key, at) =>
+        sort.map((key, index) =>
           eb.and([
-            ...sort.slice(0, at).map((earlier) => eb(sql.ref(earlier.column), '=', marker[earlier.column])),
-            eb(sql.ref(key.column), key.direction === 'asc' ? '>' : '<', marker[key.column]),
+            ...sort.slice(0, index).map((earlier) => eb(column(earlier), '=', at(earlier))),
+            eb(column(key), key.direction === 'asc' ? '>' : '<', at(key)),
           ]),
         ),
       ),
     );
   }
-  for (const key of sort) out = out.orderBy(sql.ref(key.column), key.direction);
+  for (const key of sort) out = out.orderBy(column(key), key.direction);
   return limit === null ? out : out.limit(limit + 1);
 }
 

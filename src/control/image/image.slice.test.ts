@@ -294,7 +294,8 @@ onBothEngines('images', (engine) => {
     await test.db.tx((tx) =>
       tx.updateTable('images').set({ status: 'saving' }).where('id', '=', orphan).execute(),
     );
-    await images.bootstrap();
+    await images.bootstrap('padmin');
+    await server.settle();
     expect([files(), (await show(orphan)).status]).toEqual([[id], 'queued']);
   });
 });

@@ -10,18 +10,27 @@ import type { Service } from '../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../kernel/platform.ts';
 import { checker } from '../../kernel/schema.ts';
 import { createContentStore } from './content/store.ts';
-import { BOOTABLE, createContents, needsConversion } from './images/content.ts';
+import { discoveryPolicies, discoveryRoutes } from './discovery.ts';
+import { readableImages, readImage } from './images/access.ts';
+import { createContents } from './images/content.ts';
+import { BOOTABLE, needsConversion } from './images/forms.ts';
+import { imageQuotas, requireWithin } from './images/limits.ts';
 import { imagePolicies, imageRoutes } from './images/routes.ts';
-import {
-  changeProperties,
-  createImage,
-  deleteImage,
-  readableImages,
-  readImage,
-  WORK_CONTENT,
-} from './images/service.ts';
+import { changeProperties, createImage, deleteImage, newImage, WORK_CONTENT } from './images/service.ts';
 import { CreateImage, type ImageRow } from './images/wire.ts';
-import { imageMigrations } from './images/table.ts';
+import { imageMigrations, type ImageStatus } from './images/table.ts';
+import { parseSource, type Resolver } from './imports/download.ts';
+import { importPolicies, importRoutes } from './imports/routes.ts';
+import { createImports } from './imports/service.ts';
+import { taskMigrations } from './imports/table.ts';
+import { memberPolicies, memberRoutes } from './members/routes.ts';
+import { memberMigrations } from './members/table.ts';
+import { metadefPolicies, metadefRoutes } from './metadefs/routes.ts';
+import { addStandardMetadefs } from './metadefs/standard.ts';
+import { metadefMigrations } from './metadefs/table.ts';
+import { schemaPolicies, schemaRoutes } from './schemas.ts';
+
+export { parseSource } from './imports/download.ts';
 
 /** An active image that may become a server. */
 export type BootImage = {
@@ -53,7 +62,7 @@ export type Reservation = Pick<
 };
 
 export type ShownImage = Pick<BootImage, 'id' | 'name' | 'minDisk' | 'minRam' | 'properties'> & {
-  status: 'queued' | 'saving' | 'active' | 'deactivated';
+  status: ImageStatus;
   /** Bytes; null: no content yet. */
   size: number | null;
   createdAt: number;
@@ -108,8 +117,8 @@ export type BuiltinImage = {
 export type ImageService = {
   service: Service;
   api: ImageApi;
-  /** Idempotent; what an upload that was cut off by a crash left is queued again. */
-  bootstrap(): Promise<void>;
+  /** Idempotent; what an upload that was cut off by a crash left is queued again. `projectId` owns what a cloud starts with. */
+  bootstrap(projectId: string): Promise<void>;
   /** Adds a public image owned by `projectId` unless it is there; the content passes the same checks as an upload. */
   addBuiltin(image: BuiltinImage, projectId: string): Promise<void>;
 };
@@ -126,23 +135,50 @@ const shown = (row: ImageRow): ShownImage => ({
   updatedAt: row.updated_at,
 });
 
-export async function createImageService(
-  platform: Platform,
-  options: { dir: string },
-): Promise<ImageService> {
+export type ImageOptions = {
+  dir: string;
+  /** Where users may have images downloaded from, e.g. `https://cloud-images.ubuntu.com`; see imports/download.ts. */
+  downloadFrom?: readonly string[];
+  /** Instead of the system's. */
+  resolve?: Resolver;
+};
+
+export async function createImageService(platform: Platform, options: ImageOptions): Promise<ImageService> {
   const { db, clock, ids } = platform;
   const files = await createContentStore({ dir: options.dir, newId: ids.uuid });
   const contents = createContents(platform, files);
+  const imports = createImports(platform, contents, {
+    sources: (options.downloadFrom ?? []).map(parseSource),
+    ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
+  });
   return {
     service: {
       name: 'image',
       type: 'image',
       prefix: '/image',
       fault: glanceFault,
-      policies: imagePolicies,
-      routes: imageRoutes(contents),
-      migrations: imageMigrations,
-      work: { [WORK_CONTENT]: { mode: 'effect', leaseMs: 900_000, concurrency: 1, run: contents.reconcile } },
+      policies: {
+        ...discoveryPolicies,
+        ...schemaPolicies,
+        ...imagePolicies,
+        ...memberPolicies,
+        ...importPolicies,
+        ...metadefPolicies,
+      },
+      routes: [
+        ...imageRoutes(contents, imports.methods),
+        ...memberRoutes,
+        ...importRoutes(contents, imports),
+        ...metadefRoutes,
+        ...schemaRoutes,
+        ...discoveryRoutes(imports.methods),
+      ],
+      migrations: [...imageMigrations, ...memberMigrations, ...taskMigrations, ...metadefMigrations],
+      work: {
+        [WORK_CONTENT]: { mode: 'effect', leaseMs: 900_000, concurrency: 1, run: contents.reconcile },
+        ...imports.work,
+      },
+      quotas: imageQuotas,
     },
     api: {
       async forBoot(reader, ctx, imageId) {
@@ -184,27 +220,20 @@ export async function createImageService(
         const row: ImageRow = {
           id: ids.uuid(),
           name: wanted.name,
-          status: 'queued',
           visibility: 'private',
           owner: wanted.owner,
           disk_format: wanted.diskFormat,
           container_format: wanted.containerFormat,
-          size: null,
-          virtual_size: null,
-          checksum: null,
-          hash: null,
           min_ram: wanted.minRam,
           min_disk: wanted.minDisk,
           is_protected: 0,
           is_hidden: 0,
           tags: '[]',
           properties: JSON.stringify(wanted.properties),
-          created_at: now,
-          updated_at: now,
-          boot_hash: null,
-          boot_size: null,
+          ...newImage(now),
         };
         await tx.insertInto('images').values(row).execute();
+        await requireWithin(platform, tx, row.owner, ['image_count_total']);
         await audit(tx, ctx, 'image', row.id);
         return row.id;
       },
@@ -245,11 +274,9 @@ export async function createImageService(
         return new Set(rows.map((row) => row.id));
       },
     },
-    async bootstrap() {
-      await db.tx((tx) =>
-        tx.updateTable('images').set({ status: 'queued' }).where('status', '=', 'saving').execute(),
-      );
+    async bootstrap(projectId) {
       await contents.sweep();
+      await addStandardMetadefs(db, clock.now(), projectId);
     },
     async addBuiltin(image, projectId) {
       const present = await db.read
@@ -265,7 +292,8 @@ export async function createImageService(
         createReadStream(image.path),
       );
       const now = clock.now();
-      const row = {
+      const row: ImageRow = {
+        ...newImage(now),
         id,
         name: image.name,
         status: 'active',
@@ -283,11 +311,7 @@ export async function createImageService(
         is_hidden: 0,
         tags: '[]',
         properties: JSON.stringify(image.properties),
-        created_at: now,
-        updated_at: now,
-        boot_hash: null,
-        boot_size: null,
-      } as const;
+      };
       await db.tx((tx) => tx.insertInto('images').values(row).execute());
     },
   };

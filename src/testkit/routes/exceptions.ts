@@ -41,6 +41,19 @@ export const exceptions: readonly Exception[] = [
     reason: 'As project_id of Neutron: only operators may name another owner.',
   },
   {
+    route: /^POST \/image\/v2\/images\/:image_id\/members$/,
+    place: /^body:member$/,
+    statuses: [200, 409],
+    reason: 'With whom an image is shared: any name of a project is taken, whether or not there is one.',
+  },
+  {
+    route: /^POST \/image\/v2\/images\/:image_id\/import$/,
+    place: /^body:method\.glance_image_id$/,
+    statuses: [202, 400, 409],
+    reason:
+      'Taken down as it is; what the asker may not read is not found when the import is done, and its task says so.',
+  },
+  {
     route: /^(POST|PUT) \/network\/v2\.0\/(ports|floatingips)/,
     place: /\.subnet_id$/,
     statuses: [400],

@@ -194,6 +194,36 @@ export const fixtures: Readonly<Record<string, Maker>> = {
     );
     return image.id;
   },
+  // Of an image of its own, which nobody downloads: the task of an import that cannot succeed.
+  'image-task': async (cloud, tenant) => {
+    const image = (await cloud.must(tenant.tokens.member, 'POST', '/image/v2/images', {
+      ...named('imported')(tenant),
+      disk_format: 'raw',
+      container_format: 'bare',
+      visibility: 'private',
+    })) as { id: string };
+    await cloud.must(tenant.tokens.member, 'POST', `/image/v2/images/${image.id}/import`, {
+      method: { name: 'glance-download', glance_image_id: image.id, glance_region: tenant.marker },
+    });
+    const { tasks } = (await cloud.must(
+      tenant.tokens.member,
+      'GET',
+      `/image/v2/images/${image.id}/tasks`,
+    )) as {
+      tasks: { id: string }[];
+    };
+    return tasks[0]?.id ?? '';
+  },
+  // Written by the operator, readable by the tenant alone.
+  'metadef-namespace': async (cloud, tenant) => {
+    const namespace = `${tenant.marker}-namespace`;
+    await cloud.must(cloud.admin, 'POST', '/image/v2/metadefs/namespaces', {
+      namespace,
+      visibility: 'private',
+      owner: tenant.projectId,
+    });
+    return namespace;
+  },
   flavor: async (cloud, tenant) => {
     const flavor = idIn(
       await cloud.must(cloud.admin, 'POST', `${compute}/flavors`, {

@@ -18,6 +18,8 @@ const ids = { image_id: 'image' } as const;
 const statusOf: Readonly<Record<ShownImage['status'], { status: string; progress: number }>> = {
   queued: { status: 'SAVING', progress: 25 },
   saving: { status: 'SAVING', progress: 50 },
+  uploading: { status: 'SAVING', progress: 50 },
+  importing: { status: 'SAVING', progress: 75 },
   active: { status: 'ACTIVE', progress: 100 },
   deactivated: { status: 'UNKNOWN', progress: 0 },
 };

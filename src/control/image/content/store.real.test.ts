@@ -33,7 +33,7 @@ it('a full disk is reported, leaves nothing, and does not hinder what still fits
     }
   }));
 
-it('a process killed in the middle of an upload leaves only what the next start removes', () =>
+it('a process killed in the middle of an upload leaves only a part that is told from what is whole', () =>
   inTemporaryDir(async (dir) => {
     const program = `
       const { createContentStore } = await import(${JSON.stringify(new URL('store.ts', import.meta.url).href)});
@@ -51,8 +51,10 @@ it('a process killed in the middle of an upload leaves only what the next start 
       child.kill('SIGKILL');
       await ended;
     }
-    expect((await readdir(dir)).sort()).toEqual(['.part-x', 'done']);
+    expect((await readdir(dir)).sort()).toEqual(['.part-never.x', 'done']);
     const store = await createContentStore({ dir, newId });
+    expect([await store.parts(), (await store.list()).map(({ id }) => id)]).toEqual([['never'], ['done']]);
+    await store.dropParts('never');
     expect(await readdir(dir)).toEqual(['done']);
     expect(String(Buffer.concat(await (await store.open('done')).stream.toArray()))).toBe('content');
   }));

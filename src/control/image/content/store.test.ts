@@ -90,13 +90,16 @@ it('reports a full disk as such', () =>
     ).rejects.toMatchObject({ code: 'disk-full' });
   }));
 
-it('removes what a crash left when it is opened again, and nothing else', () =>
+it('lists what a crash cut off apart from the rest, and drops it when it is told to', () =>
   withStore(async (store, dir) => {
     await store.put('kept', Readable.from([Buffer.from('x')]), { maxBytes: 9 });
-    await writeFile(join(dir, '.part-123'), 'half');
-    expect((await store.list()).map((item) => item.id)).toEqual(['kept']);
-    await openStore(dir);
-    expect(await readdir(dir)).toEqual(['kept']);
+    await writeFile(join(dir, '.part-cut.123'), 'half');
+    await writeFile(join(dir, '.part-other.456'), 'half');
+    const again = await openStore(dir);
+    expect((await again.list()).map((item) => item.id)).toEqual(['kept']);
+    expect((await again.parts()).sort()).toEqual(['cut', 'other']);
+    await again.dropParts('cut');
+    expect((await readdir(dir)).sort()).toEqual(['.part-other.456', 'kept']);
   }));
 
 it('keeps concurrent puts apart, and one whole content when they are for the same id', () =>

@@ -1,5 +1,5 @@
-// Keeps image content as files, one per id. What `put` has acknowledged survives a power cut; what it has not leaves
-// nothing behind once the store has been opened again.
+// Keeps image content as files, one per id. What `put` has acknowledged survives a power cut; what a crash cut off stays
+// under a name of its own until `dropParts`.
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open as openFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -45,18 +45,25 @@ export type ContentStore = {
   open: (id: string, range?: ByteRange) => Promise<{ stream: Readable; size: number }>;
   delete: (id: string) => Promise<void>;
   list: () => Promise<{ id: string; size: number; modifiedAt: Date }[]>;
+  /** Ids of which something was cut off, or is still being written. */
+  parts: () => Promise<string[]>;
+  /** Removes what was cut off of an id: only for who knows that nobody writes it. */
+  dropParts: (id: string) => Promise<void>;
   path: (id: string) => string;
 };
 
-/** `newId` names temporary files. A directory belongs to one store of one process. */
+/** `newId` names temporary files. Several processes may share a directory. */
 export async function createContentStore(options: {
   dir: string;
   newId: () => string;
 }): Promise<ContentStore> {
   const { dir, newId } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  for (const name of await readdir(dir))
-    if (name.startsWith(TEMP_PREFIX)) await rm(join(dir, name), { force: true });
+  /** Temporary files, with the id that each was to become. */
+  const temporaries = async (): Promise<{ name: string; id: string }[]> =>
+    (await readdir(dir))
+      .filter((name) => name.startsWith(TEMP_PREFIX))
+      .map((name) => ({ name, id: name.slice(TEMP_PREFIX.length).split('.')[0] ?? '' }));
 
   const path = (id: string): string => {
     if (!ID.test(id))
@@ -67,7 +74,7 @@ export async function createContentStore(options: {
     path,
     put: async (id, stream, put) => {
       const target = path(id);
-      const temporary = join(dir, `${TEMP_PREFIX}${newId()}`);
+      const temporary = join(dir, `${TEMP_PREFIX}${id}.${newId()}`);
       try {
         const result = await writeDurably(temporary, stream, put);
         await rename(temporary, target);
@@ -100,6 +107,11 @@ export async function createContentStore(options: {
     delete: async (id) => {
       await rm(path(id), { force: true });
       await syncDirectory(dir);
+    },
+    parts: async () => [...new Set((await temporaries()).map(({ id }) => id))],
+    dropParts: async (id) => {
+      for (const part of await temporaries())
+        if (part.id === id) await rm(join(dir, part.name), { force: true });
     },
     list: async () => {
       const found = [];

@@ -1,33 +1,26 @@
 // The content of images: uploaded in one streamed pass that stores, hashes and inspects; accepted only when it is
 // what it was declared to be; converted once where guests cannot boot it as it is.
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { audit } from '../../../kernel/audit.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
 import { badRequest, CloudError, conflict, notFound, unavailable } from '../../../kernel/errors.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
-import { RunError } from '../../../kernel/run.ts';
 import { acceptImage } from '../content/accept.ts';
 import { archiveInspection, createArchiveCheck } from '../content/archive.ts';
 import { ArchiveError } from '../content/archive-manifest.ts';
-import { convertToQcow2, isConvertible } from '../content/convert.ts';
 import { createInspector, type Inspection } from '../content/inspect.ts';
 import { ContentError, type ContentStore, type PutResult } from '../content/store.ts';
-import { moveStatus, ownImage, WORK_CONTENT } from './service.ts';
+import { ownImage } from './access.ts';
+import { bootCopyOf, stageOf } from './forms.ts';
+import { holdUpload, LEASE_MS } from './lease.ts';
+import { requireWithin, roomFor } from './limits.ts';
+import { moveStatus, WORK_CONTENT } from './service.ts';
+import { createUpkeep, type Upkeep } from './upkeep.ts';
 import type { ImageRow } from './wire.ts';
 
 /** Bytes of one image's content, and of the disk that it may describe. */
 export const MAX_IMAGE_BYTES = 1024 ** 4;
 export const MAX_VIRTUAL_BYTES = 64 * 1024 ** 4;
-
-/** Formats that guests boot as they are; others get a qcow2 beside. */
-export const BOOTABLE: ReadonlySet<string> = new Set(['raw', 'qcow2', 'iso']);
-export const needsConversion = (row: Pick<ImageRow, 'disk_format' | 'container_format'>): boolean =>
-  row.container_format === 'bare' && !BOOTABLE.has(row.disk_format) && isConvertible(row.disk_format);
-export const bootCopyOf = (imageId: string): string => `${imageId}-boot`;
 
 type Watcher = {
   write(chunk: Buffer): void | Promise<void>;
@@ -49,13 +42,21 @@ function watcherFor(containerFormat: string): Watcher {
   };
 }
 
+type Taken = Pick<ImageRow, 'id' | 'disk_format' | 'container_format'>;
+
 export type Contents = {
   upload(ctx: Ctx, id: string, stream: Readable): Promise<void>;
+  /** Keeps content aside, as it comes, until it is imported. */
+  stage(ctx: Ctx, id: string, stream: Readable): Promise<void>;
+  openStaged(id: string): Promise<Readable>;
   /** Stores and accepts content for a row, without any status; used by upload and for the built-in images. */
   store(
-    row: Pick<ImageRow, 'id' | 'disk_format' | 'container_format'>,
+    row: Taken,
     stream: AsyncIterable<Buffer>,
+    maxBytes?: number,
   ): Promise<PutResult & { virtualSize: number | null }>;
+  /** Stores content of an image that is in status `from`, and makes it active; `set` and `also` in the same transaction. */
+  activate(row: ImageRow, stream: Readable, from: Activation): Promise<void>;
   /** Content that another service delivers for an image that waits for it; may be repeated. */
   receive(id: string, stream: Readable): Promise<void>;
   /** Forgets an image whose content never came. */
@@ -63,20 +64,47 @@ export type Contents = {
   open(row: ImageRow, range?: { start: number; end: number }): Promise<{ stream: Readable; size: number }>;
   /** What the agents boot: the content, or the copy converted from it. */
   openForBoot(id: string): Promise<Readable>;
-  /** Removes what a crash left between a content and its row. At start only: an upload under way looks the same. */
-  sweep(): Promise<void>;
-  /** Level-triggered: makes the files match the row. */
-  reconcile(id: string): Promise<void>;
+  /** Removes the files of one image that wait for an import, or were cut off; only for who holds the image. */
+  dropStaged(id: string): Promise<void>;
+} & Upkeep;
+
+export type Activation = {
+  status: 'saving' | 'importing';
+  /** Ends the receiving, and says under which lease it was; absent: there is none. */
+  release?: () => Promise<number>;
+  set?: Partial<ImageRow>;
+  also(tx: Tx): Promise<void>;
 };
 
 export function createContents(platform: Platform, files: ContentStore): Contents {
   const { db, clock, work } = platform;
 
-  const store: Contents['store'] = async (row, stream) => {
+  const refused = (id: string, error: unknown, maxBytes: number): unknown => {
+    if (error instanceof ArchiveError)
+      return badRequest(
+        `Image ${id} is refused: container_format is docker, but its ${error.message}.`,
+        'InvalidImageData',
+      );
+    if (!(error instanceof ContentError)) return error;
+    if (error.code === 'too-large')
+      return new CloudError(
+        413,
+        'ImageTooLarge',
+        `Image ${id} is larger than the ${maxBytes} bytes that are allowed.`,
+      );
+    if (error.code === 'disk-full')
+      return unavailable(
+        `There is no disk space left for the content of image ${id}. Ask the operator to free space.`,
+        error.message,
+      );
+    return badRequest(`The content of image ${id} did not arrive whole; upload it again.`);
+  };
+
+  const store: Contents['store'] = async (row, stream, maxBytes = MAX_IMAGE_BYTES) => {
     const watcher = watcherFor(row.container_format);
     try {
       const result = await files.put(row.id, stream, {
-        maxBytes: MAX_IMAGE_BYTES,
+        maxBytes,
         onChunk: (chunk) => watcher.write(chunk),
       });
       const verdict = acceptImage(
@@ -90,35 +118,26 @@ export function createContents(platform: Platform, files: ContentStore): Content
     } catch (error) {
       watcher.abort();
       await files.delete(row.id);
-      if (error instanceof ArchiveError)
-        throw badRequest(
-          `Image ${row.id} is refused: container_format is docker, but its ${error.message}.`,
-          'InvalidImageData',
-        );
-      if (!(error instanceof ContentError)) throw error;
-      if (error.code === 'too-large')
-        throw new CloudError(
-          413,
-          'ImageTooLarge',
-          `Image ${row.id} is larger than the ${MAX_IMAGE_BYTES} bytes that are allowed.`,
-        );
-      if (error.code === 'disk-full')
-        throw unavailable(
-          `There is no disk space left for the content of image ${row.id}. Ask the operator to free space.`,
-          error.message,
-        );
-      throw badRequest(`The content of image ${row.id} did not arrive whole; upload it again.`);
+      throw refused(row.id, error, maxBytes);
     }
   };
 
-  /** Stores the content of a row that is 'saving', which is active then, or queued again. `also`: in the same transaction. */
-  const deliver = async (row: ImageRow, stream: Readable, also: (tx: Tx) => Promise<void>): Promise<void> => {
+  /** Does not end the stream when it fails: its socket still takes an answer. */
+  const pieces = (stream: Readable): AsyncIterable<Buffer> =>
+    stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+  const room = async (owner: string, resource: 'image_size_total' | 'image_stage_total'): Promise<number> =>
+    Math.min(MAX_IMAGE_BYTES, await roomFor(platform, db.read, owner, resource));
+
+  const activate: Contents['activate'] = async (row, stream, { status, release, set = {}, also }) => {
     const { id } = row;
+    const content = await store(row, pieces(stream), await room(row.owner, 'image_size_total'));
+    const lease = await release?.();
     try {
-      const content = await store(row, stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
       await db.tx(async (tx) => {
-        const set = {
+        const active = {
+          ...set,
           status: 'active',
+          lease_until: 0,
           size: content.size,
           checksum: content.md5,
           hash: content.sha512,
@@ -126,35 +145,112 @@ export function createContents(platform: Platform, files: ContentStore): Content
           updated_at: clock.now(),
         } as const;
         // Deleted while it was uploaded: the content goes with it.
-        if (!(await moveStatus(tx, id, 'saving', set))) throw notFound('Image', id);
+        if (!(await moveStatus(tx, id, status, active, lease))) throw notFound('Image', id);
+        await requireWithin(platform, tx, row.owner, ['image_size_total']);
         await work.enqueue(tx, WORK_CONTENT, [id]);
         await also(tx);
       });
     } catch (error) {
-      await db.tx((tx) => moveStatus(tx, id, 'saving', { status: 'queued', updated_at: clock.now() }));
-      await db.tx((tx) => work.enqueue(tx, WORK_CONTENT, [id]));
+      await files.delete(id);
+      throw error;
+    }
+  };
+
+  /** Takes the image in the transaction for this process, which then receives its content. */
+  const take = async (
+    tx: Tx,
+    row: ImageRow,
+    from: { status: ImageRow['status']; lease: number },
+    status: 'saving' | 'uploading',
+  ): Promise<{ row: ImageRow; until: number } | null> => {
+    const until = Math.max(clock.now() + LEASE_MS, from.lease + 1);
+    const set = { status, lease_until: until, failed_import: '', stage_size: null, updated_at: clock.now() };
+    if (!(await moveStatus(tx, row.id, from.status, set, from.lease))) return null;
+    await requireWithin(platform, tx, row.owner, ['image_count_uploading']);
+    // Should this process end before the content is there, the image is queued again.
+    await work.enqueue(tx, WORK_CONTENT, [row.id], LEASE_MS);
+    return { row, until };
+  };
+
+  const queueAgain = (id: string, from: 'saving' | 'uploading', lease: number): Promise<void> =>
+    db.tx(async (tx) => {
+      await moveStatus(
+        tx,
+        id,
+        from,
+        { status: 'queued', lease_until: 0, stage_size: null, updated_at: clock.now() },
+        lease,
+      );
+      await work.enqueue(tx, WORK_CONTENT, [id]);
+    });
+
+  /** Stores the content of a row that this process has taken: it is active then, or queued again. */
+  const deliver = async (
+    { row, until }: { row: ImageRow; until: number },
+    stream: Readable,
+    also: (tx: Tx) => Promise<void>,
+  ): Promise<void> => {
+    const held = holdUpload(platform, row.id, until);
+    try {
+      await files.dropParts(row.id);
+      await activate(row, stream, { status: 'saving', release: held.release, also });
+    } catch (error) {
+      await queueAgain(row.id, 'saving', await held.release());
       throw error;
     }
   };
 
   return {
     store,
+    activate,
     async upload(ctx, id, stream) {
-      const row = await db.tx(async (tx) => {
+      const taken = await db.tx(async (tx) => {
         const found = await ownImage(tx, ctx, id);
         if (found.disk_format === '' || found.container_format === '')
           throw badRequest(
             `Properties disk_format and container_format of image ${id} must be set before its content is uploaded.`,
           );
-        if (!(await moveStatus(tx, id, 'queued', { status: 'saving', updated_at: clock.now() })))
+        const row = await take(tx, found, { status: 'queued', lease: 0 }, 'saving');
+        if (row === null)
           throw conflict(`Image ${id} is ${found.status}; content can be uploaded to a queued image only.`);
-        return found;
+        return row;
       });
-      await deliver(row, stream, (tx) => audit(tx, ctx, 'image', id));
+      await deliver(taken, stream, (tx) => audit(tx, ctx, 'image', id));
     },
 
+    async stage(ctx, id, stream) {
+      const { row, until } = await db.tx(async (tx) => {
+        const found = await ownImage(tx, ctx, id);
+        const taken = await take(tx, found, { status: 'queued', lease: 0 }, 'uploading');
+        if (taken === null)
+          throw conflict(`Image ${id} is ${found.status}; content can be staged for a queued image only.`);
+        await audit(tx, ctx, 'image', id);
+        return taken;
+      });
+      const held = holdUpload(platform, id, until);
+      let maxBytes = MAX_IMAGE_BYTES;
+      try {
+        await files.dropParts(stageOf(id));
+        maxBytes = await room(row.owner, 'image_stage_total');
+        const { size } = await files.put(stageOf(id), pieces(stream), { maxBytes });
+        const lease = await held.release();
+        await db.tx(async (tx) => {
+          const staged = { stage_size: size, lease_until: 0, updated_at: clock.now() };
+          if (!(await moveStatus(tx, id, 'uploading', staged, lease))) throw notFound('Image', id);
+          await requireWithin(platform, tx, row.owner, ['image_stage_total']);
+        });
+      } catch (error) {
+        const lease = await held.release();
+        await files.delete(stageOf(id));
+        await queueAgain(id, 'uploading', lease);
+        throw refused(id, error, maxBytes);
+      }
+    },
+
+    openStaged: async (id) => (await files.open(stageOf(id))).stream,
+
     async receive(id, stream) {
-      const row = await db.tx(async (tx) => {
+      const taken = await db.tx(async (tx) => {
         const found = await tx
           .selectFrom('images')
           .selectAll()
@@ -163,14 +259,11 @@ export function createContents(platform: Platform, files: ContentStore): Content
           .executeTakeFirst();
         if (found === undefined) throw notFound('Image', id);
         // In 'saving' it was left by a process that ended: nobody else fills it.
-        await tx
-          .updateTable('images')
-          .set({ status: 'saving', updated_at: clock.now() })
-          .where('id', '=', id)
-          .execute();
-        return found;
+        const row = await take(tx, found, { status: found.status, lease: found.lease_until }, 'saving');
+        if (row === null) throw notFound('Image', id);
+        return row;
       });
-      await deliver(row, stream, async () => {});
+      await deliver(taken, stream, async () => {});
     },
 
     async abandon(id) {
@@ -199,16 +292,6 @@ export function createContents(platform: Platform, files: ContentStore): Content
       }
     },
 
-    async sweep() {
-      const rows = await db.read
-        .selectFrom('images')
-        .select('id')
-        .where('status', 'in', ['active', 'deactivated'])
-        .execute();
-      const kept = new Set(rows.flatMap(({ id }) => [id, bootCopyOf(id)]));
-      for (const { id } of await files.list()) if (!kept.has(id)) await files.delete(id);
-    },
-
     async openForBoot(id) {
       const row = await db.read
         .selectFrom('images')
@@ -218,35 +301,12 @@ export function createContents(platform: Platform, files: ContentStore): Content
       return (await files.open(row?.boot_hash === null || row === undefined ? id : bootCopyOf(id))).stream;
     },
 
-    async reconcile(id) {
-      const row = await db.read.selectFrom('images').selectAll().where('id', '=', id).executeTakeFirst();
-      if (row === undefined) {
-        await files.delete(id);
-        await files.delete(bootCopyOf(id));
-        return;
-      }
-      if (
-        row.status !== 'active' ||
-        row.boot_hash !== null ||
-        !needsConversion(row) ||
-        !isConvertible(row.disk_format)
-      )
-        return;
-      const target = files.path(bootCopyOf(id));
-      try {
-        await convertToQcow2({ path: files.path(id), format: row.disk_format }, target);
-      } catch (error) {
-        // Repeating it would only burn the same minutes of CPU again; without the program it is not the image's fault.
-        if (!(error instanceof RunError) || error.reason === 'missing' || error.reason === 'spawn')
-          throw error;
-        platform.log.warn({ image: id, error: error.message }, 'an image could not be converted');
-        await db.tx((tx) => tx.updateTable('images').set({ boot_hash: '' }).where('id', '=', id).execute());
-        return;
-      }
-      const hash = createHash('sha512');
-      await pipeline(createReadStream(target), hash);
-      const boot = { boot_hash: hash.digest('hex'), boot_size: (await stat(target)).size };
-      await db.tx((tx) => tx.updateTable('images').set(boot).where('id', '=', id).execute());
+    async dropStaged(id) {
+      await files.delete(stageOf(id));
+      await files.dropParts(stageOf(id));
+      await files.dropParts(id);
     },
+
+    ...createUpkeep(platform, files),
   };
 }

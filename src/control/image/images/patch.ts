@@ -2,7 +2,7 @@
 // function from the attributes that are there to those that shall be.
 import { Type, type Static } from 'typebox';
 import { badRequest, conflict, forbidden } from '../../../kernel/errors.ts';
-import { MAX_PROPERTIES, propertyName, READ_ONLY, STANDARD } from './wire.ts';
+import { isReserved, MAX_PROPERTIES, propertyName, READ_ONLY, reserved, STANDARD } from './wire.ts';
 
 const path = Type.String({ minLength: 2, maxLength: 300, pattern: '^/[^\\x00-\\x1f\\x7f]+$' });
 
@@ -49,6 +49,7 @@ export function applyPatch(before: Attributes, patch: Static<typeof PatchBody>):
       .split('/')
       .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
     if (READ_ONLY.has(name)) throw forbidden(`Attribute '${name}' is read-only.`);
+    if (isReserved(name)) throw forbidden(reserved(name));
     if (!propertyName.test(name))
       throw badRequest(
         `Invalid input for path. Value: ${path.slice(0, 100)}. A property is named with letters, digits, '_', ':', '.' and '-'.`,

@@ -1,44 +1,27 @@
 // The verbs of images, one transaction each. Content is handled in content.ts beside.
 import { audit } from '../../../kernel/audit.ts';
-import type { Reader, Tx } from '../../../kernel/db/index.ts';
+import type { Tx } from '../../../kernel/db/index.ts';
 import { badRequest, conflict, forbidden, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { canSee, isAdmin, projectOf } from '../../../kernel/policy.ts';
+import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { checker } from '../../../kernel/schema.ts';
+import { ownImage } from './access.ts';
+import { requireWithin } from './limits.ts';
 import { applyPatch, type Attributes, type PatchBody } from './patch.ts';
 import type { Visibility } from './table.ts';
-import { CreateImage, imageView, propertyName, READ_ONLY, STANDARD, type ImageRow } from './wire.ts';
+import {
+  CreateImage,
+  imageView,
+  isReserved,
+  propertyName,
+  READ_ONLY,
+  reserved,
+  STANDARD,
+  type ImageRow,
+} from './wire.ts';
 import type { Static } from 'typebox';
 
 export const WORK_CONTENT = 'image-content';
-
-type Db = Pick<Reader, 'selectFrom'>;
-
-const readable = (ctx: Ctx, row: ImageRow): boolean =>
-  row.visibility === 'public' || row.visibility === 'community' || canSee(ctx.actor, row.owner);
-
-/** Throws 404 when it is not there or not for this actor to see. */
-export async function readImage(db: Db, ctx: Ctx, id: string): Promise<ImageRow> {
-  const row = await db.selectFrom('images').selectAll().where('id', '=', id).executeTakeFirst();
-  if (row === undefined || !readable(ctx, row)) throw notFound('Image', id);
-  return row;
-}
-
-/** Those that a list shows: the project's own and the public ones. */
-export const readableImages = (db: Db, ctx: Ctx) =>
-  db
-    .selectFrom('images')
-    .selectAll()
-    .where((eb) => eb.or([eb('visibility', '=', 'public'), eb('owner', '=', projectOf(ctx.actor))]))
-    .where('is_hidden', '=', 0);
-
-/** As readImage, for verbs that change it: what one may see but not change is 403. */
-export async function ownImage(db: Db, ctx: Ctx, id: string): Promise<ImageRow> {
-  const row = await readImage(db, ctx, id);
-  if (!canSee(ctx.actor, row.owner))
-    throw forbidden(`Image ${id} belongs to another project; you may only read it.`);
-  return row;
-}
 
 function columnsOf(
   ctx: Ctx,
@@ -94,28 +77,39 @@ function ownerFor(ctx: Ctx, asked: string | null | undefined): string {
   return owner;
 }
 
-export async function createImage(ctx: Ctx, body: CreateImage): Promise<ImageRow> {
-  for (const name of Object.keys(body))
-    if (READ_ONLY.has(name) && name !== 'id') throw forbidden(`Attribute '${name}' is read-only.`);
-  const now = ctx.platform.clock.now();
-  const row: ImageRow = {
-    id: body.id ?? ctx.platform.ids.uuid(),
-    ...columnsOf(ctx, body, null),
+/** What a new image begins with, whoever makes it. */
+export const newImage = (now: number) =>
+  ({
     status: 'queued',
-    owner: ownerFor(ctx, body.owner),
     size: null,
     virtual_size: null,
     checksum: null,
     hash: null,
     boot_hash: null,
     boot_size: null,
+    stage_size: null,
+    failed_import: '',
+    lease_until: 0,
     created_at: now,
     updated_at: now,
+  }) as const;
+
+export async function createImage(ctx: Ctx, body: CreateImage): Promise<ImageRow> {
+  for (const name of Object.keys(body))
+    if (READ_ONLY.has(name) && name !== 'id') throw forbidden(`Attribute '${name}' is read-only.`);
+    else if (isReserved(name)) throw forbidden(reserved(name));
+  const now = ctx.platform.clock.now();
+  const row: ImageRow = {
+    id: body.id ?? ctx.platform.ids.uuid(),
+    ...columnsOf(ctx, body, null),
+    owner: ownerFor(ctx, body.owner),
+    ...newImage(now),
   };
   await ctx.platform.db.tx(async (tx) => {
     const taken = await tx.selectFrom('images').select('id').where('id', '=', row.id).executeTakeFirst();
     if (taken !== undefined) throw conflict(`Image ID ${row.id} already exists.`);
     await tx.insertInto('images').values(row).execute();
+    await requireWithin(ctx.platform, tx, row.owner, ['image_count_total']);
     await audit(tx, ctx, 'image', row.id);
   });
   return row;
@@ -125,7 +119,7 @@ export async function updateImage(ctx: Ctx, id: string, patch: Static<typeof Pat
   return ctx.platform.db.tx(async (tx) => {
     const row = await ownImage(tx, ctx, id);
     const before = Object.fromEntries(
-      Object.entries(imageView(row)).filter(([name]) => !READ_ONLY.has(name)),
+      Object.entries(imageView(row)).filter(([name]) => !READ_ONLY.has(name) && !isReserved(name)),
     );
     const after = applyPatch(before, patch);
     const columns = columnsOf(ctx, after, row.visibility);
@@ -143,6 +137,8 @@ export async function updateImage(ctx: Ctx, id: string, patch: Static<typeof Pat
       updated_at: ctx.platform.clock.now(),
     };
     await tx.updateTable('images').set(next).where('id', '=', id).execute();
+    if (next.owner !== row.owner)
+      await requireWithin(ctx.platform, tx, next.owner, ['image_count_total', 'image_size_total']);
     await audit(tx, ctx, 'image', id);
     return next;
   });
@@ -196,6 +192,7 @@ export async function deleteImage(ctx: Ctx, id: string): Promise<void> {
     if (row.is_protected === 1)
       throw forbidden(`Image ${id} is protected and cannot be deleted. Set protected to false first.`);
     await tx.deleteFrom('images').where('id', '=', id).execute();
+    await tx.deleteFrom('image_members').where('image_id', '=', id).execute();
     await ctx.platform.work.enqueue(tx, WORK_CONTENT, [id]);
     await audit(tx, ctx, 'image', id);
   });
@@ -217,18 +214,20 @@ export async function setActive(ctx: Ctx, id: string, active: boolean): Promise<
   });
 }
 
-/** Only where its status is still `from`; false: somebody was faster. */
+/** Only where its status is still `from`, and its content is received under that lease; false: somebody was faster. */
 export async function moveStatus(
   tx: Tx,
   id: string,
   from: ImageRow['status'],
   set: Partial<ImageRow>,
+  lease = 0,
 ): Promise<boolean> {
   const moved = await tx
     .updateTable('images')
     .set(set)
     .where('id', '=', id)
     .where('status', '=', from)
+    .where('lease_until', '=', lease)
     .executeTakeFirst();
   return moved.numUpdatedRows === 1n;
 }

@@ -1,7 +1,8 @@
 // An image: its record here, its content in the content store under the same id.
 import type { Migration } from '../../../kernel/db/index.ts';
 
-export type ImageStatus = 'queued' | 'saving' | 'active' | 'deactivated';
+/** 'uploading': content is being staged or waits staged; 'importing': a task makes it the image's own. */
+export type ImageStatus = 'queued' | 'saving' | 'uploading' | 'importing' | 'active' | 'deactivated';
 export type Visibility = 'public' | 'private' | 'shared' | 'community';
 
 declare module '../../../kernel/db/index.ts' {
@@ -36,6 +37,12 @@ declare module '../../../kernel/db/index.ts' {
       /** The qcow2 made of content that guests cannot boot as it is: sha512 and bytes; null: none yet; '': none can be made. */
       boot_hash: string | null;
       boot_size: number | null;
+      /** Bytes that wait staged; null: none, or still on their way. */
+      stage_size: number | null;
+      /** The stores that the last import did not reach, as Glance shows them; '' when it did. */
+      failed_import: string;
+      /** Until when a process says that it receives the content; 0: none does. */
+      lease_until: number;
     };
   }
 }
@@ -66,6 +73,20 @@ export const imageMigrations: Migration[] = [
         .createIndex('images_visibility')
         .on('images')
         .columns(['visibility', 'created_at'])
+        .execute();
+    },
+  },
+  {
+    id: 'image-0002-import',
+    async up(db) {
+      await db.schema.alterTable('images').addColumn('stage_size', 'bigint').execute();
+      await db.schema
+        .alterTable('images')
+        .addColumn('failed_import', 'text', (c) => c.notNull().defaultTo(''))
+        .execute();
+      await db.schema
+        .alterTable('images')
+        .addColumn('lease_until', 'bigint', (c) => c.notNull().defaultTo(0))
         .execute();
     },
   },

@@ -54,6 +54,13 @@ export const READ_ONLY = new Set([
   'status', 'created_at', 'updated_at', 'checksum', 'os_hash_algo', 'os_hash_value', 'size', 'virtual_size',
   'self', 'file', 'schema', 'direct_url', 'locations', 'stores', 'id', 'location', 'deleted', 'deleted_at',
 ]); // prettier-ignore
+/** Properties that only the service itself writes. */
+export const isReserved = (name: string): boolean => name.startsWith('os_glance_');
+export const reserved = (name: string): string =>
+  `Attribute '${name.slice(0, 100)}' is reserved: names that begin with os_glance_ are the service's own.`;
+
+/** The one store there is, as the API names it. */
+export const STORE = 'file';
 export const STANDARD = new Set([
   ...READ_ONLY, 'name', 'disk_format', 'container_format', 'visibility', 'min_ram', 'min_disk', 'protected', 'os_hidden', 'owner', 'tags',
 ]); // prettier-ignore
@@ -78,6 +85,9 @@ export function imageView(row: ImageRow): Record<string, unknown> {
     min_disk: row.min_disk,
     protected: row.is_protected === 1,
     tags: JSON.parse(row.tags) as string[],
+    ...(row.hash === null ? {} : { stores: STORE }),
+    ...(row.status === 'importing' ? { os_glance_importing_to_stores: STORE } : {}),
+    ...(row.failed_import === '' ? {} : { os_glance_failed_import: row.failed_import }),
     created_at: isoSeconds(row.created_at),
     updated_at: isoSeconds(row.updated_at),
     self: `/v2/images/${row.id}`,
