@@ -272,6 +272,7 @@ async function serveCloud(
   held: Held,
 ): Promise<number> {
   const { dataDir } = options;
+  checkImageSources(options.imagesFrom ?? []);
   const tls = await tlsOf(options, cloud.host);
   if (process.getuid?.() !== 0)
     throw new UsageError(

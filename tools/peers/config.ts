@@ -65,9 +65,16 @@ async function largerFlavor(api: ApiClient, flavors: Named[]): Promise<string> {
   return flavor.id;
 }
 
-export type Parts = { api: ApiClient; url: string; password: string; lockPath: string };
+export type Parts = {
+  api: ApiClient;
+  url: string;
+  password: string;
+  lockPath: string;
+  /** Address of content that an image may be downloaded from. */
+  web: string;
+};
 
-export async function configOf({ api, url, password, lockPath }: Parts): Promise<Config> {
+export async function configOf({ api, url, password, lockPath, web }: Parts): Promise<Config> {
   const { images } = await api.call<{ images: Named[] }>('GET', '/image/v2/images');
   const { flavors } = await api.call<{ flavors: Named[] }>('GET', '/compute/v2.1/flavors');
   const external = await api.call<{ networks: Named[] }>(
@@ -143,8 +150,8 @@ export async function configOf({ api, url, password, lockPath }: Parts): Promise
       swap_volume: false,
     },
     // Content is held to its declared format, and the suite uploads random bytes: only raw disks may hold those.
-    image: { disk_formats: 'raw', container_formats: 'bare,ovf' },
-    'image-feature-enabled': { import_image: false },
+    image: { disk_formats: 'raw', container_formats: 'bare,ovf', http_image: web },
+    'image-feature-enabled': { import_image: true, os_glance_reserved: true },
     network: {
       public_network_id: publicNetwork.id,
       floating_network_name: publicNetwork.name,

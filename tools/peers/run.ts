@@ -7,6 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
@@ -20,6 +21,11 @@ const HERE = import.meta.dirname;
 const DOCS = join(HERE, '..', '..', 'docs', 'develop', 'peers.md');
 const TEMPEST = '/usr/lib/python3/dist-packages/tempest';
 const CONCURRENCY = 2;
+/** Where images are downloaded from: a cloud that is started for many runs must know it before. */
+const WEB_PORT = 8799;
+const WEB = `http://127.0.0.1:${WEB_PORT}`;
+/** What a cloud is started with, so that users may import from the web: from here, and from what is public. */
+const CLOUD_OPTIONS = ['--images-from', WEB, '--images-from', 'http://*'];
 
 type Result = { name: string; status: 'passed' | 'failed' | 'skipped'; seconds: number; message: string };
 type Outcome = { file: string; name: string; message: string };
@@ -46,6 +52,21 @@ const ending = (text: string): string => {
 const count = (results: Result[], status: Result['status']): number =>
   results.filter((one) => one.status === status).length;
 
+/** An image on the web. Another run on this machine may offer it already. */
+async function serveImage(): Promise<() => void> {
+  const server = createServer((_, response) => void response.end(Buffer.alloc(2048, 'image ')));
+  await new Promise<void>((ready, failed) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? ready() : failed(error),
+    );
+    server.listen(WEB_PORT, '127.0.0.1', ready);
+  });
+  return () => {
+    server.closeAllConnections();
+    server.close();
+  };
+}
+
 async function prepare(cloud: { url: string; dataDir: string }, work: string): Promise<NodeJS.ProcessEnv> {
   const clouds = parse(readFileSync(join(cloud.dataDir, 'clouds.yaml'), 'utf8')) as {
     clouds: { strata: { auth: { password: string } } };
@@ -53,7 +74,13 @@ async function prepare(cloud: { url: string; dataDir: string }, work: string): P
   const { password } = clouds.clouds.strata.auth;
   const api = await signIn(cloud.url, 'admin', password);
   await mkdir(join(work, 'locks'), { recursive: true });
-  const config = await configOf({ api, url: cloud.url, password, lockPath: join(work, 'locks') });
+  const config = await configOf({
+    api,
+    url: cloud.url,
+    password,
+    lockPath: join(work, 'locks'),
+    web: `${WEB}/image`,
+  });
   await writeFile(join(work, 'tempest.conf'), ini(config), { mode: 0o600 });
   // One worker runs a whole class: its fixtures are made once.
   await writeFile(
@@ -104,7 +131,8 @@ async function main(args: string[]): Promise<number> {
   const wanted = (name: string): boolean =>
     patterns.length === 0 || patterns.some((pattern) => pattern.test(name));
   const work = mkdtempSync(join(tmpdir(), 'strata-peers-'));
-  const cloud = values.on === undefined ? await startCloud() : runningCloud(values.on);
+  const cloud = values.on === undefined ? await startCloud(...CLOUD_OPTIONS) : runningCloud(values.on);
+  const stopServing = await serveImage();
   let failed = true;
   try {
     const env = await prepare(cloud, work);
@@ -131,6 +159,7 @@ async function main(args: string[]): Promise<number> {
     if (failed) console.log(`what the cloud printed: ${cloud.output().slice(-4000)}`);
     return failed ? 1 : 0;
   } finally {
+    stopServing();
     await cloud.teardown();
     if (failed) console.log(`the suite's own log: ${work}/tempest.log`);
     else rmSync(work, { recursive: true, force: true });

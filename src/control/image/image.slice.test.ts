@@ -197,8 +197,9 @@ onBothEngines('images', (engine) => {
   it('gives the content of a deactivated image to operators only', async () => {
     const id = await create();
     await upload(id, Buffer.from('data'));
-    expect((await server.call('a', 'POST', `${I}/${id}/actions/deactivate`)).status).toBe(403);
-    expect((await server.call('admin', 'POST', `${I}/${id}/actions/deactivate`)).status).toBe(204);
+    expect((await server.call('reader', 'POST', `${I}/${id}/actions/deactivate`)).status).toBe(403);
+    expect((await server.call('b', 'POST', `${I}/${id}/actions/deactivate`)).status).toBe(404);
+    expect((await server.call('a', 'POST', `${I}/${id}/actions/deactivate`)).status).toBe(204);
     expect((await server.call('a', 'GET', `${I}/${id}/file`)).status).toBe(403);
     expect((await server.call('admin', 'GET', `${I}/${id}/file`)).status).toBe(200);
     expect((await server.call('admin', 'POST', `${I}/${id}/actions/reactivate`)).status).toBe(204);

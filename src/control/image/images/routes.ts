@@ -23,7 +23,7 @@ export const imagePolicies: Policies = {
     description: 'Download the content of an image',
     anyOf: [rules.admin, rules.projectMember],
   },
-  'image:images:deactivate': { description: 'Deactivate or reactivate an image', anyOf: [rules.admin] },
+  'image:images:deactivate': { description: 'Deactivate or reactivate an image', anyOf: members },
 };
 
 export function imageRoutes(contents: Contents, importMethods: readonly string[]): readonly Route[] {

@@ -145,5 +145,13 @@ it('stops at what is too large or no success, and says so', () =>
       await expect(fetched([origin], `${origin}/large`)).rejects.toThrow('2000 bytes, and 1000 are allowed');
       await expect(fetched([origin], `${origin}/none`)).rejects.toThrow('status 404');
       await expect(fetched(['http://127.0.0.1:1'], 'http://127.0.0.1:1/')).rejects.toThrow('ECONNREFUSED');
+      await expect(fetched(['http://*'], 'http://nowhere.invalid/')).rejects.toThrow(
+        'could not be downloaded',
+      );
+      const unknown: Resolver = (_, done) => done(new Error('unknown host'), []);
+      await expect(fetched(['http://*'], 'http://unknown.test/', unknown)).rejects.toThrow('unknown host');
+      await expect(fetched(['http://*'], 'http://empty.test/', resolveTo())).rejects.toThrow(
+        'has no address',
+      );
     },
   ));

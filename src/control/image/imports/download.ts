@@ -19,7 +19,7 @@ export type Resolver = (
 ) => void;
 
 const resolveBySystem: Resolver = (host, done) =>
-  systemLookup(host, { all: true }, (error, addresses) => done(error, addresses));
+  systemLookup(host, { all: true }, (error, addresses) => done(error, error === null ? addresses : []));
 
 const MAX_REDIRECTS = 5;
 /** Milliseconds: for an answer to begin, for it to go on, and for all of it. */
