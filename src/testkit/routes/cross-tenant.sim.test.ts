@@ -196,6 +196,8 @@ it('the matrix can fail: the same requests with own ids find the objects', async
     const policy = entry.service.policies[entry.route.policy];
     // The volume is attached by the client itself, not by its server.
     if (entry.key.includes('/os-volume_attachments/:')) continue;
+    // The image is private: nobody is its member.
+    if (entry.key.includes('/members/:')) continue;
     if (policy === undefined || !allows(policy, actors.member, null)) continue;
     const request = buildRequest(entry, own.tokens.member, {
       ids: { ...ownIds, domain: 'default' },

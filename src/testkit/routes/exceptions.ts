@@ -43,8 +43,9 @@ export const exceptions: readonly Exception[] = [
   {
     route: /^POST \/image\/v2\/images\/:image_id\/members$/,
     place: /^body:member$/,
-    statuses: [200, 409],
-    reason: 'With whom an image is shared: any name of a project is taken, whether or not there is one.',
+    statuses: [200, 403, 409],
+    reason:
+      'With whom an image is shared: any name of a project is taken, whether or not there is one; 403 when the image is not one to share.',
   },
   {
     route: /^POST \/image\/v2\/images\/:image_id\/import$/,

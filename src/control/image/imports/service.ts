@@ -77,6 +77,22 @@ export function createImports(platform: Platform, contents: Contents, options: I
     );
   }
 
+  /** 400 for a method or a store that is not offered. */
+  function offered(body: Static<typeof ImportBody>): ImportMethod {
+    const method = body.method.name as ImportMethod;
+    if (!methods.includes(method))
+      throw badRequest(
+        `Invalid input for method.name. Value: ${body.method.name}. This cloud imports by ${methods.join(', ')}.`,
+      );
+    const named = body.stores ?? [];
+    if (named.length > 0 && body.all_stores === true)
+      throw badRequest("Invalid input for stores. 'stores' and 'all_stores' exclude each other.");
+    for (const name of named)
+      if (name !== STORE)
+        throw badRequest(`Invalid input for stores. Value: ${name}. The only store is ${STORE}.`);
+    return method;
+  }
+
   async function begin(tx: Tx, row: ImageRow, method: ImportMethod): Promise<void> {
     const from = method === 'glance-direct' ? 'uploading' : 'queued';
     const ready = row.status === from && (from === 'queued' || row.stage_size !== null);
@@ -199,19 +215,9 @@ export function createImports(platform: Platform, contents: Contents, options: I
   return {
     methods,
     async request(ctx, imageId, body) {
-      const method = body.method.name as ImportMethod;
-      if (!methods.includes(method))
-        throw badRequest(
-          `Invalid input for method.name. Value: ${body.method.name}. This cloud imports by ${methods.join(', ')}.`,
-        );
-      const named = body.stores ?? [];
-      if (named.length > 0 && body.all_stores === true)
-        throw badRequest("Invalid input for stores. 'stores' and 'all_stores' exclude each other.");
-      for (const name of named)
-        if (name !== STORE)
-          throw badRequest(`Invalid input for stores. Value: ${name}. The only store is ${STORE}.`);
       await db.tx(async (tx) => {
         const row = await ownImage(tx, ctx, imageId);
+        const method = offered(body);
         if (method !== 'glance-download' && (row.disk_format === '' || row.container_format === ''))
           throw badRequest(
             `Properties disk_format and container_format of image ${imageId} must be set before it is imported.`,

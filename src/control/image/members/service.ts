@@ -96,13 +96,13 @@ export async function setMemberStatus(
 export async function removeMember(ctx: Ctx, imageId: string, memberId: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const row = await ownImage(tx, ctx, imageId);
-    requireShared(row);
     const gone = await tx
       .deleteFrom('image_members')
       .where('image_id', '=', imageId)
       .where('member_id', '=', memberId)
       .executeTakeFirst();
     if (gone.numDeletedRows === 0n) throw notFound('Member', memberId);
+    requireShared(row);
     await audit(tx, ctx, 'image', imageId);
   });
 }
