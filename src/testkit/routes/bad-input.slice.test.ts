@@ -93,7 +93,13 @@ onBothEngines('bad input', (engine) => {
   it('a number beyond any range is refused in any number field', async () => {
     await refusedEverywhere(
       (schema) => schema.type === 'integer' || schema.type === 'number',
-      () => [1e308, -1e308, -(2 ** 63), 2 ** 63, 1.5],
+      () => [1e308, -1e308, -(2 ** 63), 2 ** 63],
+      fractions,
+      50,
+    );
+    await refusedEverywhere(
+      (schema) => schema.type === 'integer',
+      () => [1.5],
       fractions,
       50,
     );

@@ -19,7 +19,6 @@ import type { ImportMethod, TaskStatus } from './table.ts';
 export type TaskRow = Tables['image_tasks'];
 
 export const WORK_IMPORT = 'image-import';
-export const WORK_TASK_EXPIRY = 'image-task-expiry';
 /** Milliseconds that a finished task is kept, as Glance's task_time_to_live. */
 const KEEP_MS = 48 * 3_600_000;
 const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
@@ -157,7 +156,7 @@ export function createImports(platform: Platform, contents: Contents, options: I
       .set({ status, message, updated_at: now, expires_at: now + KEEP_MS })
       .where('id', '=', id)
       .execute();
-    await work.enqueue(tx, WORK_TASK_EXPIRY, [id], KEEP_MS);
+    await tx.deleteFrom('image_tasks').where('expires_at', '<=', now).execute();
   };
 
   async function run(taskId: string): Promise<void> {
@@ -247,17 +246,6 @@ export function createImports(platform: Platform, contents: Contents, options: I
     },
     work: {
       [WORK_IMPORT]: { mode: 'effect', leaseMs: 60_000, concurrency: 2, run },
-      [WORK_TASK_EXPIRY]: {
-        mode: 'rows',
-        batch: 100,
-        async run(tx, expired) {
-          await tx
-            .deleteFrom('image_tasks')
-            .where('id', 'in', expired)
-            .where('expires_at', '<=', clock.now())
-            .execute();
-        },
-      },
     },
   };
 }

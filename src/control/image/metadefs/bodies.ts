@@ -6,7 +6,8 @@ const MAX_ITEMS = 512;
 /** Stands in an address, so that it holds neither slash nor control character. */
 export const metadefName = (maxLength = 80) =>
   Type.String({ minLength: 1, maxLength, pattern: '^[^\\x00-\\x1f\\x7f/]+$' });
-const scalar = Type.Union([prose(4096), Type.Number(), Type.Boolean()]);
+const number = Type.Number({ minimum: -(2 ** 53), maximum: 2 ** 53 });
+const scalar = Type.Union([prose(4096), number, Type.Boolean()]);
 const count = integer(0, 2 ** 31 - 1);
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'] as const;
 const typeName = Type.Union(types.map((name) => Type.Literal(name)));
@@ -17,8 +18,8 @@ const propertyFields = {
   description: Type.Optional(prose(4096)),
   operators: Type.Optional(Type.Array(text(255), { maxItems: 64 })),
   readonly: Type.Optional(Type.Boolean()),
-  minimum: Type.Optional(Type.Number()),
-  maximum: Type.Optional(Type.Number()),
+  minimum: Type.Optional(number),
+  maximum: Type.Optional(number),
   minLength: Type.Optional(count),
   maxLength: Type.Optional(count),
   pattern: Type.Optional(text(255)),
