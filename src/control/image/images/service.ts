@@ -5,7 +5,7 @@ import { badRequest, conflict, forbidden, notFound } from '../../../kernel/error
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { checker } from '../../../kernel/schema.ts';
-import { ownImage } from './access.ts';
+import { ownImage, readImage } from './access.ts';
 import { requireWithin } from './limits.ts';
 import { applyPatch, type Attributes, type PatchBody } from './patch.ts';
 import type { Visibility } from './table.ts';

@@ -68,6 +68,7 @@ export function createUpkeep({ db, clock, work, log }: Platform, files: ContentS
     if (row === undefined) {
       // Who still receives its content finds the image gone, and drops that part.
       for (const content of formsOf(id)) await files.delete(content);
+      await db.tx((tx) => tx.deleteFrom('image_members').where('image_id', '=', id).execute());
       return;
     }
     if (isReceived(row)) {
