@@ -135,7 +135,9 @@ export function fakeCloud(platform: Platform): FakeCloud {
       async claimPorts(_tx, _ctx, server, requests, groups) {
         if (requests === 'none') return [];
         const networks =
-          requests === 'auto' ? ['net'] : requests.map((one) => ('portId' in one ? 'net' : one.networkId));
+          requests === 'auto' || requests === 'allocate'
+            ? ['net']
+            : requests.map((one) => ('portId' in one ? 'net' : one.networkId));
         if (networks.includes('nowhere')) throw badRequest('Network nowhere could not be found.');
         const made = networks.map((network): ServerPort => {
           lastPort += 1;

@@ -6,6 +6,13 @@ import type { Service } from '../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../kernel/platform.ts';
 import { anonymous, withImpliedRoles, type Actor } from '../../kernel/policy.ts';
 import type { HostService } from '../host/index.ts';
+import { addressScopes } from './address-scopes/address-scopes.ts';
+import { addressScopeMigration } from './address-scopes/table.ts';
+import { autoTopologyRoutes } from './auto-topology/auto-topology.ts';
+import { autoTopologyMigration } from './auto-topology/table.ts';
+import { ipAvailabilityRoutes } from './ip-availability/ip-availability.ts';
+import { extraRouteRoutes } from './routers/extra-routes.ts';
+import { zoneMigration } from './zones/zones.ts';
 import { agentRoutes } from './agents/routes.ts';
 import { agentMigration } from './agents/table.ts';
 import { collectionRoutes } from './collection.ts';
@@ -49,7 +56,7 @@ import { claimPorts } from './server-ports/claim.ts';
 import { portsOf } from './server-ports/read.ts';
 import { insertSubnet, subnets } from './subnets/subnets.ts';
 import { subnetMigration } from './subnets/table.ts';
-import { subnetPools } from './subnet-pools/subnet-pools.ts';
+import { ensureDefaultPool, subnetPools } from './subnet-pools/subnet-pools.ts';
 import { subnetPoolMigration } from './subnet-pools/table.ts';
 
 /** What a server asks for, one entry an interface. */
@@ -60,6 +67,8 @@ export type { Group, GroupApi, GroupRule } from './security-groups/for-servers.t
 export type PortRequest =
   | { portId: string }
   | { networkId: string; /** null: from the pool */ fixedIp: string | null };
+
+export type PortRequests = readonly PortRequest[] | 'auto' | 'allocate' | 'none';
 
 export type ServerPort = {
   portId: string;
@@ -79,13 +88,14 @@ export type NetworkApi = {
   /**
    * Creates or takes over the ports of a new server, in the order given; claims addresses and quota.
    * 'auto': the project's only tenant network (409 when there are several, no port when there is none).
+   * 'allocate': as 'auto', and for a project without any network one is made, with a router to the outside.
    * Throws 400/404/409 in Nova's words when a network, port, address or group does not fit; a port in use is 409.
    */
   claimPorts(
     tx: Tx,
     ctx: Ctx,
     server: { id: string; projectId: string; hostname: string; type: 'vm' | 'container' },
-    requests: readonly PortRequest[] | 'auto' | 'none',
+    requests: PortRequests,
     /** Names or ids, for ports created here; null: the project's default group. */
     securityGroups: readonly string[] | null,
   ): Promise<ServerPort[]>;
@@ -141,6 +151,10 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
       routes: [
         ...discoveryRoutes,
         ...agentRoutes,
+        ...ipAvailabilityRoutes,
+        ...autoTopologyRoutes,
+        ...extraRouteRoutes,
+        ...collectionRoutes(addressScopes),
         ...collectionRoutes(networks),
         ...collectionRoutes(subnets),
         ...collectionRoutes(subnetPools),
@@ -171,6 +185,9 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         portForwardingMigration,
         agentMigration,
         qosMigration,
+        autoTopologyMigration,
+        addressScopeMigration,
+        zoneMigration,
       ],
       work: {
         network: rows(compileNetworks(hosts.items)),
@@ -209,6 +226,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
           .where('network_id', '=', networkId)
           .limit(1)
           .executeTakeFirst();
+        await ensureDefaultPool(tx, ctx, options.projectId, options.externalCidr);
         if (subnet !== undefined) return;
         await claimQuota(tx, ctx, options.projectId, { subnet: 1 });
         await insertSubnet(tx, ctx, options.projectId, {

@@ -26,6 +26,7 @@ const resources = [
   'router',
   'floatingip',
   'rbac_policy',
+  'address_scope',
   'floatingip_port_forwarding',
 ];
 
@@ -55,6 +56,11 @@ export const policies: Policies = {
   get_extension: { description: 'List extensions', anyOf: [rules.authenticated] },
   get_agent: read('network agents; only operators see any'),
   manage_agent: admin('Show and change network agents, and what they serve'),
+  get_network_ip_availability: admin('Read how many addresses of networks are in use'),
+  // To look is to have one made: it takes who may make networks.
+  get_auto_allocated_topology: write('the automatic network of a project'),
+  delete_auto_allocated_topology: write('the automatic network of a project'),
+  get_service_provider: read('service providers'),
   get_availability_zone: read('availability zones'),
   discovery: { description: 'Read the versions', anyOf: [rules.anyone] },
 };

@@ -7,6 +7,7 @@ import { deleteTags, expectRevision } from './rows.ts';
 
 type Kind = {
   table:
+    | 'address_scopes'
     | 'networks'
     | 'subnets'
     | 'subnet_pools'
@@ -16,7 +17,8 @@ type Kind = {
     | 'qos_policies';
   /** As the audit trail names it. */
   kind: string;
-  quota: string;
+  /** null: it costs none. */
+  quota: string | null;
 };
 
 /** Whether it may go, and what else goes with it, is the caller's to decide first. */
@@ -30,6 +32,6 @@ export async function deleteObject(
   await tx.deleteFrom(table).where('id', '=', row.id).execute();
   await deleteTags(tx, row.id);
   await unshare(tx, ctx, row.id);
-  await ctx.platform.quotas.release(tx, row.project_id, { [quota]: 1 });
+  if (quota !== null) await ctx.platform.quotas.release(tx, row.project_id, { [quota]: 1 });
   await audit(tx, ctx, kind, row.id);
 }

@@ -92,6 +92,10 @@ export const fixtures: Readonly<Record<string, Maker>> = {
     ...named('pool')(tenant),
     prefixes: ['10.80.0.0/16'],
   })),
+  'address-scope': own(`${neutron}/address-scopes`, 'address_scope', (tenant) => ({
+    ...named('scope')(tenant),
+    ip_version: 4,
+  })),
   'security-group': own(`${neutron}/security-groups`, 'security_group', named('group')),
   'security-group-rule': own(`${neutron}/security-group-rules`, 'security_group_rule', (tenant) => ({
     security_group_id: id(tenant, 'security-group'),

@@ -4,7 +4,7 @@ import { badRequest, forbidden } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin } from '../../../kernel/policy.ts';
 import type { BootImage } from '../../image/index.ts';
-import type { PortRequest } from '../../network/index.ts';
+import type { PortRequest, PortRequests } from '../../network/index.ts';
 import type { PlacementExplanation } from '../../placement/index.ts';
 import type { FlavorRow } from '../flavors/table.ts';
 import { countOf } from '../links.ts';
@@ -52,13 +52,14 @@ export function checkUserData(userData: string | null | undefined): string | nul
   return compact;
 }
 
-function portRequests(ctx: Ctx, networks: Asked['networks']): readonly PortRequest[] | 'auto' | 'none' {
+function portRequests(ctx: Ctx, networks: Asked['networks']): PortRequests {
   if (networks === undefined && ctx.microversion >= 37)
     throw badRequest(
       "Invalid input for field/attribute server. 'networks' is a required property from 2.37 on: a list, 'auto' or 'none'.",
     );
   if (networks === undefined || networks.length === 0) return 'auto';
-  if (networks === 'auto' || networks === 'none') return networks;
+  if (networks === 'auto') return 'allocate';
+  if (networks === 'none') return networks;
   if (!Array.isArray(networks))
     throw badRequest("Invalid input for field/attribute networks. It must be a list, 'auto' or 'none'.");
   return networks.map((one): PortRequest => {
@@ -138,7 +139,7 @@ export type BootRequest = {
   devices: readonly BootDevice[];
   /** Base64 without line breaks. */
   userData: string | null;
-  ports: readonly PortRequest[] | 'auto' | 'none';
+  ports: PortRequests;
   zone: string | null;
   host: string | null;
   min: number;

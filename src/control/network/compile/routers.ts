@@ -30,18 +30,26 @@ export function chooseHost(routerId: string, hostIds: readonly string[]): string
   return best;
 }
 
+type RouterHost = { id: string; zone: string };
+
 /** Those that take further routers. */
-async function routerHosts(tx: Tx): Promise<string[]> {
+async function routerHosts(tx: Tx): Promise<RouterHost[]> {
   const without = await hostsWithoutRouters(tx);
-  return (await enabledHosts(tx)).map((host) => host.id).filter((id) => !without.has(id));
+  return (await enabledHosts(tx)).filter(({ id }) => !without.has(id));
 }
+
+/** Of the zones that the router asks for, or of any. */
+const eligible = (row: RouterRow, hosts: readonly RouterHost[]): string[] => {
+  const zones = JSON.parse(row.zone_hints) as string[];
+  return hosts.filter(({ zone }) => zones.length === 0 || zones.includes(zone)).map(({ id }) => id);
+};
 
 /** The router's host, kept while it is registered: a host that is only silent keeps its routers running. */
 async function placeRouters(tx: Tx, routers: readonly RouterRow[]): Promise<Map<string, string>> {
   const placed = new Map<string, string>();
   const kept = [...new Set(routers.map((row) => row.host_id).filter((id) => id !== ''))];
   const alive = await hostnames(tx, kept);
-  let enabled: string[] | null = null;
+  let enabled: RouterHost[] | null = null;
   for (const row of routers) {
     if (alive.has(row.host_id)) {
       placed.set(row.id, row.host_id);
@@ -49,7 +57,7 @@ async function placeRouters(tx: Tx, routers: readonly RouterRow[]): Promise<Map<
     }
     if (row.unscheduled === 1) continue;
     enabled ??= await routerHosts(tx);
-    const hostId = chooseHost(row.id, enabled);
+    const hostId = chooseHost(row.id, eligible(row, enabled));
     await tx
       .updateTable('routers')
       .set({ host_id: hostId ?? '' })

@@ -2,6 +2,7 @@
 import { CloudError } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
+import { listViews, viewQuery } from '../in-memory.ts';
 import { enabledHosts } from '../../host/index.ts';
 
 const extensions = [
@@ -104,6 +105,25 @@ const extensions = [
     'Add security_group type to network RBAC.',
   ],
   ['rbac-subnetpool', 'Add Subnet Pool type to RBAC', 'Add subnetpool type to network RBAC.'],
+  ['rbac-address-scope', 'Add address_scope type to RBAC', 'Add address_scope type to RBAC.'],
+  ['address-scope', 'Address scope', 'Address scopes extension.'],
+  [
+    'network-ip-availability',
+    'Network IP Availability',
+    'Provides IP availability data for each network and subnet.',
+  ],
+  ['auto-allocated-topology', 'Auto Allocated Topology Services', 'Auto Allocated Topology Services.'],
+  [
+    'extraroute-atomic',
+    'Atomically add/remove extra routes',
+    'Edit extra routes of a router on server side by atomically adding/removing extra routes.',
+  ],
+  [
+    'service-type',
+    'Neutron Service Type Management',
+    'API for retrieving service providers for Neutron advanced services.',
+  ],
+  ['tag', 'Tag support', 'Enables to set tag on networks.'],
   ['quotas', 'Quota management support', 'Expose functions for quotas management per project.'],
   [
     'quota_details',
@@ -177,6 +197,9 @@ const collections = [
   'extensions',
 ];
 
+const zoneQuery = viewQuery({ name: null, resource: null, state: null });
+const providerQuery = viewQuery({ service_type: null, name: null, default: null });
+
 export const discoveryRoutes: Route[] = [
   route({
     method: 'GET',
@@ -231,12 +254,30 @@ export const discoveryRoutes: Route[] = [
     path: '/v2.0/availability_zones',
     policy: 'get_availability_zone',
     summary: 'List availability zones',
-    async handler({ ctx }) {
+    query: zoneQuery,
+    async handler({ ctx, rawQuery }) {
       const names = [...new Set((await enabledHosts(ctx.platform.db.read)).map((host) => host.zone))].sort();
       const zones = names.flatMap((zone) =>
         ['network', 'router'].map((resource) => ({ name: zone, resource, state: 'available' })),
       );
-      return { body: { availability_zones: zones } };
+      return {
+        body: { availability_zones: listViews(zoneQuery, rawQuery, 'Availability Zone', 'name', zones) },
+      };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v2.0/service-providers',
+    policy: 'get_service_provider',
+    summary: 'List service providers',
+    query: providerQuery,
+    async handler({ rawQuery }) {
+      const providers = [{ service_type: 'L3_ROUTER_NAT', name: 'linux', default: true }];
+      return {
+        body: {
+          service_providers: listViews(providerQuery, rawQuery, 'Service provider', 'name', providers),
+        },
+      };
     },
   }),
 ];

@@ -26,6 +26,7 @@ import {
   readableNetwork,
   visibleNetworks,
 } from './schema.ts';
+import { checkedHints } from '../zones/zones.ts';
 import type { NetworkRow } from './table.ts';
 
 /** Tenant networks leave 50 bytes for a VXLAN header, so that they may span hosts. */
@@ -75,7 +76,7 @@ async function newSegment(tx: Tx, asked: number | null | undefined): Promise<num
   }
 }
 
-async function insertNetwork(
+export async function insertNetwork(
   tx: Tx,
   ctx: Ctx,
   projectId: string,
@@ -88,11 +89,14 @@ async function insertNetwork(
     admin_state_up: flag(input.admin_state_up ?? true),
     status: 'ACTIVE',
     external: flag(external),
+    is_default: flag(external && input.is_default === true),
     port_security_enabled: flag(input.port_security_enabled ?? true),
     mtu: input.mtu ?? (external ? EXTERNAL_MTU : TENANT_MTU),
     segment: await newSegment(tx, input['provider:segmentation_id']),
     error: '',
+    zone_hints: await checkedHints(tx, input.availability_zone_hints),
   };
+  if (row.is_default === 1) await refuseSecondDefault(tx, row.id);
   await tx.insertInto('networks').values(row).execute();
   const policyId =
     input.qos_policy_id === undefined ? await defaultPolicyOf(tx, projectId) : input.qos_policy_id;
@@ -134,6 +138,7 @@ async function change(ctx: Ctx, id: string, input: Static<typeof networkUpdate>)
       await refuseExternalUse(tx, row);
       await unshare(tx, ctx, id, { action: EXTERNAL });
     }
+    if (input.is_default === true) await refuseSecondDefault(tx, id);
     if (input.shared === true) await shareWithEverybody(tx, ctx, 'network', row);
     if (input.shared === false) await unshareNetwork(tx, ctx, row);
     await tx
@@ -145,6 +150,7 @@ async function change(ctx: Ctx, id: string, input: Static<typeof networkUpdate>)
         external: flag(input['router:external'] ?? row.external === 1),
         port_security_enabled: flag(input.port_security_enabled ?? row.port_security_enabled === 1),
         mtu: input.mtu ?? row.mtu,
+        is_default: flag(input.is_default ?? row.is_default === 1),
         ...touched(ctx, row),
       })
       .where('id', '=', id)
@@ -186,6 +192,17 @@ export async function makeExternal(
   await ctx.platform.work.enqueue(tx, 'network', [id]);
 }
 
+async function refuseSecondDefault(tx: Tx, id: string): Promise<void> {
+  const other = await tx
+    .selectFrom('networks')
+    .select('id')
+    .where('is_default', '=', 1)
+    .where('id', '!=', id)
+    .executeTakeFirst();
+  if (other !== undefined)
+    throw conflict(`A default external network already exists: ${other.id}.`, 'DefaultExternalNetworkExists');
+}
+
 async function refuseExternalUse(tx: Tx, row: NetworkRow): Promise<void> {
   if ((await portOn(tx, row.id, 'in', EXTERNAL_OWNERS)) !== undefined)
     throw conflict(
@@ -203,44 +220,46 @@ const portOn = (tx: Tx, networkId: string, relation: 'in' | 'not in', owners: st
     .where('device_owner', relation, owners)
     .executeTakeFirst();
 
-async function remove(ctx: Ctx, id: string): Promise<void> {
-  await ctx.platform.db.tx(async (tx) => {
-    const row = await writableNetwork(tx, ctx, id, 'delete_network');
-    if (row.external === 1) await deleteUnusedFloatingIps(tx, ctx, id);
-    const ports = await tx
-      .selectFrom('ports')
-      .select(['id', 'device_owner'])
-      .where('network_id', '=', id)
-      .orderBy(sql`case when device_owner = 'network:dhcp' then 1 else 0 end`)
-      .limit(4)
-      .execute();
-    const used = ports.filter((port) => port.device_owner !== 'network:dhcp');
-    if (used.length > 0)
-      throw conflict(
-        `Unable to complete operation on network ${id}. There are one or more ports still in use on the network, id for these ports is: ${used.map((port) => port.id).join(',')}.`,
-        'NetworkInUse',
-      );
-    const subnets = await tx
-      .selectFrom('subnets')
-      .select(['id', 'project_id'])
-      .where('network_id', '=', id)
-      .execute();
-    await deletePorts(
-      tx,
-      ctx,
-      ports.map((port) => port.id),
+const remove = (ctx: Ctx, id: string): Promise<void> =>
+  ctx.platform.db.tx((tx) => removeNetwork(tx, ctx, id));
+
+/** With its subnets and DHCP port; 409 while anybody else has a port on it. */
+export async function removeNetwork(tx: Tx, ctx: Ctx, id: string): Promise<void> {
+  const row = await writableNetwork(tx, ctx, id, 'delete_network');
+  if (row.external === 1) await deleteUnusedFloatingIps(tx, ctx, id);
+  const ports = await tx
+    .selectFrom('ports')
+    .select(['id', 'device_owner'])
+    .where('network_id', '=', id)
+    .orderBy(sql`case when device_owner = 'network:dhcp' then 1 else 0 end`)
+    .limit(4)
+    .execute();
+  const used = ports.filter((port) => port.device_owner !== 'network:dhcp');
+  if (used.length > 0)
+    throw conflict(
+      `Unable to complete operation on network ${id}. There are one or more ports still in use on the network, id for these ports is: ${used.map((port) => port.id).join(',')}.`,
+      'NetworkInUse',
     );
-    for (const subnet of subnets) {
-      await tx.deleteFrom('free_addresses').where('subnet_id', '=', subnet.id).execute();
-      await tx.deleteFrom('subnets').where('id', '=', subnet.id).execute();
-      await deleteTags(tx, subnet.id);
-      await ctx.platform.quotas.release(tx, subnet.project_id, { subnet: 1 });
-    }
-    await tx.deleteFrom('dhcp_exclusions').where('network_id', '=', id).execute();
-    await deleteObject(tx, ctx, { table: 'networks', kind: 'network', quota: 'network' }, row);
-    await unbindAll(tx, [id]);
-    await ctx.platform.work.enqueue(tx, 'network', [id]);
-  });
+  const subnets = await tx
+    .selectFrom('subnets')
+    .select(['id', 'project_id'])
+    .where('network_id', '=', id)
+    .execute();
+  await deletePorts(
+    tx,
+    ctx,
+    ports.map((port) => port.id),
+  );
+  for (const subnet of subnets) {
+    await tx.deleteFrom('free_addresses').where('subnet_id', '=', subnet.id).execute();
+    await tx.deleteFrom('subnets').where('id', '=', subnet.id).execute();
+    await deleteTags(tx, subnet.id);
+    await ctx.platform.quotas.release(tx, subnet.project_id, { subnet: 1 });
+  }
+  await tx.deleteFrom('dhcp_exclusions').where('network_id', '=', id).execute();
+  await deleteObject(tx, ctx, { table: 'networks', kind: 'network', quota: 'network' }, row);
+  await unbindAll(tx, [id]);
+  await ctx.platform.work.enqueue(tx, 'network', [id]);
 }
 
 export const networks: Collection<'networks', NetworkRow, typeof networkCreate, typeof networkUpdate> = {
@@ -268,5 +287,5 @@ export async function ensurePublicNetwork(tx: Tx, ctx: Ctx, projectId: string): 
     .executeTakeFirst();
   if (existing !== undefined) return existing.id;
   await claimQuota(tx, ctx, projectId, { network: 1 });
-  return insertNetwork(tx, ctx, projectId, { name: 'public', 'router:external': true });
+  return insertNetwork(tx, ctx, projectId, { name: 'public', 'router:external': true, is_default: true });
 }

@@ -6,10 +6,12 @@ import { notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { idOf, integer, nullable, strict, text } from '../../../kernel/schema.ts';
+import { scopesOf } from '../address-scopes/scopes-of.ts';
 import { standardFilters, standardSort, truth, whole, type ListSpec } from '../listing.ts';
 import { policiesOf, policyFilter } from '../qos/bindings.ts';
 import { sharedFilter, sharedWith, visible } from '../rbac/visible.ts';
 import { chunks, tagsOf, type Queries } from '../rows.ts';
+import { zoneHints, zoneOfHosts } from '../zones/zones.ts';
 import type { NetworkRow } from './table.ts';
 
 export const PHYSICAL_NETWORK = 'public';
@@ -21,6 +23,7 @@ const changeable = {
   admin_state_up: Type.Optional(Type.Boolean()),
   shared: Type.Optional(Type.Boolean()),
   'router:external': Type.Optional(Type.Boolean()),
+  is_default: Type.Optional(Type.Boolean()),
   port_security_enabled: Type.Optional(Type.Boolean()),
   mtu: Type.Optional(integer(576, 9216)),
   qos_policy_id: Type.Optional(nullable(idOf('qos-policy'))),
@@ -33,15 +36,20 @@ export const networkCreate = strict({
   'provider:network_type': Type.Optional(text(32)),
   'provider:physical_network': Type.Optional(nullable(text(64))),
   'provider:segmentation_id': Type.Optional(nullable(integer(1, MAX_SEGMENT))),
-  availability_zone_hints: Type.Optional(Type.Array(text(), { maxItems: 0 })),
+  availability_zone_hints: Type.Optional(zoneHints),
 });
 export const forOperators = [
   'shared',
   'router:external',
+  'is_default',
   'provider:network_type',
   'provider:physical_network',
   'provider:segmentation_id',
 ];
+
+const ofScope = (version: number) => (values: string[]) =>
+  sql<boolean>`exists (select 1 from subnets s join subnet_pools p on p.id = s.subnetpool_id
+    where s.network_id = networks.id and s.ip_version = ${version} and p.address_scope_id in (${sql.join(values)}))`;
 
 export const networkList: ListSpec = {
   noun: 'Network',
@@ -58,7 +66,10 @@ export const networkList: ListSpec = {
       where: (values, actor) => sharedFilter('networks', truth('shared', values.at(-1) ?? '') === 1, actor),
     },
     'router:external': { by: 'boolean', column: 'networks.external' },
+    is_default: { by: 'boolean', column: 'networks.is_default' },
     port_security_enabled: { by: 'boolean', column: 'networks.port_security_enabled' },
+    ipv4_address_scope: { by: 'custom', ref: 'address-scope', where: ofScope(4) },
+    ipv6_address_scope: { by: 'custom', ref: 'address-scope', where: ofScope(6) },
     mtu: { by: 'integer', column: 'networks.mtu' },
     // As the view says: tenant networks are vxlan and have a segment, external ones are flat on one link.
     'provider:network_type': {
@@ -103,6 +114,8 @@ export const networkView = (
   tags: readonly string[],
   shared: boolean,
   qosPolicyId: string | null,
+  scopes: { 4?: string; 6?: string },
+  zones: readonly string[],
   forOperator: boolean,
 ): object => ({
   id: row.id,
@@ -118,10 +131,11 @@ export const networkView = (
   port_security_enabled: row.port_security_enabled === 1,
   mtu: row.mtu,
   qos_policy_id: qosPolicyId,
-  availability_zone_hints: [],
-  availability_zones: ['nova'],
-  ipv4_address_scope: null,
-  ipv6_address_scope: null,
+  availability_zone_hints: JSON.parse(row.zone_hints) as unknown,
+  availability_zones: zones,
+  ipv4_address_scope: scopes[4] ?? null,
+  ipv6_address_scope: scopes[6] ?? null,
+  ...(row.external === 1 ? { is_default: row.is_default === 1 } : {}),
   ...(forOperator
     ? {
         'provider:network_type': row.external === 1 ? 'flat' : 'vxlan',
@@ -159,6 +173,12 @@ export async function networkViews(db: Queries, ctx: Ctx, rows: readonly Network
     rows.map((row) => row.id),
     projectOf(ctx.actor),
   );
+  // DHCP is served wherever a guest may be.
+  const zones = [...new Set((await zoneOfHosts(db)).values())].sort();
+  const scopes = await scopesOf(
+    db,
+    rows.map((row) => row.id),
+  );
   return rows.map((row) =>
     networkView(
       row,
@@ -166,6 +186,8 @@ export async function networkViews(db: Queries, ctx: Ctx, rows: readonly Network
       tags.get(row.id) ?? [],
       shared.has(row.id),
       policies.get(row.id) ?? null,
+      scopes.get(row.id) ?? {},
+      zones,
       isAdmin(ctx.actor),
     ),
   );

@@ -9,6 +9,10 @@ export type NetworkRow = StandardColumns & {
   status: string;
   /** 1: floating IPs and router gateways come from it. */
   external: number;
+  /** 1: the external network that automatic topologies are connected to; one in the cloud. */
+  is_default: number;
+  /** JSON list of availability zones, as asked for. */
+  zone_hints: string;
   /** Default of its ports. */
   port_security_enabled: number;
   /** Bytes. */

@@ -110,6 +110,27 @@ export const shareables = {
       },
     },
   },
+  address_scope: {
+    noun: 'Address scope',
+    owner: (db, actor, id) =>
+      db
+        .selectFrom('address_scopes')
+        .select('project_id')
+        .where('id', '=', id)
+        .where(visible('address_scopes', actor))
+        .executeTakeFirst(),
+    uses: {
+      [SHARED]: async (tx, id) =>
+        as(
+          'subnet pool',
+          await tx
+            .selectFrom('subnet_pools')
+            .select(['id', 'project_id'])
+            .where('address_scope_id', '=', id)
+            .execute(),
+        ),
+    },
+  },
   subnetpool: {
     noun: 'Subnet Pool',
     owner: (db, actor, id) =>

@@ -220,6 +220,22 @@ async function connect(ctx: Ctx, id: string, asked: Reference): Promise<object> 
   );
 }
 
+/** In the caller's transaction. */
+export async function connectSubnet(tx: Tx, ctx: Ctx, router: RouterRow, subnetId: string): Promise<void> {
+  await changed(tx, ctx, router.id, await addSubnet(tx, ctx, router, subnetId));
+}
+
+/** Cuts the router off all its subnets; 409 while floating IPs or routes need one of them. */
+export async function disconnectSubnets(tx: Tx, ctx: Ctx, router: RouterRow): Promise<void> {
+  const all = (await routerAddresses(tx, [router.id])).filter((one) => one.device_owner === INTERFACE);
+  for (const portId of new Set(all.map((one) => one.port_id))) {
+    const connected = await findInterface(tx, router, { port_id: portId });
+    await refuseInUse(tx, router, connected.subnetIds);
+    await deletePorts(tx, ctx, [portId]);
+    await changed(tx, ctx, router.id, connected);
+  }
+}
+
 async function disconnect(ctx: Ctx, id: string, asked: Reference): Promise<object> {
   if (asked.port_id === undefined && asked.subnet_id === undefined)
     throw badRouter('Either subnet_id or port_id must be specified');

@@ -4,7 +4,7 @@ import { Type, type Static } from 'typebox';
 import { audit } from '../../../kernel/audit.ts';
 import { isoSeconds } from '../../../kernel/clock.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
-import { badRequest, conflict, notFound } from '../../../kernel/errors.ts';
+import { conflict, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf, type Actor } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
@@ -14,11 +14,11 @@ import { claimQuota, disallowed, ownerOf } from '../faults.ts';
 import { standardFilters, standardSort, truth, type ListSpec } from '../listing.ts';
 import { deleteObject } from '../removal.ts';
 import { chunks, flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
-import { contains, parseAddress } from '../subnets/addressing.ts';
-import { checkRoutes, type HostRoute } from '../subnets/rules.ts';
-import { cidrOf, subnetsLock } from '../subnets/subnets.ts';
+import { subnetsLock } from '../subnets/subnets.ts';
+import { routesFor } from './next-hops.ts';
 import { gatewayInfo, setGateway } from './gateway.ts';
-import { INTERFACE, routerAddresses } from './ports.ts';
+import { INTERFACE } from './ports.ts';
+import { checkedHints, zoneHints, zoneOfHosts } from '../zones/zones.ts';
 import type { RouterRow } from './table.ts';
 
 const changeable = {
@@ -39,7 +39,7 @@ const routerCreate = strict({
   ...changeable,
   project_id: Type.Optional(idOf('project')),
   tenant_id: Type.Optional(idOf('project')),
-  availability_zone_hints: Type.Optional(Type.Array(text(), { maxItems: 0 })),
+  availability_zone_hints: Type.Optional(zoneHints),
 });
 
 const noneIs = (name: string, values: string[]) =>
@@ -79,6 +79,7 @@ export const routerView = (
   row: RouterRow,
   gatewayIps: readonly { subnet_id: string; ip_address: string }[],
   tags: readonly string[],
+  zone: string | undefined,
   forOperator: boolean,
 ): object => ({
   id: row.id,
@@ -97,8 +98,8 @@ export const routerView = (
           external_fixed_ips: gatewayIps.map(({ subnet_id, ip_address }) => ({ subnet_id, ip_address })),
         },
   routes: JSON.parse(row.routes) as unknown,
-  availability_zone_hints: [],
-  availability_zones: ['nova'],
+  availability_zone_hints: JSON.parse(row.zone_hints) as unknown,
+  availability_zones: zone === undefined ? [] : [zone],
   flavor_id: null,
   ...(forOperator ? { distributed: false, ha: false } : {}),
   tags,
@@ -123,9 +124,50 @@ async function views(db: Queries, ctx: Ctx, found: readonly RouterRow[]): Promis
     db,
     found.map((row) => row.id),
   );
+  const zones = await zoneOfHosts(db);
   return found.map((row) =>
-    routerView(row, addresses.get(row.gateway_port_id) ?? [], tags.get(row.id) ?? [], isAdmin(ctx.actor)),
+    routerView(
+      row,
+      addresses.get(row.gateway_port_id) ?? [],
+      tags.get(row.id) ?? [],
+      zones.get(row.host_id),
+      isAdmin(ctx.actor),
+    ),
   );
+}
+
+/** Quota is the caller's. */
+export async function insertRouter(
+  tx: Tx,
+  ctx: Ctx,
+  owner: string,
+  input: Static<typeof routerCreate>,
+): Promise<string> {
+  const row: RouterRow = {
+    ...newRow(ctx, owner, input.description),
+    name: input.name ?? '',
+    admin_state_up: flag(input.admin_state_up ?? true),
+    status: 'ACTIVE',
+    external_network_id: '',
+    gateway_port_id: '',
+    enable_snat: 1,
+    routes: '[]',
+    host_id: '',
+    unscheduled: 0,
+    zone_hints: await checkedHints(tx, input.availability_zone_hints),
+    error: '',
+  };
+  const gateway =
+    input.external_gateway_info === undefined
+      ? {}
+      : await setGateway(tx, ctx, row, input.external_gateway_info, 'create_router');
+  await tx
+    .insertInto('routers')
+    .values({ ...row, ...gateway })
+    .execute();
+  await ctx.platform.work.enqueue(tx, 'router', [row.id]);
+  await audit(tx, ctx, 'router', row.id);
+  return row.id;
 }
 
 async function make(ctx: Ctx, inputs: Static<typeof routerCreate>[]): Promise<string[]> {
@@ -140,30 +182,7 @@ async function make(ctx: Ctx, inputs: Static<typeof routerCreate>[]): Promise<st
       for (const [at, input] of inputs.entries()) {
         const owner = owners[at] ?? '';
         await claimQuota(tx, ctx, owner, { router: 1 });
-        const row: RouterRow = {
-          ...newRow(ctx, owner, input.description),
-          name: input.name ?? '',
-          admin_state_up: flag(input.admin_state_up ?? true),
-          status: 'ACTIVE',
-          external_network_id: '',
-          gateway_port_id: '',
-          enable_snat: 1,
-          routes: '[]',
-          host_id: '',
-          unscheduled: 0,
-          error: '',
-        };
-        const gateway =
-          input.external_gateway_info === undefined
-            ? {}
-            : await setGateway(tx, ctx, row, input.external_gateway_info, 'create_router');
-        await tx
-          .insertInto('routers')
-          .values({ ...row, ...gateway })
-          .execute();
-        await ctx.platform.work.enqueue(tx, 'router', [row.id]);
-        await audit(tx, ctx, 'router', row.id);
-        ids.push(row.id);
+        ids.push(await insertRouter(tx, ctx, owner, input));
       }
       return ids;
     },
@@ -174,26 +193,6 @@ async function make(ctx: Ctx, inputs: Static<typeof routerCreate>[]): Promise<st
       ],
     },
   );
-}
-
-/** Every next hop must be on a subnet that the router is connected to. */
-async function routesFor(tx: Tx, router: RouterRow, asked: readonly HostRoute[]): Promise<string> {
-  const routes = checkRoutes(asked, 'routes');
-  const connected = await routerAddresses(tx, [router.id]);
-  for (const one of routes) {
-    const nexthop = parseAddress(one.nexthop);
-    if (nexthop !== null && connected.some((address) => address.ip_address === one.nexthop))
-      throw badRequest(
-        `Invalid format for routes: ${one.destination} via ${one.nexthop}, the nexthop is used by router.`,
-        'InvalidRoutes',
-      );
-    if (nexthop === null || !connected.some((address) => contains(cidrOf(address), nexthop)))
-      throw badRequest(
-        `Invalid format for routes: ${one.destination} via ${one.nexthop}, the nexthop is not connected with router.`,
-        'InvalidRoutes',
-      );
-  }
-  return JSON.stringify(routes);
 }
 
 async function change(ctx: Ctx, id: string, input: Static<typeof routerUpdate>): Promise<void> {
@@ -225,25 +224,26 @@ async function change(ctx: Ctx, id: string, input: Static<typeof routerUpdate>):
   );
 }
 
-async function remove(ctx: Ctx, id: string): Promise<void> {
-  await ctx.platform.db.tx(async (tx) => {
-    const row = await readableRouter(tx, ctx.actor, id);
-    const used = await tx
-      .selectFrom('ports')
-      .select('id')
-      .where('device_id', '=', id)
-      .where('device_owner', '=', INTERFACE)
-      .limit(1)
-      .executeTakeFirst();
-    if (used !== undefined)
-      throw conflict(
-        `Router ${id} still has ports (e.g. ${used.id}); remove its interfaces first.`,
-        'RouterInUse',
-      );
-    await setGateway(tx, ctx, row, null, 'delete_router');
-    await deleteObject(tx, ctx, { table: 'routers', kind: 'router', quota: 'router' }, row);
-    await ctx.platform.work.enqueue(tx, 'router', [id]);
-  });
+const remove = (ctx: Ctx, id: string): Promise<void> => ctx.platform.db.tx((tx) => removeRouter(tx, ctx, id));
+
+/** With its gateway; 409 while it has interfaces. */
+export async function removeRouter(tx: Tx, ctx: Ctx, id: string): Promise<void> {
+  const row = await readableRouter(tx, ctx.actor, id);
+  const used = await tx
+    .selectFrom('ports')
+    .select('id')
+    .where('device_id', '=', id)
+    .where('device_owner', '=', INTERFACE)
+    .limit(1)
+    .executeTakeFirst();
+  if (used !== undefined)
+    throw conflict(
+      `Router ${id} still has ports (e.g. ${used.id}); remove its interfaces first.`,
+      'RouterInUse',
+    );
+  await setGateway(tx, ctx, row, null, 'delete_router');
+  await deleteObject(tx, ctx, { table: 'routers', kind: 'router', quota: 'router' }, row);
+  await ctx.platform.work.enqueue(tx, 'router', [id]);
 }
 
 export const routers: Collection<'routers', RouterRow, typeof routerCreate, typeof routerUpdate> = {

@@ -17,6 +17,8 @@ export type RouterRow = StandardColumns & {
   host_id: string;
   /** 1: an operator took it off its host; it waits until one gives it to another. */
   unscheduled: number;
+  /** JSON list of availability zones; one of them takes the router. */
+  zone_hints: string;
   error: string;
 };
 

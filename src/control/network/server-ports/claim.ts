@@ -4,7 +4,8 @@ import type { Tx } from '../../../kernel/db/index.ts';
 import { badRequest, CloudError, conflict, forbidden } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin } from '../../../kernel/policy.ts';
-import type { NetworkApi, PortRequest, ServerPort } from '../index.ts';
+import { ensureTopology } from '../auto-topology/auto-topology.ts';
+import type { NetworkApi, PortRequest, PortRequests, ServerPort } from '../index.ts';
 import {
   insertPort,
   membershipChanged,
@@ -183,17 +184,43 @@ async function makePort(
   };
 }
 
+/** The only one there is; with 'allocate' one is made for a project that has none. */
+async function networkFor(
+  tx: Tx,
+  ctx: Ctx,
+  projectId: string,
+  requests: 'auto' | 'allocate',
+): Promise<NetworkRow | null> {
+  const there = await autoNetwork(tx, projectId);
+  if (there !== null || requests === 'auto') return there;
+  try {
+    const id = await ensureTopology(tx, ctx, projectId);
+    return await tx.selectFrom('networks').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+  } catch (error) {
+    if (error instanceof CloudError && error.code === 'AutoAllocationFailure')
+      throw badRequest(
+        `Unable to automatically allocate a network for project ${projectId}. ${error.publicMessage}`,
+        'UnableToAutoAllocateNetwork',
+      );
+    throw error;
+  }
+}
+
 export async function claimPorts(
   tx: Tx,
   ctx: Ctx,
   server: Server,
-  requests: readonly PortRequest[] | 'auto' | 'none',
+  requests: PortRequests,
   securityGroups: readonly string[] | null,
 ): Promise<ServerPort[]> {
   if (requests === 'none') return [];
-  const auto = requests === 'auto' ? await autoNetwork(tx, server.projectId) : null;
-  const wishes: readonly PortRequest[] =
-    requests !== 'auto' ? requests : auto === null ? [] : [{ networkId: auto.id, fixedIp: null }];
+  const any = requests === 'auto' || requests === 'allocate';
+  const auto = any ? await networkFor(tx, ctx, server.projectId, requests) : null;
+  const wishes: readonly PortRequest[] = !any
+    ? requests
+    : auto === null
+      ? []
+      : [{ networkId: auto.id, fixedIp: null }];
   const toMake = wishes.flatMap((wish) => ('networkId' in wish ? [wish] : []));
   const networkIds = [...new Set(toMake.map((wish) => wish.networkId))];
   const networks = auto !== null ? [auto] : await requireNetworks(tx, ctx, server, networkIds);

@@ -13,10 +13,11 @@ import { adminOnly, claimQuota, ownedBy, ownerOf } from '../faults.ts';
 import { standardFilters, standardSort, truth, type ListSpec } from '../listing.ts';
 import { shareWithEverybody } from '../rbac/sharing.ts';
 import { sharedFilter, sharedWith, visible } from '../rbac/visible.ts';
+import { joinScope, scopeLock } from '../address-scopes/address-scopes.ts';
 import { deleteObject } from '../removal.ts';
 import { flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
-import { parseCidr, type Cidr } from '../subnets/addressing.ts';
-import { compact, freePiece, inside, quotaUnits } from './prefixes.ts';
+import { overlaps, parseCidr, type Cidr } from '../subnets/addressing.ts';
+import { compact, inside } from './prefixes.ts';
 import type { SubnetPoolRow } from './table.ts';
 
 const MAX_PREFIXES = 64;
@@ -31,7 +32,7 @@ const changeable = {
   default_prefixlen: length(),
   default_quota: Type.Optional(nullable(integer(0, MAX_QUOTA))),
   is_default: Type.Optional(Type.Boolean()),
-  address_scope_id: Type.Optional(Type.Null()),
+  address_scope_id: Type.Optional(nullable(idOf('address-scope'))),
 };
 const poolUpdate = strict({
   ...changeable,
@@ -63,6 +64,7 @@ const list: ListSpec = {
         sharedFilter('subnet_pools', truth('shared', values.at(-1) ?? '') === 1, actor),
     },
     is_default: { by: 'boolean', column: 'subnet_pools.is_default' },
+    address_scope_id: { by: 'text', column: 'subnet_pools.address_scope_id', ref: 'address-scope' },
   },
   sortable: {
     ...standardSort,
@@ -76,13 +78,13 @@ const list: ListSpec = {
 const rows = (db: Queries, actor: Actor) =>
   db.selectFrom('subnet_pools').selectAll('subnet_pools').where(visible('subnet_pools', actor));
 
-async function readablePool(db: Queries, actor: Actor, id: string): Promise<SubnetPoolRow> {
+export async function readablePool(db: Queries, actor: Actor, id: string): Promise<SubnetPoolRow> {
   const row = await rows(db, actor).where('subnet_pools.id', '=', id).executeTakeFirst();
   if (row === undefined) throw notFound('Subnet pool', id);
   return row;
 }
 
-const prefixesOf = (row: Pick<SubnetPoolRow, 'prefixes'>): Cidr[] =>
+export const prefixesOf = (row: Pick<SubnetPoolRow, 'prefixes'>): Cidr[] =>
   (JSON.parse(row.prefixes) as string[]).flatMap((one) => parseCidr(one) ?? []);
 
 const poolView = (row: SubnetPoolRow, tags: readonly string[], shared: boolean): object => ({
@@ -99,7 +101,7 @@ const poolView = (row: SubnetPoolRow, tags: readonly string[], shared: boolean):
   default_quota: row.default_quota < 0 ? null : row.default_quota,
   shared,
   is_default: row.is_default === 1,
-  address_scope_id: null,
+  address_scope_id: row.address_scope_id === '' ? null : row.address_scope_id,
   tags,
   created_at: isoSeconds(row.created_at),
   updated_at: isoSeconds(row.updated_at),
@@ -183,6 +185,35 @@ const POOLS = 'subnet-pools';
 /** Subnets of one pool are made one after the other. */
 export const poolLock = (poolId: string): string => `subnet-pool:${poolId}`;
 
+async function insertPool(
+  tx: Tx,
+  ctx: Ctx,
+  owner: string,
+  input: Static<typeof poolCreate>,
+  prefixes: readonly Cidr[],
+): Promise<string> {
+  const version = prefixes[0]?.version ?? 4;
+  await claimQuota(tx, ctx, owner, { subnetpool: 1 });
+  const row: SubnetPoolRow = {
+    ...newRow(ctx, owner, input.description),
+    name: input.name ?? '',
+    ip_version: version,
+    prefixes: JSON.stringify(prefixes.map((one) => one.text)),
+    ...checkLengths(input, version, null),
+    default_quota: input.default_quota ?? -1,
+    is_default: flag(input.is_default ?? false),
+    address_scope_id: input.address_scope_id ?? '',
+  };
+  if (row.is_default === 1) await refuseSecondDefault(tx, version, row.id);
+  const shared = input.shared === true;
+  if (row.address_scope_id !== '')
+    await joinScope(tx, ctx, row.address_scope_id, { ...row, shared }, prefixes);
+  await tx.insertInto('subnet_pools').values(row).execute();
+  if (shared) await shareWithEverybody(tx, ctx, 'subnetpool', row);
+  await audit(tx, ctx, 'subnet-pool', row.id);
+  return row.id;
+}
+
 async function make(ctx: Ctx, inputs: Static<typeof poolCreate>[]): Promise<string[]> {
   const owners = inputs.map((input) => {
     adminOnly(ctx, 'create_subnetpool', input, ['shared', 'is_default']);
@@ -194,26 +225,17 @@ async function make(ctx: Ctx, inputs: Static<typeof poolCreate>[]): Promise<stri
       for (const [at, input] of inputs.entries()) {
         const owner = owners[at] ?? '';
         const prefixes = checkPrefixes(input.prefixes);
-        const version = prefixes[0]?.version ?? 4;
-        await claimQuota(tx, ctx, owner, { subnetpool: 1 });
-        const row: SubnetPoolRow = {
-          ...newRow(ctx, owner, input.description),
-          name: input.name ?? '',
-          ip_version: version,
-          prefixes: JSON.stringify(prefixes.map((one) => one.text)),
-          ...checkLengths(input, version, null),
-          default_quota: input.default_quota ?? -1,
-          is_default: flag(input.is_default ?? false),
-        };
-        if (row.is_default === 1) await refuseSecondDefault(tx, version, row.id);
-        await tx.insertInto('subnet_pools').values(row).execute();
-        if (input.shared === true) await shareWithEverybody(tx, ctx, 'subnetpool', row);
-        await audit(tx, ctx, 'subnet-pool', row.id);
-        ids.push(row.id);
+        ids.push(await insertPool(tx, ctx, owner, input, prefixes));
       }
       return ids;
     },
-    { locks: [...owners.map(quotaLock), POOLS] },
+    {
+      locks: [
+        ...owners.map(quotaLock),
+        POOLS,
+        ...inputs.map((input) => scopeLock(input.address_scope_id ?? '')),
+      ],
+    },
   );
 }
 
@@ -244,13 +266,19 @@ async function change(ctx: Ctx, id: string, input: Static<typeof poolUpdate>): P
         ...checkLengths(input, row.ip_version, row),
         default_quota: input.default_quota === undefined ? row.default_quota : (input.default_quota ?? -1),
         is_default: flag(input.is_default ?? row.is_default === 1),
+        address_scope_id:
+          input.address_scope_id === undefined ? row.address_scope_id : (input.address_scope_id ?? ''),
         ...touched(ctx, row),
       };
       if (next.is_default === 1) await refuseSecondDefault(tx, row.ip_version, id);
+      if (next.address_scope_id !== '') {
+        const shared = (await sharedWith(tx, [id], '')).has(id);
+        await joinScope(tx, ctx, next.address_scope_id, { ...row, shared }, prefixes);
+      }
       await tx.updateTable('subnet_pools').set(next).where('id', '=', id).execute();
       await audit(tx, ctx, 'subnet-pool', id);
     },
-    { locks: [POOLS, poolLock(id)] },
+    { locks: [POOLS, poolLock(id), scopeLock(input.address_scope_id ?? '')] },
   );
 }
 
@@ -275,78 +303,36 @@ async function remove(ctx: Ctx, id: string): Promise<void> {
   );
 }
 
-export type PoolRequest = {
-  poolId: string;
-  /** null: any */ cidr: string | null;
-  prefixlen: number | null;
-  ipVersion: number;
-  projectId: string;
-};
+/** Where automatic networks take their addresses from; the second when the cloud's outside lies in the first. */
+const DEFAULT_PREFIXES = ['10.192.0.0/12', '172.24.0.0/14'];
 
-/** The CIDR that a new subnet gets of a pool. The caller holds poolLock. */
-export async function takeFromPool(tx: Tx, ctx: Ctx, asked: PoolRequest): Promise<string> {
-  const pool = await readablePool(tx, ctx.actor, asked.poolId);
-  if (asked.ipVersion !== pool.ip_version)
-    throw badRequest(
-      `Cannot allocate IPv${asked.ipVersion} subnet from IPv${pool.ip_version} subnet pool ${pool.id}.`,
-      'HTTPBadRequest',
-    );
-  const prefixes = prefixesOf(pool);
-  const taken = await tx
-    .selectFrom('subnets')
-    .select(['cidr', 'project_id'])
-    .where('subnetpool_id', '=', pool.id)
-    .execute();
-  const used = taken.flatMap((one) => parseCidr(one.cidr) ?? []);
-  let piece: Cidr | null;
-  if (asked.cidr === null) {
-    const prefix = asked.prefixlen ?? pool.default_prefixlen;
-    if (prefix < pool.min_prefixlen || prefix > pool.max_prefixlen)
-      throw badRequest(
-        `Unable to allocate subnet with prefix length ${prefix}, the pool allows ${pool.min_prefixlen} to ${pool.max_prefixlen}.`,
-        prefix < pool.min_prefixlen ? 'MinPrefixSubnetAllocationError' : 'MaxPrefixSubnetAllocationError',
-      );
-    piece = freePiece(prefixes, used, prefix);
-  } else {
-    piece = parseCidr(asked.cidr);
-    if (piece === null)
-      throw badRequest(
-        `Invalid input for cidr. Reason: '${asked.cidr}' is not a valid IP subnet.`,
-        'HTTPBadRequest',
-      );
-    const wanted = piece;
-    if (!inside(prefixes, wanted) || freePiece([wanted], used, wanted.prefix) === null) piece = null;
-  }
-  if (piece === null)
-    throw badRequest(
-      `Failed to allocate subnet: Insufficient prefix space to allocate ${asked.cidr ?? `subnet size /${asked.prefixlen ?? pool.default_prefixlen}`} from subnet pool ${pool.id}.`,
-      'SubnetAllocationError',
-    );
-  if (pool.default_quota >= 0) {
-    const own = taken
-      .filter((one) => one.project_id === asked.projectId)
-      .flatMap((one) => parseCidr(one.cidr) ?? []);
-    const units = [...own, piece].reduce((sum, one) => sum + quotaUnits(one), 0);
-    if (units > pool.default_quota)
-      throw conflict(
-        `Per-tenant subnet pool prefix quota exceeded: ${units} of ${pool.default_quota}.`,
-        'SubnetPoolQuotaExceeded',
-      );
-  }
-  return piece.text;
-}
-
-/** The pool for subnets that ask for the default one. */
-export async function defaultPool(tx: Tx, ipVersion: number): Promise<string> {
-  const row = await tx
+/** The pool that the cloud starts with, shared by all. An operator who has one of his own keeps it. */
+export async function ensureDefaultPool(
+  tx: Tx,
+  ctx: Ctx,
+  projectId: string,
+  externalCidr: string,
+): Promise<void> {
+  const existing = await tx
     .selectFrom('subnet_pools')
     .select('id')
-    .where('is_default', '=', 1)
-    .where('ip_version', '=', ipVersion)
+    .where((eb) => eb.or([eb('is_default', '=', 1), eb('name', '=', 'default')]))
+    .limit(1)
     .executeTakeFirst();
-  if (row === undefined)
-    throw badRequest(`No default subnetpool found for IPv${ipVersion}.`, 'NoDefaultSubnetPoolFound');
-  return row.id;
+  if (existing !== undefined) return;
+  const outside = checkPrefixes([externalCidr]);
+  const prefix = DEFAULT_PREFIXES.find((one) =>
+    checkPrefixes([one]).every((own) => outside.every((other) => !overlaps(own, other))),
+  );
+  if (prefix === undefined) return;
+  const input = {
+    name: 'default',
+    prefixes: [prefix],
+    default_prefixlen: 24,
+    shared: true,
+    is_default: true,
+  };
+  await insertPool(tx, ctx, projectId, input, checkPrefixes([prefix]));
 }
 
 export const subnetPools: Collection<'subnet_pools', SubnetPoolRow, typeof poolCreate, typeof poolUpdate> = {

@@ -14,6 +14,8 @@ export type SubnetPoolRow = StandardColumns & {
   default_quota: number;
   /** The one that subnets without a CIDR take from when they ask for the default. */
   is_default: number;
+  /** '' : of no scope. */
+  address_scope_id: string;
 };
 
 declare module '../../../kernel/db/index.ts' {
