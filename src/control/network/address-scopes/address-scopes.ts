@@ -54,7 +54,7 @@ const list: ListSpec = {
 const rows = (db: Queries, actor: Actor) =>
   db.selectFrom('address_scopes').selectAll('address_scopes').where(visible('address_scopes', actor));
 
-async function readableScope(db: Queries, actor: Actor, id: string): Promise<AddressScopeRow> {
+export async function readableScope(db: Queries, actor: Actor, id: string): Promise<AddressScopeRow> {
   const row = await rows(db, actor).where('address_scopes.id', '=', id).executeTakeFirst();
   if (row === undefined) throw notFound('Address scope', id);
   return row;

@@ -13,7 +13,7 @@ import { adminOnly, claimQuota, ownedBy, ownerOf } from '../faults.ts';
 import { standardFilters, standardSort, truth, type ListSpec } from '../listing.ts';
 import { shareWithEverybody } from '../rbac/sharing.ts';
 import { sharedFilter, sharedWith, visible } from '../rbac/visible.ts';
-import { joinScope, scopeLock } from '../address-scopes/address-scopes.ts';
+import { joinScope, readableScope, scopeLock } from '../address-scopes/address-scopes.ts';
 import { deleteObject } from '../removal.ts';
 import { flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
 import { overlaps, parseCidr, type Cidr } from '../subnets/addressing.ts';
@@ -224,6 +224,8 @@ async function make(ctx: Ctx, inputs: Static<typeof poolCreate>[]): Promise<stri
       const ids: string[] = [];
       for (const [at, input] of inputs.entries()) {
         const owner = owners[at] ?? '';
+        if (typeof input.address_scope_id === 'string')
+          await readableScope(tx, ctx.actor, input.address_scope_id);
         const prefixes = checkPrefixes(input.prefixes);
         ids.push(await insertPool(tx, ctx, owner, input, prefixes));
       }
