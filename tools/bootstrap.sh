@@ -26,6 +26,7 @@ packages_cloud=(
   dropbear-bin:dropbear
   syslinux:syslinux
   mtools:mcopy
+  genisoimage:genisoimage
   fdisk:sfdisk
   xz-utils:xz
   zstd:zstd

@@ -22,9 +22,11 @@ export type Observed = Pick<
   | 'power'
   | 'rebootCount'
   | 'rebuildCount'
+  | 'rescued'
   | 'resizeCount'
   | 'restarts'
   | 'volumes'
+  | 'ports'
   | 'sizeGib'
   | 'revertCount'
 >;

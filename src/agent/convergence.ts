@@ -21,6 +21,8 @@ export type Entry = {
   running: boolean;
   again: boolean;
   attempts: number;
+  /** What is wanted was refused for good: it stays as it is until something else is wanted. */
+  refused: boolean;
   cancelRetry: (() => void) | null;
 };
 
@@ -79,6 +81,7 @@ export function createConvergence(parts: {
         running: false,
         again: false,
         attempts: 0,
+        refused: false,
         cancelRetry: null,
       };
       entries.set(key, entry);
@@ -98,12 +101,16 @@ export function createConvergence(parts: {
     stored: (kind, id) => stored.get(keyOf(kind, id)),
   };
 
+  /** What the item may have taken up, by all bodies that were wanted since one was last applied. */
+  const heldBy = (kept: StoredItem | undefined): Key[] =>
+    kept === undefined ? [] : [...new Set([...referencesOf(kept.item), ...((kept.held ?? []) as Key[])])];
+
   /** By both the desired and the present body; of what an earlier process applied, the disk knows the body. */
   const refsOf = (key: Key, entry: Entry): Set<Key> => {
-    const present = entry.present === 'unknown' ? (stored.get(key)?.item ?? null) : entry.present;
+    const { present } = entry;
     return new Set([
       ...(entry.item === null ? [] : referencesOf(entry.item)),
-      ...(present === null ? [] : referencesOf(present)),
+      ...(present === 'unknown' ? heldBy(stored.get(key)) : present === null ? [] : referencesOf(present)),
     ]);
   };
 
@@ -125,12 +132,19 @@ export function createConvergence(parts: {
     }
   }
 
+  /** True: `user` does not want `key` any more, and will never come to where it lets go of it by itself. */
+  const givenUp = (key: Key, user: Entry): boolean =>
+    user.refused && !user.running && (user.item === null || !referencesOf(user.item).includes(key));
+
   /** Whether `key` still has to wait for `on`. */
   function blocked(key: Key, on: Key): boolean {
     const other = entries.get(on);
     if (entries.get(key)?.item === null)
       return (
-        other !== undefined && (users.get(key)?.has(on) ?? false) && (other.present !== null || other.running)
+        other !== undefined &&
+        (users.get(key)?.has(on) ?? false) &&
+        (other.present !== null || other.running) &&
+        !givenUp(key, other)
       );
     return (
       other === undefined ||
@@ -236,6 +250,7 @@ export function createConvergence(parts: {
         item: entry.item ?? kept?.item ?? item,
         applied: item.generation,
         boot: parts.boot,
+        held: referencesOf(item),
       });
     report({
       kind: item.kind,
@@ -259,6 +274,7 @@ export function createConvergence(parts: {
   async function converge(key: Key, entry: Entry): Promise<void> {
     const { item } = entry;
     if (item === null && !mayRemove && stored.get(key)?.leaving !== true) return;
+    entry.refused = false;
     try {
       if (item === null) await remove(key, entry);
       else await ensure(key, entry, item);
@@ -289,7 +305,10 @@ export function createConvergence(parts: {
           state: 'failed',
           error: known?.message ?? `The host could not apply ${entry.kind} ${entry.id}; it will try again.`,
         });
-      if (known !== null && !known.retriable && item !== null) return;
+      if (known !== null && !known.retriable && item !== null) {
+        entry.refused = true;
+        return;
+      }
       const delay = Math.min(retryMs.min * 2 ** Math.min(entry.attempts, 10), retryMs.max);
       entry.attempts += 1;
       retryAfter(key, entry, delay);
@@ -317,7 +336,12 @@ export function createConvergence(parts: {
       if (item.body === null) {
         if (kept !== undefined && kept.leaving !== true) await save(key, { ...kept, leaving: true });
       } else if (kept === undefined || kept.leaving === true || kept.item.generation !== item.generation)
-        await save(key, { item, applied: kept?.applied ?? 0, boot: kept?.boot ?? '' });
+        await save(key, {
+          item,
+          applied: kept?.applied ?? 0,
+          boot: kept?.boot ?? '',
+          held: heldBy(kept),
+        });
       const entry = entryOf(item.kind, item.id);
       entry.attempts = 0;
       changing(key, entry, () => (entry.item = item.body === null ? null : item));

@@ -11,6 +11,8 @@ export type StoredItem = {
   applied: number;
   /** The boot of the host in which it was applied: a guest found stopped in another boot is started again. */
   boot: string;
+  /** Keys of the items that bodies before this one referred to, as far as this one may not be applied yet: what the host may still use. */
+  held?: string[];
   /** It must go, and is not gone yet; `item` is what it was. */
   leaving?: true;
 };

@@ -15,6 +15,7 @@ import { guestUid } from '../agent/drivers/guest/guest-user.ts';
 import { createPodmanDriver } from '../agent/drivers/guest/podman/driver.ts';
 import { createQemuDriver } from '../agent/drivers/guest/qemu/driver.ts';
 import { createLinuxNetworkDriver } from '../agent/drivers/network/linux/driver.ts';
+import { cloudNames } from '../agent/drivers/network/linux/names.ts';
 import type { VolumeCapabilities, VolumeDriver } from '../agent/drivers/volume/driver.ts';
 import { createFileVolumeDriver } from '../agent/drivers/volume/file/driver.ts';
 import { exported } from '../agent/export.ts';
@@ -62,7 +63,10 @@ export async function startHost(options: {
   const drivers = new Map<GuestType, GuestDriver>();
   const guests: GuestCapabilities[] = [];
   await Promise.all(
-    [createQemuDriver(parts), createPodmanDriver(parts)].map(async (driver) => {
+    [
+      createQemuDriver({ ...parts, netns: cloudNames(cloud.cloudId).switchNs }),
+      createPodmanDriver(parts),
+    ].map(async (driver) => {
       try {
         guests.push(await driver.probe());
         drivers.set(driver.type, driver);
@@ -92,6 +96,7 @@ export async function startHost(options: {
     plugged,
     volumes: guestVolumes(volumes?.driver ?? null),
     clock,
+    ...(network.instanceData === undefined ? {} : { instanceData: network.instanceData }),
   });
   // Copies of disks that an earlier process was still writing.
   await rm(join(dataDir, 'exports'), { recursive: true, force: true });

@@ -207,8 +207,20 @@ export const ServerVolume = Type.Object({
   readOnly: Type.Boolean(),
   /** The guest boots from it: it has no root disk of its own. */
   boot: Type.Boolean(),
+  /** What its user calls it; absent: nothing. */
+  tag: Type.Optional(plain),
 });
 export type ServerVolume = Static<typeof ServerVolume>;
+
+/** What a server boots from while its own disk is being repaired. */
+export const Rescue = Type.Object({
+  image: ImageRef,
+  /** Its own disks keep their places, and this one comes last, on this bus; false: this one takes the place of the root. */
+  stable: Type.Boolean(),
+  device: Type.Union([Type.Literal('disk'), Type.Literal('cdrom')]),
+  bus: Type.Union([Type.Literal('virtio'), Type.Literal('scsi'), Type.Literal('sata'), Type.Literal('usb')]),
+});
+export type Rescue = Static<typeof Rescue>;
 
 export const PowerState = Type.Union([
   Type.Literal('running'),
@@ -233,7 +245,7 @@ export const ServerBody = Type.Object({
   image: Type.Union([ImageRef, Type.Null()]),
   volumes: Type.Array(ServerVolume),
   /** Port ids in the order of the guest's interfaces. */
-  ports: Type.Array(Type.Object({ portId: id, mac })),
+  ports: Type.Array(Type.Object({ portId: id, mac, tag: Type.Optional(plain) })),
   power: PowerState,
   /** Grows by one with each requested reboot; the agent reboots when it differs from what it last applied. */
   rebootCount: Type.Integer({ minimum: 0 }),
@@ -247,6 +259,12 @@ export const ServerBody = Type.Object({
    * is the root again, and what was written since is gone; drop: nobody will ask for it.
    */
   original: Type.Union([Type.Literal('keep'), Type.Literal('restore'), Type.Literal('drop')]),
+  /** Absent: it boots as it is. Taken up, and left, by a reboot. */
+  rescue: Type.Optional(Rescue),
+  /** true: the guest has its metadata as a drive too. */
+  configDrive: Type.Optional(Type.Boolean()),
+  /** Files for the guest to put in place, on its config drive; contents in base64. */
+  files: Type.Optional(Type.Array(Type.Object({ path: plain, contents: Type.String() }))),
   /** Allow-listed image and flavor properties that shape the guest (hw_*, os_*, strata:*). */
   properties: Type.Record(Type.String(), Type.String()),
   /** What the metadata service answers; kept with the item so that it answers while control is away. */

@@ -61,6 +61,8 @@ export const Report = Type.Object({
   ),
   rebootCount: Type.Optional(Type.Integer()),
   rebuildCount: Type.Optional(Type.Integer()),
+  /** The guest boots from its rescue image. */
+  rescued: Type.Optional(Type.Boolean()),
   resizeCount: Type.Optional(Type.Integer()),
   /** How often the agent brought this guest back after it crashed, since the agent started. */
   restarts: Type.Optional(Type.Integer()),
@@ -74,6 +76,8 @@ export const Report = Type.Object({
       }),
     ),
   ),
+  /** Servers: the ports that the guest cannot get now, with the reason. */
+  ports: Type.Optional(Type.Array(Type.Object({ id: Type.String(), error: Type.String() }))),
   /** Volumes only, GiB. */
   sizeGib: Type.Optional(Type.Integer()),
   revertCount: Type.Optional(Type.Integer()),

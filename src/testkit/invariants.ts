@@ -40,9 +40,16 @@ function statuses(rows: Rows, refused: ReadonlySet<string> | undefined): string[
     const name = `server ${row.id} (${row.name})`;
     if (row.deleting === 1) return [`${name} is stuck in its deletion`];
     if (
-      !['ACTIVE', 'SHUTOFF', 'PAUSED', 'SUSPENDED', 'VERIFY_RESIZE', 'SHELVED_OFFLOADED', 'ERROR'].includes(
-        row.status,
-      )
+      ![
+        'ACTIVE',
+        'SHUTOFF',
+        'PAUSED',
+        'SUSPENDED',
+        'RESCUE',
+        'VERIFY_RESIZE',
+        'SHELVED_OFFLOADED',
+        'ERROR',
+      ].includes(row.status)
     )
       return [`${name} is stuck in ${row.status}`];
     if (row.status !== 'ERROR') return [];
@@ -167,6 +174,8 @@ function kernel(host: SimHost, rows: Rows): string[] {
   const power = rows.servers.flatMap((server) => {
     const guest = host.guests.guests.get(server.id);
     if (server.host_id !== row.id || guest === undefined || server.status === 'ERROR') return [];
+    if (guest.power === 'running' && guest.rescued !== (server.rescue !== null))
+      return [`${at}: guest ${server.id} is ${guest.rescued ? '' : 'not '}rescued`];
     return guest.power === server.power && guest.power === server.observed_power
       ? []
       : [
@@ -186,10 +195,20 @@ function kernel(host: SimHost, rows: Rows): string[] {
         : [`${at}: an original of guest ${server.id} is ${guest.original === null ? 'lost' : 'left'}`]),
     ];
   });
+  const interfaces = [...host.guests.guests].flatMap(([id, guest]) =>
+    guest.power !== 'running' || refused.has(id)
+      ? []
+      : differences(
+          `${at}: interface of guest ${id} on port`,
+          guest.nics,
+          rows.ports.filter((port) => port.server_id === id).map((port) => port.id),
+        ),
+  );
   return [
     ...resizes,
     ...differences(`${at}: guest`, host.guests.guests.keys(), guests),
     ...power,
+    ...interfaces,
     ...differences(`${at}: network`, host.network.networks.keys(), wanted.networks),
     ...differences(`${at}: port`, host.network.ports.keys(), wanted.ports),
     ...differences(`${at}: router`, host.network.routers.keys(), wanted.routers),
@@ -301,6 +320,12 @@ async function leaks(world: Observed, rows: Rows): Promise<string[]> {
       ports.has(one.internal_port_id) && floating.has(one.floating_ip_id)
         ? []
         : [`port forwarding ${one.id} is left of what it joined`],
+    ),
+    ...rows.ports.flatMap((port) =>
+      port.leave_generation === null ||
+      rows.servers.some((one) => one.id === port.server_id && one.status === 'ERROR')
+        ? []
+        : [`port ${port.id} is still being detached from server ${port.server_id}`],
     ),
     ...rows.ports.flatMap((port) =>
       port.server_id === '' || servers.has(port.server_id)

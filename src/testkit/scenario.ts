@@ -145,6 +145,35 @@ export function createScenario(world: World, options: { servers: number; misfort
     deleted.add(id);
   }
 
+  /** Into rescue, and maybe out of it again. */
+  async function rescue(id: string): Promise<void> {
+    touch(id);
+    const act = (action: object) => ask('POST', `/compute/v2.1/servers/${id}/action`, action);
+    await act({ rescue: {} });
+    await sleep(rng() * 5_000);
+    if (rng() < 0.6) await act({ unrescue: null });
+    await sleep(rng() * 3_000);
+  }
+
+  /** Another interface on some network, or by a port of its own; maybe detached again, by either service. */
+  async function changeInterfaces(id: string, given: Given): Promise<void> {
+    const path = `/compute/v2.1/servers/${id}/os-interface`;
+    const port =
+      rng() < 0.5
+        ? await createNamed('ports', 'port', { name: `own-${id}`, network_id: pick(given.networks) })
+        : null;
+    const attached = await ask('POST', path, {
+      interfaceAttachment: port === null ? { net_id: pick(given.networks) } : { port_id: port },
+    });
+    await sleep(rng() * 4_000);
+    const made = (attached?.json as { interfaceAttachment?: { port_id: string } } | undefined)
+      ?.interfaceAttachment?.port_id;
+    const fate = rng();
+    if (made !== undefined && fate < 0.5) await ask('DELETE', `${path}/${made}`);
+    if (fate > 0.4 && fate < 0.6 && made !== undefined) await insist('DELETE', `${network}/ports/${made}`);
+    await sleep(rng() * 2_000);
+  }
+
   async function serverClient(at: number, given: Given): Promise<void> {
     await sleep(rng() * 15_000);
     const networks = rng() < 0.2 ? given.networks : [pick(given.networks)];
@@ -167,6 +196,8 @@ export function createScenario(world: World, options: { servers: number; misfort
     await sleep(rng() * 8_000);
     if (fate < 0.5) return remove(id);
     if (fate < 0.75) return;
+    if (fate > 0.9) await changeInterfaces(id, given);
+    else if (fate > 0.87) await rescue(id);
     touch(id);
     const action = fate < 0.83 ? { 'os-stop': null } : { reboot: { type: fate < 0.9 ? 'HARD' : 'SOFT' } };
     await ask('POST', `/compute/v2.1/servers/${id}/action`, action);

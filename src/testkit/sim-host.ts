@@ -65,7 +65,10 @@ export function createSimHost(hostname: string, clock: Clock, size: HostSize): S
 /** Power off and on: guests stop, network objects are gone, disks stay. Its agent has to be dead. */
 export function rebootSimHost(host: SimHost): void {
   host.boots += 1;
-  for (const guest of host.guests.guests.values()) if (guest.power !== 'suspended') guest.power = 'stopped';
+  for (const guest of host.guests.guests.values()) {
+    if (guest.power !== 'suspended') guest.power = 'stopped';
+    guest.nics = new Set();
+  }
   const { networks, ports, routers, securityGroups, addressGroups } = host.network;
   for (const objects of [networks, ports, routers, securityGroups, addressGroups]) objects.clear();
 }
@@ -84,6 +87,13 @@ function checkCapacity(host: SimHost): void {
   for (const guest of host.guests.guests.values()) memory += guest.spec.body.memoryMib;
   if (memory > host.size.memoryMib)
     host.broken.push(`${host.hostname} has guests of ${memory} MiB on ${host.size.memoryMib} MiB of memory`);
+}
+
+/** A port goes only after its guest has let go of it; one that was refused for good holds up nobody. */
+function checkUnplugged(host: SimHost, portId: string, refused: ReadonlySet<string>): void {
+  for (const [id, guest] of host.guests.guests)
+    if (guest.nics.has(portId) && !refused.has(id))
+      host.broken.push(`${host.hostname} lost port ${portId} while guest ${id} had it open`);
 }
 
 type Calls = Record<string, unknown>;
@@ -108,6 +118,7 @@ function bound<D extends object>(
         if (fault?.before) throw fault.before;
         const result: unknown = await (call as (...given: unknown[]) => Promise<unknown>)(...args);
         if (verb === 'define') checkCapacity(host);
+        if (verb === 'removePort') checkUnplugged(host, id, faults.refused);
         if (fault?.after) throw fault.after;
         return result;
       });

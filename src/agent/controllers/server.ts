@@ -15,12 +15,16 @@ import type {
   GuestSpec,
   GuestState,
   GuestType,
+  PortsOutcome,
   VolumeOutcome,
 } from '../drivers/guest/driver.ts';
 import { DriverError } from '../drivers/errors.ts';
 import type { ImageCache } from '../image-cache.ts';
 import { createRetries, type GuestVolumes } from './guest-volumes.ts';
+import type { ConfigFile } from '../drivers/guest/config-drive.ts';
 import type { Plugged } from './networking.ts';
+
+const settledPorts: PortsOutcome = { failed: [], again: false };
 
 const isLive = (state: GuestState): boolean => state.power === 'running' || state.power === 'paused';
 
@@ -43,8 +47,10 @@ export function serverController(parts: {
   plugged: Plugged;
   volumes: GuestVolumes;
   clock: Clock;
+  /** What the metadata service would tell a guest now, as files; absent: there is none. */
+  instanceData?: (id: string, body: ServerBody) => readonly ConfigFile[];
 }): ServerController {
-  const { drivers, images, plugged, volumes, clock } = parts;
+  const { drivers, images, plugged, volumes, clock, instanceData } = parts;
   const retries = createRetries(clock);
   const watchers = new Set<(id: string) => void>();
   const tails = new Map<string, Promise<unknown>>();
@@ -75,7 +81,16 @@ export function serverController(parts: {
     const imagePath = body.image === null ? null : await images.ensure(body.image);
     const held = await volumes.hold(id, body.volumes);
     return {
-      spec: { id, body, ports, imagePath, volumes: held.volumes, folder: held.folder },
+      spec: {
+        id,
+        body,
+        ports,
+        imagePath,
+        volumes: held.volumes,
+        folder: held.folder,
+        ...(body.rescue === undefined ? {} : { rescueImagePath: await images.ensure(body.rescue.image) }),
+        ...(body.configDrive === true ? { configDrive: instanceData?.(id, body) ?? [] } : {}),
+      },
       failed: held.failed,
     };
   }
@@ -186,16 +201,19 @@ export function serverController(parts: {
         'refused',
         `The guest of server ${id} ended unexpectedly and is not restarted any more. Look at its console log, then reboot it hard.`,
       );
+    const nics = isLive(now) ? ((await driver.syncPorts?.(spec)) ?? settledPorts) : settledPorts;
     const outcomes = await volumes.sync(driver, spec, failed, isLive(now));
-    if (outcomes.some((one) => one.error !== null))
+    if (nics.again || outcomes.some((one) => one.error !== null))
       for (const changed of watchers) retries.later(id, changed);
     return {
       power: now.power,
       rebootCount: body.rebootCount,
       rebuildCount: body.rebuildCount,
+      rescued: body.rescue !== undefined,
       resizeCount: body.resizeCount,
       restarts: crashes.get(id)?.length ?? 0,
       volumes: outcomes,
+      ports: nics.failed,
     };
   }
 

@@ -161,6 +161,17 @@ export function fakeCloud(platform: Platform): FakeCloud {
         ports.set(server.id, made);
         return made;
       },
+      interfaces: {
+        attach: async () => {
+          throw badRequest('servers keep the interfaces that they were made with');
+        },
+        detach: async () => {},
+        compiled: async () => {},
+        reported: async () => false,
+        addFixedIp: async () => {},
+        removeFixedIp: async () => {},
+        states: async () => new Map(),
+      },
       bindPorts: async () => {},
       releasePorts: async (_tx, id) => void ports.delete(id),
       portsOf: async (_db, ids) => new Map(ids.map((id) => [id, ports.get(id) ?? []])),

@@ -30,8 +30,10 @@ import { historyRoutes } from './servers/history-routes.ts';
 import { imageMetadataRoutes } from './images/metadata-routes.ts';
 import { imageRoutes } from './images/routes.ts';
 import { migrationRoutes } from './servers/migration-routes.ts';
+import { interfaceRoutes } from './servers/interfaces.ts';
 import { serverPartRoutes } from './servers/parts-routes.ts';
 import { portsChanged, serverReports, serverWork } from './servers/reconcile.ts';
+import { rescueRoutes } from './servers/rescue.ts';
 import { resizeRoutes } from './servers/resize.ts';
 import { serverRoutes } from './servers/routes.ts';
 import { shelveRoutes } from './servers/shelve.ts';
@@ -64,7 +66,7 @@ const migrations: readonly Migration[] = [
   deletedServerMigration,
 ];
 
-/** Nova's defaults; -1 where another service counts. Injected files are not supported, hence 0. */
+/** Nova's defaults; -1 where another service counts. */
 export const computeQuotas = {
   instances: 10,
   cores: 20,
@@ -72,6 +74,9 @@ export const computeQuotas = {
   ram: 51_200,
   key_pairs: 100,
   metadata_items: 128,
+  injected_files: 5,
+  injected_file_content_bytes: 10_240,
+  injected_file_path_bytes: 255,
   server_groups: 10,
   server_group_members: 10,
 } as const;
@@ -107,6 +112,8 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...migrationRoutes,
         ...historyRoutes,
         ...deferredDeleteRoutes(deps),
+        ...interfaceRoutes(deps),
+        ...rescueRoutes(deps),
         ...volumeAttachmentRoutes(deps),
         ...flavorRoutes,
         ...keypairRoutes,

@@ -39,6 +39,8 @@ export const computePolicies = {
   'compute:migrations': operator('List migrations'),
   'compute:servers:create-image': member('Make an image of a server'),
   'compute:servers:volumes': member('Attach volumes to a server and detach them'),
+  'compute:servers:interfaces': member('Attach interfaces to a server and detach them'),
+  'compute:servers:rescue': member('Rescue a server and end that'),
   'compute:servers:tags': member('Change the tags of a server'),
   'compute:servers:actions': reader('Read the history of a server'),
   'compute:flavors:list': reader('List and show flavors'),

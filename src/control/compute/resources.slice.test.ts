@@ -191,7 +191,7 @@ onBothEngines('compute resources', (engine) => {
       ram: 51_200,
       key_pairs: 100,
       fixed_ips: -1,
-      injected_files: 0,
+      injected_files: 5,
     });
     expect(
       Object.keys((await call('alice', 'GET', '/os-quota-sets/p1', undefined, 57)).json.quota_set).sort(),

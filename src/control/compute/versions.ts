@@ -32,6 +32,7 @@ const mediaTypes = (version: string) => [
 /** What Nova's extension list says about resources that exist here; clients only look whether an alias is there. */
 const extensions = [
   ['Aggregates', 'os-aggregates'],
+  ['AttachInterfaces', 'os-attach-interfaces'],
   ['AvailabilityZone', 'os-availability-zone'],
   ['ConsoleOutput', 'os-console-output'],
   ['DeferredDelete', 'os-deferred-delete'],

@@ -35,11 +35,11 @@ import { nestedRoutes } from './nested.ts';
 import { portForwardings } from './port-forwardings/port-forwardings.ts';
 import { portForwardingMigration } from './port-forwardings/table.ts';
 import { portsCollection, type ServersChanged } from './ports/ports.ts';
-import { portMigration } from './ports/table.ts';
 import { compileQos } from './qos/bindings.ts';
 import { qosPolicies } from './qos/policies.ts';
 import { qosRuleRoutes } from './qos/routes.ts';
 import { qosMigration } from './qos/table.ts';
+import { portMigration, serverInterfaceMigration } from './ports/table.ts';
 import { quotaDefaults, quotaRoutes } from './quotas/quotas.ts';
 import { rbacPolicies } from './rbac/rbac-policies.ts';
 import { rbacMigration } from './rbac/table.ts';
@@ -53,6 +53,7 @@ import { securityGroups } from './security-groups/groups.ts';
 import { givenPrefixMigration, securityGroupMigration } from './security-groups/table.ts';
 import { bindPorts, releasePorts } from './server-ports/bind.ts';
 import { claimPorts } from './server-ports/claim.ts';
+import { serverInterfaces, type ServerInterfaces } from './server-ports/interfaces.ts';
 import { portsOf } from './server-ports/read.ts';
 import { insertSubnet, subnets } from './subnets/subnets.ts';
 import { subnetMigration } from './subnets/table.ts';
@@ -64,9 +65,12 @@ export type { PooledAddress } from './floating-ips/for-compute.ts';
 export type { NamedNetwork } from './networks/for-compute.ts';
 export type { Group, GroupApi, GroupRule } from './security-groups/for-servers.ts';
 
+export type { ServerInterfaces } from './server-ports/interfaces.ts';
+
+/** `tag`: what the user calls the interface. */
 export type PortRequest =
-  | { portId: string }
-  | { networkId: string; /** null: from the pool */ fixedIp: string | null };
+  | { portId: string; tag?: string | null }
+  | { networkId: string; /** null: from the pool */ fixedIp: string | null; tag?: string | null };
 
 export type PortRequests = readonly PortRequest[] | 'auto' | 'allocate' | 'none';
 
@@ -82,6 +86,10 @@ export type ServerPort = {
     /** null: none */ floatingIp: string | null;
   }[];
   securityGroups: { id: string; name: string }[];
+  /** Absent: none. */
+  tag?: string;
+  /** It is being detached: the guest is to let go of it. */
+  leaving?: boolean;
 };
 
 export type NetworkApi = {
@@ -109,6 +117,8 @@ export type NetworkApi = {
   groups: GroupApi;
   networks: NetworkListApi;
   floatingIps: FloatingIpApi;
+  /** Interfaces that come and go while their server is there. */
+  interfaces: ServerInterfaces;
 };
 
 export type NetworkService = {
@@ -188,6 +198,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         autoTopologyMigration,
         addressScopeMigration,
         zoneMigration,
+        serverInterfaceMigration,
       ],
       work: {
         network: rows(compileNetworks(hosts.items)),
@@ -209,6 +220,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
       groups: groupApi(serversChanged),
       networks: networkListApi,
       floatingIps: floatingIpApi(serversChanged),
+      interfaces: serverInterfaces(platform, serversChanged),
     },
     bootstrap(options) {
       const ctx: Ctx = {

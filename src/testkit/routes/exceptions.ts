@@ -69,8 +69,8 @@ export const exceptions: readonly Exception[] = [
       'Only operators choose the external addresses of a router; refused before anybody looks at the subnet.',
   },
   {
-    route: /^POST \/compute\/v2\.1\/servers\/:server_id\/action rebuild$/,
-    place: /^body:imageRef$/,
+    route: /^POST \/compute\/v2\.1\/servers\/:server_id\/action (rebuild|rescue)$/,
+    place: /^body:(imageRef|rescue_image_ref)$/,
     statuses: [400],
     reason: 'As with a new server: Nova answers 400 for an image that is not there.',
   },

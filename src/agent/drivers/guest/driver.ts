@@ -1,6 +1,7 @@
 // The one contract for whatever runs a server: QEMU, podman, or the simulation. The server controller
 // diffs desired against `list()`, the kernel's own truth, and calls these verbs.
 import type { ServerBody } from '../../../protocol/items.ts';
+import type { ConfigFile } from './config-drive.ts';
 import type { HeldVolume } from '../volume/driver.ts';
 
 export type GuestType = ServerBody['type'];
@@ -38,12 +39,23 @@ export type GuestVolume = HeldVolume & { volumeId: string; device: string; boot:
 /** A volume of a guest, as it is: `error` says why the guest does not have it, or does not let go of it. */
 export type VolumeOutcome = { id: string; attached: boolean; error: string | null };
 
+export type PortsOutcome = {
+  /** Ports that the guest could not be given, with the reason; it has them from its next start on. */
+  failed: { id: string; error: string }[];
+  /** Something is not as it should be yet: call again soon. */
+  again: boolean;
+};
+
 export type GuestSpec = {
   id: string;
   body: ServerBody;
   ports: PluggedPort[];
   /** Verified local copy of the image content: a file, never modified. null: the server boots from a volume. */
   imagePath: string | null;
+  /** Verified local copy of the image that its body wants to be rescued with; absent: none. */
+  rescueImagePath?: string | null;
+  /** What its config drive holds, as of now; absent: it has none. */
+  configDrive?: readonly ConfigFile[] | null;
   /** What it may use of its volumes, in the order of its body; those that cannot be had now are left out. */
   volumes: GuestVolume[];
   /** Where its process runs, so that it can open them; null: anywhere. */
@@ -102,6 +114,11 @@ export type GuestDriver = {
    * the guest does not take or let go of never stops the others. Present where 'volumes' is among the capabilities.
    */
   syncVolumes?(spec: GuestSpec): Promise<VolumeOutcome[]>;
+  /**
+   * Makes the interfaces of a guest that runs those of the spec. When it returns, the guest has no access to ports that
+   * the spec does not name. Absent where what plugs a port has given it to the guest already.
+   */
+  syncPorts?(spec: GuestSpec): Promise<PortsOutcome>;
   /** Calls back when a guest's state may have changed by itself; only a wake-up, the state is re-read. */
   watch(changed: (id: string) => void): () => void;
   /** Releases sockets and timers of this process; guests run on. */

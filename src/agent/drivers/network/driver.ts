@@ -8,6 +8,7 @@ import type {
   SecurityGroupBody,
   ServerBody,
 } from '../../../protocol/items.ts';
+import type { ConfigFile } from '../guest/config-drive.ts';
 import type { PluggedPort } from '../guest/driver.ts';
 
 export type NetworkObjects = {
@@ -44,6 +45,8 @@ export type NetworkDriver = {
   /** Needs the port's network and security groups to be there. Filters are in place when it returns. */
   ensurePort(id: string, body: PortBody): Promise<PluggedPort>;
   removePort(id: string): Promise<void>;
+  /** What the metadata service would answer a server whose ports are there, as the files of a config drive. */
+  instanceData?(serverId: string, body: ServerBody): ConfigFile[];
   /** Calls back when something was disturbed from outside (a dnsmasq died); a wake-up only. */
   watch(changed: (kind: 'network' | 'router' | 'port', id: string) => void): () => void;
   /** Releases listeners and timers of this process; the data plane stays as it is. */

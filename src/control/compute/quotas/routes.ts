@@ -181,7 +181,12 @@ async function limitsOf(ctx: Ctx, projectId: string): Promise<object> {
         }
       : {}),
     ...(minor < 39 ? { maxImageMeta: limit('metadata_items') } : {}),
-    ...(minor < 57 ? { maxPersonality: 0, maxPersonalitySize: 0 } : {}),
+    ...(minor < 57
+      ? {
+          maxPersonality: limit('injected_files'),
+          maxPersonalitySize: limit('injected_file_content_bytes'),
+        }
+      : {}),
   };
 }
 

@@ -8,6 +8,7 @@ import type { PortRequest, PortRequests } from '../../network/index.ts';
 import type { PlacementExplanation } from '../../placement/index.ts';
 import type { FlavorRow } from '../flavors/table.ts';
 import { countOf } from '../links.ts';
+import { readFiles, type InjectedFile } from './personality.ts';
 import { readBootDisks, type BootDevice } from './boot-devices.ts';
 import type { Hints } from './hints.ts';
 import type { CreateBody } from './schema.ts';
@@ -68,11 +69,11 @@ function portRequests(ctx: Ctx, networks: Asked['networks']): PortRequests {
         throw badRequest(
           `Specified Fixed IP '${one.fixed_ip}' cannot be used with port '${one.port}': the two cannot be specified together.`,
         );
-      return { portId: one.port };
+      return { portId: one.port, tag: one.tag ?? null };
     }
     if (one.uuid === undefined)
       throw badRequest("Invalid input for field/attribute networks. Each entry must have 'uuid' or 'port'.");
-    return { networkId: one.uuid, fixedIp: one.fixed_ip ?? null };
+    return { networkId: one.uuid, fixedIp: one.fixed_ip ?? null, tag: one.tag ?? null };
   });
 }
 
@@ -149,10 +150,22 @@ export type BootRequest = {
   securityGroups: readonly string[] | null;
   tags: string[];
   metadata: Record<string, string>;
+  files: InjectedFile[];
 };
+
+/** The versions in which the reference forgot that devices can have tags. */
+function refuseForgottenTags({ networks, block_device_mapping_v2: disks }: Asked, minor: number): void {
+  const tagged = (list: unknown): boolean =>
+    Array.isArray(list) && list.some((one: { tag?: string }) => one.tag !== undefined);
+  if ((minor > 36 && minor < 42 && tagged(networks)) || (minor > 32 && minor < 42 && tagged(disks)))
+    throw badRequest(
+      `Invalid input for field/attribute tag. Microversion 2.${minor} does not know tags of devices; ask with 2.32, or with 2.42 and later.`,
+    );
+}
 
 export function readBootRequest(ctx: Ctx, body: CreateBody): BootRequest {
   const asked = body.server;
+  refuseForgottenTags(asked, ctx.microversion);
   const ports = portRequests(ctx, asked.networks);
   const min = asked.min_count === undefined ? 1 : countOf(asked.min_count, 'min_count', 1, 1000);
   const max = asked.max_count === undefined ? min : countOf(asked.max_count, 'max_count', 1, 1000);
@@ -175,5 +188,6 @@ export function readBootRequest(ctx: Ctx, body: CreateBody): BootRequest {
     securityGroups: asked.security_groups?.map((one) => one.name) ?? null,
     tags: [...(asked.tags ?? [])].sort(),
     metadata: asked.metadata ?? {},
+    files: readFiles(asked.personality),
   };
 }

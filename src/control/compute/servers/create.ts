@@ -28,6 +28,7 @@ import {
 } from './boot-request.ts';
 import type { CreateBody } from './schema.ts';
 import { hintedHosts } from './hints.ts';
+import { refuseTooManyFiles } from './personality.ts';
 import { claimVolumes, hostOfVolumes, volumeAsImage, volumesText } from './volume-attachments.ts';
 import { insertServers, recordAction } from './store.ts';
 import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
@@ -138,6 +139,9 @@ function commonColumns(
     observed_reboot_count: 0,
     rebuild_count: 0,
     observed_rebuild_count: 0,
+    rescue: null,
+    observed_rescued: 0,
+    files: JSON.stringify(request.files),
     resize_count: 0,
     observed_resize_count: 0,
     phase: null,
@@ -157,7 +161,8 @@ function commonColumns(
     key_name: asked.key_name ?? null,
     public_key: publicKey,
     user_data: request.userData,
-    config_drive: isSet(asked.config_drive ?? undefined) ? 1 : 0,
+    // Files come with the config drive, so that who sends some has one.
+    config_drive: isSet(asked.config_drive ?? undefined) || request.files.length > 0 ? 1 : 0,
     disk_config: asked['OS-DCF:diskConfig'] ?? 'MANUAL',
     metadata: JSON.stringify(request.metadata),
     properties: JSON.stringify(guestProperties(image, extraSpecsOf(flavor))),
@@ -223,6 +228,7 @@ async function create(
   const group = request.groupId === null ? null : await groupForBoot(tx, ctx, request.groupId, total);
   const hinted = await hintedHosts(tx, ctx, request.hints);
   await refuseTooMuchMetadata(tx, ctx, projectId, Object.keys(request.metadata).length);
+  await refuseTooManyFiles(tx, ctx, projectId, request.files);
   const claimed = { instances: total, cores: flavor.vcpus * total, ram: flavor.memory_mib * total };
   await refuseOverUserQuota(tx, projectId, ctx.actor.userId, claimed);
   await platform.quotas.claim(tx, projectId, claimed);

@@ -1,9 +1,8 @@
-// The parts of a server over HTTP: metadata, tags, addresses, interfaces, security groups.
+// The parts of a server over HTTP: metadata, tags, addresses, security groups.
 import { badRequest, notFound } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { strict } from '../../../kernel/schema.ts';
-import type { ServerPort } from '../../network/index.ts';
 import { COMPUTE_PREFIX, ownValue } from '../links.ts';
 import {
   changeTags,
@@ -191,15 +190,6 @@ const tagRoutes: Route[] = [
   }),
 ];
 
-const interfaceView = (port: ServerPort, minor: number) => ({
-  port_id: port.portId,
-  net_id: port.networkId,
-  mac_addr: port.mac,
-  port_state: 'ACTIVE',
-  fixed_ips: port.fixedIps.map((ip) => ({ subnet_id: ip.subnetId, ip_address: ip.ipAddress })),
-  ...(minor >= 70 ? { tag: null } : {}),
-});
-
 const networkRoutes: Route[] = [
   route({
     method: 'GET',
@@ -224,32 +214,6 @@ const networkRoutes: Route[] = [
       );
       if (addresses === undefined) throw notFound('Network', params.network_label);
       return { body: { [params.network_label]: addresses } };
-    },
-  }),
-  route({
-    method: 'GET',
-    path: '/v2.1/servers/:server_id/os-interface',
-    ids,
-    policy: show,
-    summary: 'List the ports of a server',
-    handler: async ({ ctx, params }) => ({
-      body: {
-        interfaceAttachments: portsOf(await read(ctx, params.server_id)).map((port) =>
-          interfaceView(port, ctx.microversion),
-        ),
-      },
-    }),
-  }),
-  route({
-    method: 'GET',
-    path: '/v2.1/servers/:server_id/os-interface/:port_id',
-    ids: { ...ids, port_id: 'port' },
-    policy: show,
-    summary: 'Show a port of a server',
-    async handler({ ctx, params }) {
-      const port = portsOf(await read(ctx, params.server_id)).find((one) => one.portId === params.port_id);
-      if (port === undefined) throw notFound('Port', params.port_id);
-      return { body: { interfaceAttachment: interfaceView(port, ctx.microversion) } };
     },
   }),
   route({

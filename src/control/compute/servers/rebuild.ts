@@ -21,6 +21,7 @@ import { named, publicKeyOf, refuseTooMuchMetadata } from './create.ts';
 import { refuseLocked, wrongState } from './lifecycle.ts';
 import { encodeShown, viewFor } from './list.ts';
 import { newPassword } from './password.ts';
+import { personality, readFiles, refuseTooManyFiles } from './personality.ts';
 import { address4, address6, hostname, metadata } from './schema.ts';
 import { stateOf } from './status.ts';
 import { findServer, recordAction, saveServer } from './store.ts';
@@ -36,7 +37,7 @@ const rebuildBody = strict({
   accessIPv6: Type.Optional(address6),
   preserve_ephemeral: Type.Optional(Type.Boolean()),
   'OS-DCF:diskConfig': Type.Optional(Type.Union([Type.Literal('AUTO'), Type.Literal('MANUAL')])),
-  personality: until('2.56', Type.Optional(Type.Array(Type.Unknown(), { maxItems: 0 }))),
+  personality: until('2.56', Type.Optional(personality)),
   description: since('2.19', Type.Optional(nullable(prose(255)))),
   key_name: since('2.54', Type.Optional(nullable(text(255, 1)))),
   user_data: since(
@@ -104,6 +105,11 @@ async function changesOf(
   if (asked['OS-DCF:diskConfig'] !== undefined) changes.disk_config = asked['OS-DCF:diskConfig'];
   if (asked.hostname !== undefined) changes.hostname = checkHostname(asked.hostname, ctx.microversion);
   if (asked.user_data !== undefined) changes.user_data = checkUserData(asked.user_data);
+  if (asked.personality !== undefined && asked.personality.length > 0) {
+    const files = readFiles(asked.personality);
+    await refuseTooManyFiles(tx, ctx, row.project_id, files);
+    Object.assign(changes, { files: JSON.stringify(files), config_drive: 1 });
+  }
   if (asked.key_name !== undefined) {
     changes.key_name = asked.key_name;
     changes.public_key = await publicKeyOf(tx, ctx, asked.key_name);

@@ -2,7 +2,7 @@
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { Platform } from '../../../kernel/platform.ts';
 import type { WorkHandler } from '../../../kernel/work.ts';
-import type { ServerBody } from '../../../protocol/items.ts';
+import type { Rescue, ServerBody } from '../../../protocol/items.ts';
 import type { HostReport } from '../../host/index.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { typeOfKey } from '../keypairs/certificate.ts';
@@ -10,6 +10,7 @@ import { finishDelete } from './lifecycle.ts';
 import { isResize, isSettled } from './phases.ts';
 import { advanceResize } from './resize.ts';
 import { advanceShelve, beginOffload, finishOffload } from './offload.ts';
+import type { InjectedFile } from './personality.ts';
 import { saveServer } from './store.ts';
 import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
 import { volumesOf } from './volume-attachments.ts';
@@ -30,12 +31,27 @@ export function bodyOf(row: ServerRow): ServerBody {
     image: image === null ? null : { id: row.root_image_id ?? row.image_id, ...image },
     volumes: volumesOf(row)
       .filter((one) => !one.leaving)
-      .map((one) => ({ volumeId: one.volumeId, device: one.device, readOnly: one.readOnly, boot: one.boot })),
-    ports: portsOf(row).map((port) => ({ portId: port.portId, mac: port.mac })),
+      .map((one) => ({
+        volumeId: one.volumeId,
+        device: one.device,
+        readOnly: one.readOnly,
+        boot: one.boot,
+        ...(one.tag === null ? {} : { tag: one.tag }),
+      })),
+    ports: portsOf(row)
+      .filter((port) => port.leaving !== true)
+      .map((port) => ({
+        portId: port.portId,
+        mac: port.mac,
+        ...(port.tag === undefined ? {} : { tag: port.tag }),
+      })),
     power: row.power,
     rebootCount: row.reboot_count,
     rebootHard: row.reboot_hard === 1,
     rebuildCount: row.rebuild_count,
+    ...(row.rescue === null ? {} : { rescue: JSON.parse(row.rescue) as Rescue }),
+    ...(row.config_drive === 0 ? {} : { configDrive: true }),
+    ...(row.files === '[]' ? {} : { files: JSON.parse(row.files) as InjectedFile[] }),
     resizeCount: row.resize_count,
     original:
       row.phase === 'resizing' || row.phase === 'resized'
@@ -141,6 +157,14 @@ export function serverWork(platform: Platform, deps: ComputeDeps): WorkHandler {
         }
         const generation = await deps.hosts.items.put(tx, 'server', row.id, bodyOf(row));
         await deps.volumes.compiled(tx, row.id, generation);
+        await deps.network.interfaces.compiled(tx, row.id, generation);
+        // The host has this already, so that it will not report: what leaves never came. The row is looked at again then.
+        if (
+          generation === row.item_generation &&
+          row.observed_generation >= generation &&
+          (await deps.network.interfaces.reported(tx, row.id, generation, []))
+        )
+          continue;
         if (row.item_generation === 0) await deps.hosts.items.subscribe(tx, row.host_id, 'server', row.id);
         if (generation === row.item_generation && row.compiled_version === row.desired_version) continue;
         const now = platform.clock.now();
@@ -175,6 +199,7 @@ export function changesOf(row: ServerRow, report: HostReport, now: number): Part
   };
   if (report.power !== undefined) set('observed_power', report.power);
   if (report.rebootCount !== undefined) set('observed_reboot_count', report.rebootCount);
+  if (report.rescued !== undefined) set('observed_rescued', report.rescued ? 1 : 0);
   if (report.rebuildCount !== undefined) set('observed_rebuild_count', report.rebuildCount);
   if (report.resizeCount !== undefined) set('observed_resize_count', report.resizeCount);
   if (report.restarts !== undefined) set('observed_restarts', report.restarts);
@@ -216,6 +241,7 @@ export function serverReports(
       }
       if (report.volumes !== undefined && row.deleting === 0) {
         await deps.volumes.reported(tx, row.id, report.generation, report.volumes);
+        await deps.network.interfaces.reported(tx, row.id, report.generation, report.ports ?? []);
         // It may have renewed the row.
         rows.set(
           row.id,

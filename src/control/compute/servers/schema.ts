@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import { idOf, integer, nullable, prose, since, strict, text, until } from '../../../kernel/schema.ts';
 import { count, flag, pageQuery } from '../links.ts';
 import { hints } from './hints.ts';
+import { personality } from './personality.ts';
 
 const metadataKey = Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' });
 export const metadata = Type.Record(metadataKey, text(255), { additionalProperties: false });
@@ -20,6 +21,7 @@ const networkEntry = strict({
   uuid: Type.Optional(idOf('network')),
   port: Type.Optional(nullable(idOf('port'))),
   fixed_ip: Type.Optional(text(45)),
+  tag: since('2.32', Type.Optional(tag)),
 });
 
 const blockDevice = strict({
@@ -40,7 +42,7 @@ const blockDevice = strict({
   no_device: Type.Optional(Type.Union([Type.Boolean(), text(10)])),
   snapshot_id: Type.Optional(idOf('snapshot')),
   volume_id: Type.Optional(idOf('volume')),
-  tag: since('2.42', Type.Optional(tag)),
+  tag: since('2.32', Type.Optional(tag)),
   volume_type: since('2.67', Type.Optional(Type.Union([idOf('volume-type'), Type.Literal('')]))),
 });
 
@@ -60,8 +62,7 @@ export const createBody = strict({
     key_name: Type.Optional(nullable(text(255, 1))),
     user_data: Type.Optional(nullable(Type.String({ maxLength: 65535, pattern: '^[A-Za-z0-9+/=\\r\\n]*$' }))),
     metadata: Type.Optional(metadata),
-    // The quota of injected files is 0, as Nova ships it in new clouds.
-    personality: until('2.56', Type.Optional(Type.Array(Type.Unknown(), { maxItems: 0 }))),
+    personality: until('2.56', Type.Optional(personality)),
     config_drive: Type.Optional(nullable(flag())),
     availability_zone: Type.Optional(nullable(text(255, 1))),
     block_device_mapping: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 64 })),

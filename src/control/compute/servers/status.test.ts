@@ -12,6 +12,8 @@ const input: fc.Arbitrary<StatusInput> = fc.record({
   reboot_hard: fc.constantFrom(0, 1),
   rebuild_count: version,
   observed_rebuild_count: version,
+  rescue: fc.constantFrom(null, '{}'),
+  observed_rescued: fc.constantFrom(0, 1),
   imaging: fc.nat({ max: 2 }),
   desired_version: version,
   observed_version: version,
@@ -36,6 +38,7 @@ const consistent: Record<string, { vm: string; tasks?: (string | null)[] }> = {
   REBOOT: { vm: 'active', tasks: ['rebooting'] },
   HARD_REBOOT: { vm: 'active', tasks: ['rebooting_hard'] },
   SHUTOFF: { vm: 'stopped' },
+  RESCUE: { vm: 'rescued' },
   PAUSED: { vm: 'paused' },
   SUSPENDED: { vm: 'suspended' },
   ERROR: { vm: 'error' },
@@ -46,6 +49,7 @@ const powerOf: Record<string, number[]> = {
   stopped: [4, 6],
   paused: [3],
   suspended: [7],
+  rescued: [0, 1, 3, 4, 6, 7],
   error: [0, 1, 3, 4, 6, 7],
 };
 
@@ -92,6 +96,8 @@ test('each step from one power to another has its own task', () => {
     reboot_hard: 0,
     rebuild_count: 0,
     observed_rebuild_count: 0,
+    rescue: null,
+    observed_rescued: 0,
     imaging: 0,
     desired_version: 2,
     observed_version: 1,

@@ -16,6 +16,8 @@ export type StatusInput = Pick<
   | 'observed_power'
   | 'observed_reboot_count'
   | 'observed_rebuild_count'
+  | 'rescue'
+  | 'observed_rescued'
   | 'error'
   | 'phase'
   | 'phase_facts'
@@ -27,6 +29,7 @@ export type VmState =
   | 'stopped'
   | 'paused'
   | 'suspended'
+  | 'rescued'
   | 'resized'
   | 'shelved'
   | 'shelved_offloaded'
@@ -37,6 +40,8 @@ export type TaskState =
   | 'deleting'
   | 'rebooting'
   | 'rebuilding'
+  | 'rescuing'
+  | 'unrescuing'
   | 'image_uploading'
   | 'rebooting_hard'
   | 'powering-on'
@@ -61,6 +66,7 @@ export type Status =
   | 'REBOOT'
   | 'REBUILD'
   | 'HARD_REBOOT'
+  | 'RESCUE'
   | 'RESIZE'
   | 'VERIFY_RESIZE'
   | 'REVERT_RESIZE'
@@ -93,6 +99,7 @@ const statusOf: Readonly<Record<VmState, Status>> = {
   stopped: 'SHUTOFF',
   paused: 'PAUSED',
   suspended: 'SUSPENDED',
+  rescued: 'RESCUE',
   resized: 'VERIFY_RESIZE',
   shelved: 'SHELVED',
   shelved_offloaded: 'SHELVED_OFFLOADED',
@@ -150,6 +157,8 @@ function taskOf(row: StatusInput, observed: ServerRow['power'] | null): TaskStat
 
   if (observed === null) return row.host_id === null ? 'scheduling' : 'spawning';
   if (row.rebuild_count > row.observed_rebuild_count) return 'rebuilding';
+  if ((row.rescue !== null) !== (row.observed_rescued === 1))
+    return row.rescue === null ? 'unrescuing' : 'rescuing';
   if (row.reboot_count > row.observed_reboot_count && row.power === 'running')
     return row.reboot_hard === 1 ? 'rebooting_hard' : 'rebooting';
   return stepTo(row.power, observed);
@@ -162,7 +171,9 @@ export function stateOf(row: StatusInput): ServerState {
       ? 'error'
       : row.phase !== null
         ? vmStateIn(row, row.phase)
-        : (settled?.vmState ?? 'building');
+        : row.observed_rescued === 1
+          ? 'rescued'
+          : (settled?.vmState ?? 'building');
   const taskState = taskOf(row, settled?.power ?? null);
   // As Nova: of all tasks only these, and a reboot of a running server, show in the status.
   let status = statusOf[vmState];

@@ -34,6 +34,10 @@ export type ServerRow = {
   desired_version: number;
   reboot_count: number;
   reboot_hard: number;
+  /** JSON of Rescue: what it shall boot from while its own disk is repaired; null: it boots as it is. */
+  rescue: string | null;
+  /** JSON of {path, contents}[]: what its user sent along, for its config drive. */
+  files: string;
   /** How often it was rebuilt; image_id is what it shall be made of. */
   rebuild_count: number;
   /** How often it was resized or went back from it. */
@@ -53,6 +57,7 @@ export type ServerRow = {
   observed_power: string | null;
   observed_reboot_count: number;
   observed_rebuild_count: number;
+  observed_rescued: number;
   observed_resize_count: number;
   /** How often the host says that it brought the guest back; falls back to 0 with each new agent. */
   observed_restarts: number;
@@ -322,6 +327,20 @@ export const serverMigrations: Migration[] = [
         .createIndex('server_backups_server')
         .on('server_backups')
         .columns(['server_id', 'backup_type'])
+        .execute();
+    },
+  },
+  {
+    id: 'compute-0015-rescue-and-files',
+    async up(db: Kysely<Tables>) {
+      await db.schema.alterTable('servers').addColumn('rescue', 'text').execute();
+      await db.schema
+        .alterTable('servers')
+        .addColumn('files', 'text', (c) => c.notNull().defaultTo('[]'))
+        .execute();
+      await db.schema
+        .alterTable('servers')
+        .addColumn('observed_rescued', 'bigint', (c) => c.notNull().defaultTo(0))
         .execute();
     },
   },

@@ -58,6 +58,8 @@ export async function insertPort(tx: Tx, ctx: Ctx, given: NewPort): Promise<Port
       server_id: '',
       server_made: 0,
       server_position: 0,
+      server_tag: null,
+      leave_generation: null,
       plug: '',
       hostname: '',
       host_id: '',

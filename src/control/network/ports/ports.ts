@@ -175,7 +175,7 @@ async function writablePort(
 }
 
 /** Keeps what stays, frees what goes, takes what is new. Returns the addresses that went; null: nothing changed. */
-async function changeFixedIps(
+export async function changeFixedIps(
   tx: Tx,
   ctx: Ctx,
   row: PortRow,

@@ -20,6 +20,10 @@ export type PortRow = StandardColumns & {
   server_made: number;
   /** Order among the server's interfaces. */
   server_position: number;
+  /** What the server's user calls this interface, told to the guest; null: nothing. */
+  server_tag: string | null;
+  /** Not null: the server gives it back. From this generation of the server's item on it has it no more; 0: not compiled yet. */
+  leave_generation: number | null;
   /** 'tap', 'netns', or '' without a server. */
   plug: string;
   /** The guest's host name, for DHCP. */
@@ -88,5 +92,13 @@ export const portMigration: Migration = {
       .on('port_security_groups')
       .columns(['security_group_id', 'port_id'])
       .execute();
+  },
+};
+
+export const serverInterfaceMigration: Migration = {
+  id: 'network-0011-server-interfaces',
+  async up(db) {
+    await db.schema.alterTable('ports').addColumn('server_tag', 'text').execute();
+    await db.schema.alterTable('ports').addColumn('leave_generation', 'bigint').execute();
   },
 };

@@ -4,6 +4,7 @@ import type { Platform } from '../../../kernel/platform.ts';
 import { hostnames } from '../../host/index.ts';
 import { forgetPorts } from '../floating-ips/association.ts';
 import { deletePorts } from '../ports/insert.ts';
+import type { PortRow } from '../ports/table.ts';
 
 export async function bindPorts(
   tx: Tx,
@@ -28,11 +29,23 @@ export async function bindPorts(
 }
 
 export async function releasePorts(tx: Tx, platform: Platform, serverId: string): Promise<void> {
-  const ports = await tx
-    .selectFrom('ports')
-    .select(['id', 'project_id', 'server_made'])
-    .where('server_id', '=', serverId)
-    .execute();
+  await giveBack(
+    tx,
+    platform,
+    await tx
+      .selectFrom('ports')
+      .select(['id', 'project_id', 'server_made'])
+      .where('server_id', '=', serverId)
+      .execute(),
+  );
+}
+
+/** Deletes the ports that were made for a server, with their addresses and quota; the others are their owner's again. */
+export async function giveBack(
+  tx: Tx,
+  platform: Platform,
+  ports: readonly Pick<PortRow, 'id' | 'project_id' | 'server_made'>[],
+): Promise<void> {
   const made = ports.filter((port) => port.server_made === 1);
   const kept = ports.filter((port) => port.server_made === 0).map((port) => port.id);
   if (made.length > 0) {
@@ -48,6 +61,8 @@ export async function releasePorts(tx: Tx, platform: Platform, serverId: string)
     .set({
       server_id: '',
       server_position: 0,
+      server_tag: null,
+      leave_generation: null,
       plug: '',
       hostname: '',
       device_id: '',

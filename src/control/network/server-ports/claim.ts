@@ -103,7 +103,13 @@ async function resolveGroups(
   return groups.filter((group, at) => groups.findIndex((other) => other.id === group.id) === at);
 }
 
-async function takeOver(tx: Tx, ctx: Ctx, server: Server, portId: string, position: number): Promise<void> {
+async function takeOver(
+  tx: Tx,
+  ctx: Ctx,
+  server: Server,
+  { portId, tag }: { portId: string; tag?: string | null },
+  position: number,
+): Promise<void> {
   const port = await tx
     .selectFrom('ports')
     .select(['id', 'project_id', 'network_id', 'device_id', 'server_id', 'revision'])
@@ -119,6 +125,7 @@ async function takeOver(tx: Tx, ctx: Ctx, server: Server, portId: string, positi
       server_id: server.id,
       server_made: 0,
       server_position: position,
+      server_tag: tag ?? null,
       plug: plugOf(server),
       hostname: server.hostname,
       device_id: server.id,
@@ -136,7 +143,7 @@ async function makePort(
   server: Server,
   network: NetworkRow,
   subnets: readonly SubnetOfPort[],
-  fixedIp: string | null,
+  { fixedIp, tag }: { fixedIp: string | null; tag?: string | null },
   groups: readonly Group[],
   position: number,
 ): Promise<ServerPort> {
@@ -155,6 +162,7 @@ async function makePort(
     server_id: server.id,
     server_made: 1,
     server_position: position,
+    server_tag: tag ?? null,
     plug: plugOf(server),
     hostname: server.hostname,
   });
@@ -181,6 +189,7 @@ async function makePort(
       floatingIp: null,
     })),
     securityGroups: [...applied],
+    ...(tag === undefined || tag === null ? {} : { tag }),
   };
 }
 
@@ -212,6 +221,7 @@ export async function claimPorts(
   server: Server,
   requests: PortRequests,
   securityGroups: readonly string[] | null,
+  firstPosition = 0,
 ): Promise<ServerPort[]> {
   if (requests === 'none') return [];
   const any = requests === 'auto' || requests === 'allocate';
@@ -228,8 +238,9 @@ export async function claimPorts(
   const groups = toMake.length === 0 ? [] : await resolveGroups(tx, ctx, server.projectId, securityGroups);
   if (toMake.length > 0) await ctx.platform.quotas.claim(tx, server.projectId, { port: toMake.length });
   const made: ServerPort[] = [];
-  for (const [position, wish] of wishes.entries()) {
-    if ('portId' in wish) await takeOver(tx, ctx, server, wish.portId, position);
+  for (const [at, wish] of wishes.entries()) {
+    const position = firstPosition + at;
+    if ('portId' in wish) await takeOver(tx, ctx, server, wish, position);
     else {
       const network = networks.find((one) => one.id === wish.networkId);
       if (network === undefined)
@@ -242,7 +253,7 @@ export async function claimPorts(
             server,
             network,
             subnets.filter((one) => one.network_id === network.id),
-            wish.fixedIp,
+            wish,
             groups,
             position,
           ),

@@ -12,7 +12,15 @@ export async function portsOf(
     const ports = await db
       .selectFrom('ports as p')
       .innerJoin('networks as n', 'n.id', 'p.network_id')
-      .select(['p.id', 'p.server_id', 'p.mac_address', 'p.network_id', 'n.name'])
+      .select([
+        'p.id',
+        'p.server_id',
+        'p.mac_address',
+        'p.network_id',
+        'p.server_tag',
+        'p.leave_generation',
+        'n.name',
+      ])
       .where('p.server_id', 'in', part)
       .orderBy('p.server_id')
       .orderBy('p.server_position')
@@ -51,6 +59,8 @@ export async function portsOf(
           floatingIp: row.floating_ip_address,
         })),
         securityGroups: (groupsOf.get(port.id) ?? []).map(({ id, name }) => ({ id, name })),
+        ...(port.server_tag === null ? {} : { tag: port.server_tag }),
+        ...(port.leave_generation === null ? {} : { leaving: true }),
       });
   }
   return out;

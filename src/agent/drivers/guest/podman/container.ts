@@ -26,6 +26,9 @@ const netnsPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/;
 const consoleBytes = 4 * 1024 * 1024;
 const cpuPeriodUs = 100_000;
 
+/** Where a container finds its config drive. */
+const configMount = '/mnt/config';
+
 export const containerName = (cloudId: string, id: string): string => `strata-${cloudId}-${id}`;
 
 /** The one namespace that the network driver prepared for all ports of this guest. */
@@ -106,7 +109,11 @@ export function createRequest(
     // Both files are ours: the image's own would name a resolver and a host that are not there.
     use_image_hosts: true,
     use_image_resolve_conf: true,
-    mounts: [bind('hosts', 'rw'), bind('resolv.conf', 'ro')],
+    mounts: [
+      bind('hosts', 'rw'),
+      bind('resolv.conf', 'ro'),
+      ...((spec.configDrive ?? null) === null ? [] : [{ ...bind('config', 'ro'), destination: configMount }]),
+    ],
     image_volume_mode: 'ignore',
     privileged: false,
     no_new_privileges: true,

@@ -10,6 +10,7 @@ import { sleep, type Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log.ts';
 import { run } from '../../../../kernel/run.ts';
 import { DriverError } from '../../errors.ts';
+import { fillConfigFolder } from '../config-drive.ts';
 import type { GuestDriver, GuestSpec, GuestState } from '../driver.ts';
 import { createPodmanClient, processIdentity } from './client.ts';
 import { readConsole } from './console.ts';
@@ -152,8 +153,9 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     return record === null && entry === null ? null : await stateOf(id, entry, record);
   }
 
-  async function needNetns(spec: GuestSpec): Promise<void> {
-    const netns = netnsOf(spec);
+  /** `kept`: the namespace of a container that has lost all its ports since it was made. */
+  async function needNetns(spec: GuestSpec, kept: string | null = null): Promise<void> {
+    const netns = netnsOf(spec) ?? kept;
     if (
       netns === null ||
       (await access(`/run/netns/${netns}`).then(
@@ -162,6 +164,11 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
       ))
     )
       return;
+    if (netns === kept)
+      throw new DriverError(
+        'refused',
+        `server ${spec.id}: the last port of the container was deleted, and its network namespace with it; create it anew`,
+      );
     throw new DriverError(
       'failed',
       `server ${spec.id}: network namespace ${netns} of its ports is not there; it is tried again`,
@@ -174,6 +181,8 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     // Written in place: the running container has these very files mounted.
     await writeFile(join(dir, 'resolv.conf'), resolver ?? '', { mode: 0o644 });
     await writeFile(join(dir, 'hosts'), hostsFile(checkedHostname(spec)), { mode: 0o644 });
+    if ((spec.configDrive ?? null) !== null)
+      await fillConfigFolder(join(dir, 'config'), spec.configDrive ?? []);
   }
 
   async function remove(id: string): Promise<void> {
@@ -203,14 +212,16 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
   async function define(spec: GuestSpec): Promise<void> {
     const { place, engine, records } = await ready();
     const { id, body } = spec;
-    const wanted = { rebootCount: body.rebootCount, imageId: imageOf(spec).id, netns: netnsOf(spec) };
     checkedHostname(spec);
     commandOverride(spec);
     const [record, entry] = await Promise.all([records.read(id), inspect(id)]);
-    if (entry !== null && record !== null && (record.netns === null) !== (wanted.netns === null)) {
+    // What has lost its last port keeps its namespace, and is alone in it.
+    const netns = netnsOf(spec) ?? (entry === null ? null : (record?.netns ?? null));
+    const wanted = { rebootCount: body.rebootCount, imageId: imageOf(spec).id, netns };
+    if (entry !== null && record !== null && record.netns === null && netns !== null) {
       throw new DriverError(
         'refused',
-        `server ${id}: a container cannot get its first port, or lose its last, after it was created; create it anew`,
+        `server ${id}: a container cannot get its first port after it was created; create it anew`,
       );
     }
     if (record === null) await mkdir(guestFolder(place, id), { recursive: true, mode: 0o700 });
@@ -232,7 +243,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     if (entry === null) await define(spec);
     await records.set(id, { stopping: false });
     if (entry !== null && isLive(entry.State)) return;
-    await needNetns(spec);
+    await needNetns(spec, netnsOf(spec) === null ? ((await records.read(id))?.netns ?? null) : null);
     await writeNetworkFiles(place, spec);
     for (let attempt = 1; ; attempt += 1) {
       try {

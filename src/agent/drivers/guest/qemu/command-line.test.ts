@@ -98,8 +98,8 @@ describe('the QEMU command line', () => {
       .filter((arg) => arg.includes('"driver":"virtio-net-pci"'))
       .map((arg) => JSON.parse(arg) as object);
     expect(nics).toMatchObject([
-      { netdev: 'net0', mac: '02:00:00:00:00:01', bus: 'slot1' },
-      { netdev: 'net1', mac: '02:00:00:00:00:02', bus: 'slot2' },
+      { id: 'nic1-p1', netdev: 'net-p1', mac: '02:00:00:00:00:01', bus: 'slot1' },
+      { id: 'nic2-p2', netdev: 'net-p2', mac: '02:00:00:00:00:02', bus: 'slot2' },
     ]);
   });
 

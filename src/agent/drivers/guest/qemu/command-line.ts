@@ -5,6 +5,8 @@ import { DriverError } from '../../errors.ts';
 import type { GuestSpec } from '../driver.ts';
 import type { Accelerator } from './accelerator.ts';
 import { baseFormat } from './disk.ts';
+import { nicArguments } from './nics.ts';
+import { rescueDevices, RescueHardware, rescueOf } from './rescue.ts';
 import { volumeArguments } from './volumes.ts';
 
 /** Everything the command line depends on. Kept with a suspended guest: its memory fits only the same hardware. */
@@ -18,7 +20,22 @@ export const Hardware = Type.Object({
   diskFormat: Type.Union([Type.Literal('raw'), Type.Literal('qcow2'), Type.Null()]),
   diskBus: Type.Union([Type.Literal('virtio'), Type.Literal('scsi'), Type.Literal('sata')]),
   vifModel: Type.Union([Type.Literal('virtio'), Type.Literal('e1000'), Type.Literal('e1000e')]),
-  taps: Type.Array(Type.Object({ device: Type.String(), mac: Type.String(), mtu: Type.Integer() })),
+  taps: Type.Array(
+    Type.Object({
+      device: Type.String(),
+      mac: Type.String(),
+      mtu: Type.Integer(),
+      /** Absent in records of older versions, where the place in this list is the slot's too. */
+      portId: Type.Optional(Type.String()),
+      slot: Type.Optional(Type.Integer()),
+    }),
+  ),
+  /** Absent: it boots as it is. */
+  rescue: Type.Optional(RescueHardware),
+  /** Absent in records of older versions. */
+  configDrive: Type.Optional(Type.Boolean()),
+  /** Root ports; absent in records of older versions. */
+  slots: Type.Optional(Type.Integer()),
   /** At its start; absent in records of older versions. */
   volumes: Type.Optional(
     Type.Array(
@@ -65,6 +82,12 @@ function pick<T extends string>(
   );
 }
 
+/** Hot-pluggable slots beyond those in use at start. */
+const spareSlots = 8;
+export const diskSlots = 1;
+const slotsFor = (nics: number, dataVolumes: number): number =>
+  diskSlots + nics + Math.max(spareSlots, dataVolumes + 2);
+
 /** Checks the desired body and resolves its properties. Throws DriverError 'refused' with the field and the rule. */
 export function hardwareOf(spec: GuestSpec, host: { machine: string; accelerator: Accelerator }): Hardware {
   const { id, body } = spec;
@@ -81,7 +104,7 @@ export function hardwareOf(spec: GuestSpec, host: { machine: string; accelerator
   const { hw_architecture: architecture, hw_firmware_type: firmware } = body.properties;
   pick('hw_architecture', architecture, ['x86_64'], 'x86_64');
   pick('hw_firmware_type', firmware, ['bios'], 'bios');
-  const taps = spec.ports.map((port) => {
+  const taps = spec.ports.map((port, at) => {
     if (port.plug !== 'tap')
       throw new DriverError(
         'refused',
@@ -94,8 +117,11 @@ export function hardwareOf(spec: GuestSpec, host: { machine: string; accelerator
         `${port.device} ${port.mac}`,
       );
     }
-    return { device: port.device, mac: port.mac, mtu: port.mtu };
+    return { device: port.device, mac: port.mac, mtu: port.mtu, portId: port.portId, slot: diskSlots + at };
   });
+  const diskBus = pick('hw_disk_bus', body.properties['hw_disk_bus'], diskBuses, 'virtio');
+  const rescue = rescueOf(spec, diskBus);
+  const dataVolumes = spec.volumes.filter((volume) => !volume.boot).length;
   return {
     id,
     machine: host.machine,
@@ -103,9 +129,13 @@ export function hardwareOf(spec: GuestSpec, host: { machine: string; accelerator
     vcpus: body.vcpus,
     memoryMib: body.memoryMib,
     diskFormat: body.image === null ? null : baseFormat(body.image.diskFormat),
-    diskBus: pick('hw_disk_bus', body.properties['hw_disk_bus'], diskBuses, 'virtio'),
+    diskBus,
     vifModel: pick('hw_vif_model', body.properties['hw_vif_model'], vifModels, 'virtio'),
     taps,
+    // What rescues it has the last, where no disk of its own is disturbed.
+    slots: slotsFor(taps.length, dataVolumes) + (rescue === null ? 0 : 1),
+    ...(rescue === null ? {} : { rescue }),
+    ...((spec.configDrive ?? null) === null ? {} : { configDrive: true }),
     volumes: spec.volumes
       .map(({ volumeId, readOnly, boot, layers }) => ({ volumeId, readOnly, boot, layers }))
       .toSorted((a, b) => Number(b.boot) - Number(a.boot)),
@@ -133,11 +163,14 @@ export function netnsOf(spec: GuestSpec): string | null {
 export const translationCacheMib = (memoryMib: number): number =>
   memoryMib <= 512 ? 32 : memoryMib <= 2048 ? 64 : 128;
 
-/** Hot-pluggable slots beyond those in use at start. */
-const spareSlots = 8;
-const diskSlots = 1;
-
-export const fds = { disk: 3, base: 4, console: 5 } as const;
+export const fds = { disk: 3, base: 4, console: 5, rescue: 6, rescueBase: 7, configDrive: 8 } as const;
+/** Descriptors that a guest with this hardware inherits. */
+const fdsOf = (hardware: Hardware): number[] => [
+  ...(hardware.diskFormat === null ? [] : [fds.disk, fds.base]),
+  fds.console,
+  ...(hardware.rescue === undefined ? [] : [fds.rescue, fds.rescueBase]),
+  ...(hardware.configDrive === true ? [fds.configDrive] : []),
+];
 const fdset = (fd: number): string => `/dev/fdset/${fd}`;
 
 /**
@@ -154,8 +187,7 @@ export function qemuArguments(hardware: Hardware, sockets: string, restore: stri
   ];
   const volumes = hardware.volumes ?? [];
   const bootVolume = volumes.some((volume) => volume.boot);
-  const dataVolumes = volumes.length - (bootVolume ? 1 : 0);
-  const slots = diskSlots + hardware.taps.length + Math.max(spareSlots, dataVolumes + 2);
+  const slots = hardware.slots ?? slotsFor(hardware.taps.length, volumes.length - (bootVolume ? 1 : 0));
   const rootPorts = Array.from({ length: slots }, (_, slot) =>
     device({
       driver: 'pcie-root-port',
@@ -169,59 +201,67 @@ export function qemuArguments(hardware: Hardware, sockets: string, restore: stri
       'io-reserve': 0,
     }),
   ).flat();
-  const diskDevice: Record<Hardware['diskBus'], string[]> = {
-    virtio: device({ driver: 'virtio-blk-pci', id: 'root-disk', drive: 'root', bus: 'slot0', bootindex: 1 }),
-    scsi: [
-      ...device({ driver: 'virtio-scsi-pci', id: 'scsi', bus: 'slot0' }),
-      ...device({ driver: 'scsi-hd', id: 'root-disk', drive: 'root', bus: 'scsi.0', bootindex: 1 }),
+  const { rescue } = hardware;
+  const ownSlots = slots - (rescue === undefined ? 0 : 1);
+  // Second, where the rescue disk has taken the first place.
+  const moved = rescue !== undefined && !rescue.stable;
+  const rootSlot = moved ? `slot${diskSlots + hardware.taps.length}` : 'slot0';
+  const root = { id: 'root-disk', drive: 'root', bootindex: 1 };
+  const diskDevice: Record<Hardware['diskBus'], () => string[]> = {
+    virtio: () => device({ driver: 'virtio-blk-pci', ...root, bus: rootSlot }),
+    scsi: () => [
+      ...device({ driver: 'virtio-scsi-pci', id: 'scsi', bus: rootSlot }),
+      ...device({ driver: 'scsi-hd', ...root, bus: 'scsi.0' }),
     ],
-    sata: device({ driver: 'ide-hd', id: 'root-disk', drive: 'root', bus: 'ide.0', bootindex: 1 }),
+    sata: () => device({ driver: 'ide-hd', ...root, bus: moved ? 'ide.1' : 'ide.0' }),
   };
-  const nicDriver = { virtio: 'virtio-net-pci', e1000: 'e1000', e1000e: 'e1000e' }[hardware.vifModel];
-  const nics = hardware.taps.flatMap((tap, index) => [
-    ...['-netdev', `tap,id=net${index},ifname=${tap.device},script=no,downscript=no`],
-    ...device({
-      driver: nicDriver,
-      id: `nic${index}`,
-      netdev: `net${index}`,
-      mac: tap.mac,
-      romfile: '', // no network boot; and the ROMs may not be installed
-      ...(hardware.vifModel === 'e1000' ? {} : { bus: `slot${diskSlots + index}` }),
-      ...(hardware.vifModel === 'virtio' ? { host_mtu: tap.mtu } : {}),
-    }),
-  ]);
-  const rootDisk = (format: 'raw' | 'qcow2'): string[] => [
-    ...blockdev({
-      'node-name': 'base-file',
-      driver: 'file',
-      filename: fdset(fds.base),
-      'read-only': true,
-      'auto-read-only': false,
-    }),
-    ...blockdev({
-      'node-name': 'base',
-      driver: format,
-      file: 'base-file',
-      'read-only': true,
-      'auto-read-only': false,
-      ...(format === 'qcow2' ? { backing: null } : {}),
-    }),
-    ...blockdev({
-      'node-name': 'root-file',
-      driver: 'file',
-      filename: fdset(fds.disk),
-      discard: 'unmap',
-      'auto-read-only': false,
-    }),
-    ...blockdev({
-      'node-name': 'root',
-      driver: 'qcow2',
-      file: 'root-file',
-      backing: 'base',
-      discard: 'unmap',
-      'auto-read-only': false,
-    }),
-    ...diskDevice[hardware.diskBus],
+  const file = (name: string, fd: number, more: Record<string, unknown>): string[] =>
+    blockdev({ 'node-name': name, driver: 'file', filename: fdset(fd), 'auto-read-only': false, ...more });
+  /** A qcow2 of its own over an image that is only read. */
+  const overlay = (
+    name: 'root' | 'rescue',
+    format: 'raw' | 'qcow2',
+    [top, below]: readonly [number, number],
+  ): string[] => {
+    const base = name === 'root' ? 'base' : 'rescue-base';
+    return [
+      ...file(`${base}-file`, below, { 'read-only': true }),
+      ...blockdev({
+        'node-name': base,
+        driver: format,
+        file: `${base}-file`,
+        'read-only': true,
+        'auto-read-only': false,
+        ...(format === 'qcow2' ? { backing: null } : {}),
+      }),
+      ...file(`${name}-file`, top, { discard: 'unmap' }),
+      ...blockdev({
+        'node-name': name,
+        driver: 'qcow2',
+        file: `${name}-file`,
+        backing: base,
+        discard: 'unmap',
+        'auto-read-only': false,
+      }),
+    ];
+  };
+  const disks = [
+    ...(rescue === undefined
+      ? []
+      : [
+          ...overlay('rescue', rescue.format, [fds.rescue, fds.rescueBase]),
+          ...rescueDevices(rescue, rescue.stable ? `slot${ownSlots}` : 'slot0').flatMap(device),
+        ]),
+    ...(hardware.diskFormat === null
+      ? []
+      : [...overlay('root', hardware.diskFormat, [fds.disk, fds.base]), ...diskDevice[hardware.diskBus]()]),
+    ...(hardware.configDrive === true
+      ? [
+          ...file('config-file', fds.configDrive, { 'read-only': true }),
+          ...blockdev({ 'node-name': 'config', driver: 'raw', file: 'config-file', 'read-only': true }),
+          ...device({ driver: 'ide-cd', id: 'config-drive', drive: 'config', bus: 'ide.5' }),
+        ]
+      : []),
   ];
   return [
     ...['-name', `strata-${id}`, '-uuid', id],
@@ -243,10 +283,7 @@ export function qemuArguments(hardware: Hardware, sockets: string, restore: stri
     ...['-pidfile', `${sockets}/pid`],
     ...monitor('qmp'),
     ...monitor('qmp-spare'),
-    ...(hardware.diskFormat === null ? [fds.console] : Object.values(fds)).flatMap((fd) => [
-      '-add-fd',
-      `fd=${fd},set=${fd}`,
-    ]),
+    ...fdsOf(hardware).flatMap((fd) => ['-add-fd', `fd=${fd},set=${fd}`]),
     ...[
       '-chardev',
       `socket,id=serial,path=${sockets}/serial.sock,server=on,wait=off,logfile=${fdset(fds.console)},logappend=on`,
@@ -263,12 +300,12 @@ export function qemuArguments(hardware: Hardware, sockets: string, restore: stri
       addr: '0x3',
       'free-page-reporting': true,
     }),
-    ...(hardware.diskFormat === null ? [] : rootDisk(hardware.diskFormat)),
+    ...disks,
     // the last slots, in the order of their devices; what is plugged later takes those before them
     ...volumeArguments(volumes, (at) =>
-      bootVolume && at === 0 ? 'slot0' : `slot${slots - volumes.length + at}`,
+      bootVolume && at === 0 ? 'slot0' : `slot${ownSlots - volumes.length + at}`,
     ),
-    ...nics,
+    ...nicArguments(hardware, diskSlots),
     ...(restore === null ? [] : ['-loadvm', restore, '-S']),
   ];
 }

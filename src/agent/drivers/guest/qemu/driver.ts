@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { type Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log.ts';
 import { DriverError } from '../../errors.ts';
-import type { GuestDriver, GuestPower, GuestSpec, GuestState } from '../driver.ts';
+import type { GuestDriver, GuestPower, GuestSpec, GuestState, PortsOutcome } from '../driver.ts';
 import { findHypervisor, findProgram, type Hypervisor } from './accelerator.ts';
 import { openCgroups } from './cgroup.ts';
-import { hardwareOf } from './command-line.ts';
+import { diskSlots, hardwareOf } from './command-line.ts';
 import { capLog, readLog } from './console-log.ts';
 import { discardSnapshot, ensureDisk } from './disk.ts';
 import { exportRunning, exportStopped } from './export.ts';
@@ -23,6 +23,7 @@ import { growDisk, keepOriginal } from './original.ts';
 import { findProcess, incarnationOf, killProcess, waitGone, type GuestProcess } from './process.ts';
 import type { Qmp } from './qmp.ts';
 import { powerOf, statusOf } from './run-state.ts';
+import { syncNics, tapsNow } from './nics.ts';
 import { attachedVolumes, syncVolumes } from './volumes.ts';
 
 export type QemuOptions = {
@@ -34,6 +35,8 @@ export type QemuOptions = {
   qemu?: string;
   /** For pidfiles and sockets; short, because of the length limit of socket paths. */
   runtimeDir?: string;
+  /** Named namespace of all taps: guests without ports run there too, so that they can be given some. */
+  netns?: string;
   /** How long a soft reboot waits for the guest to power off before its power is cut; default 30,000. */
   softRebootMs?: number;
 };
@@ -221,7 +224,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
 
   const launch = async (spec: GuestSpec, record: GuestRecord): Promise<void> =>
     launchGuest(
-      { qemu, folders, cgroups, monitors, clock, log, closing: () => closing },
+      { qemu, folders, cgroups, monitors, clock, log, netns: options.netns ?? null, closing: () => closing },
       await findHost(),
       spec,
       record,
@@ -356,13 +359,14 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
         `server ${id} has volumes and cannot be suspended; detach them, or pause it`,
       );
     await qmp.execute('stop');
+    const hardware = { ...record.hardware, taps: await tapsNow(qmp, record.hardware.taps, diskSlots) };
     try {
       await saveMemory(qmp, clock, id);
     } catch (error) {
       if (power === 'running') await qmp.execute('cont').catch(() => {});
       throw error;
     }
-    await folders.write(id, { ...record, suspended: record.hardware, staleSnapshot: false });
+    await folders.write(id, { ...record, suspended: hardware, staleSnapshot: false });
     await quit(id, target);
   };
 
@@ -380,6 +384,20 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
     const power = powerOf(await statusOf(qmp));
     if (power === from) await qmp.execute(command);
     else if (power !== to) throw notRunning(id, word);
+  };
+
+  const syncPorts = async (spec: GuestSpec): Promise<PortsOutcome> => {
+    const { id } = spec;
+    const target = alive(id);
+    const record = await folders.read(id);
+    if (target === null || record === null || record.hardware === null)
+      throw notRunning(id, 'given its interfaces');
+    const qmp = await reach(id, target);
+    const { taps, ...outcome } = await syncNics(qmp, clock, spec, record.hardware, diskSlots);
+    const hardware = { ...record.hardware, taps };
+    if (JSON.stringify(hardware) !== JSON.stringify(record.hardware))
+      await folders.write(id, { ...record, hardware });
+    return outcome;
   };
 
   const destroy = async (id: string): Promise<void> => {
@@ -430,6 +448,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
           'resize',
           'snapshot',
           'volumes',
+          'rescue',
           host.accelerator,
           ...cgroups.controllers.map((controller) => `limit-${controller}`),
         ],
@@ -452,6 +471,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
     pause: (id) => serial(id, () => turn(id, 'running', 'paused', 'stop', 'paused')),
     resume: (id) => serial(id, () => turn(id, 'paused', 'running', 'cont', 'resumed')),
     suspend: (id) => serial(id, () => suspend(id)),
+    syncPorts: (spec) => serial(spec.id, () => syncPorts(spec)),
     syncVolumes: (spec) =>
       serial(spec.id, async () => {
         const target = alive(spec.id);

@@ -62,6 +62,7 @@ export function guestFolders(dataDir: string, runtimeDir: string) {
     disk: (id: string) => join(dir(id), 'disk.qcow2'),
     /** The disk before its last resize. */
     original: (id: string) => join(dir(id), 'original.qcow2'),
+    configDrive: (id: string) => join(dir(id), 'config.iso'),
     console: (id: string) => join(dir(id), 'console.log'),
     qemuLog: (id: string) => join(dir(id), 'qemu.log'),
     /** Sockets and pidfile. */

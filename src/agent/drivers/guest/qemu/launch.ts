@@ -1,9 +1,10 @@
 // Starts the process of a guest that has none, afresh or from its saved memory, and waits until its
 // monitor answers. Whatever fails, no process is left.
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log.ts';
 import { DriverError } from '../../errors.ts';
+import { makeConfigImage } from '../config-drive.ts';
 import type { GuestSpec } from '../driver.ts';
 import type { Hypervisor } from './accelerator.ts';
 import type { Cgroups } from './cgroup.ts';
@@ -14,6 +15,7 @@ import type { Folders, GuestRecord } from './folder.ts';
 import { dropSavedMemory, snapshotTag } from './memory.ts';
 import type { Monitors } from './monitor.ts';
 import { killProcess, spawnGuest } from './process.ts';
+import { prepareRescue } from './rescue.ts';
 
 export type LaunchContext = {
   qemu: string;
@@ -22,6 +24,8 @@ export type LaunchContext = {
   monitors: Monitors;
   clock: Clock;
   log: Log;
+  /** Where guests without ports run; null: where we do. */
+  netns: string | null;
   /** The agent is stopping: a guest under way is left to the next one. */
   closing: () => boolean;
 };
@@ -37,8 +41,24 @@ const extraThreads = 128;
 function hardwareFor(spec: GuestSpec, saved: Hardware | null, host: Hypervisor): Hardware {
   const desired = hardwareOf(spec, host);
   if (saved === null) return desired;
-  const macs = (hardware: Hardware): string => hardware.taps.map((tap) => tap.mac).join(' ');
-  if (macs(saved) === macs(desired)) return { ...saved, taps: desired.taps };
+  const macs = (hardware: Hardware): string =>
+    hardware.taps
+      .map((tap) => tap.mac)
+      .sort()
+      .join(' ');
+  if (macs(saved) === macs(desired)) {
+    // How they are plugged may be new, their place in the guest is the old one.
+    const plugged = (tap: Hardware['taps'][number]): Hardware['taps'][number] | undefined =>
+      desired.taps.find((one) => one.mac === tap.mac);
+    return {
+      ...saved,
+      taps: saved.taps.map((tap) => ({
+        ...tap,
+        device: plugged(tap)?.device ?? tap.device,
+        mtu: plugged(tap)?.mtu ?? tap.mtu,
+      })),
+    };
+  }
   throw new DriverError(
     'refused',
     `the ports of server ${spec.id} were changed while it was suspended, so that its memory does not fit; stop it, then start it`,
@@ -55,7 +75,7 @@ export async function launch(
   const { id } = spec;
   const restoring = record.suspended !== null;
   const hardware = hardwareFor(spec, record.suspended, host);
-  const netns = netnsOf(spec);
+  const netns = netnsOf(spec) ?? context.netns;
   if (record.staleSnapshot && !restoring) await discardSnapshot(folders.disk(id), snapshotTag, id);
   const started: GuestRecord = {
     rebootCount: spec.body.rebootCount,
@@ -69,6 +89,11 @@ export async function launch(
   };
   // a suspended guest stays recorded as suspended until its memory is back
   if (!restoring) await folders.write(id, started);
+  const rescue = await prepareRescue(folders.dir(id), spec);
+  const configDrive = hardware.configDrive === true ? folders.configDrive(id) : null;
+  // A guest that goes on where it was keeps the drive that it had.
+  if (configDrive !== null && !(restoring && existsSync(configDrive)))
+    await makeConfigImage(configDrive, spec.configDrive ?? []);
   const cache = hardware.accelerator === 'tcg' ? translationCacheMib(hardware.memoryMib) : 0;
   const cgroupFiles = cgroups.prepare(id, {
     vcpus: hardware.vcpus,
@@ -81,6 +106,8 @@ export async function launch(
       qemu,
       args: qemuArguments(hardware, folders.runtime(id), restoring ? snapshotTag : null),
       imagePath: spec.imagePath,
+      rescue,
+      configDrive,
       folder: spec.folder ?? '/',
       netns,
       cgroupFiles,

@@ -111,6 +111,10 @@ export async function spawnGuest(
     args: string[];
     /** null: it boots from a volume and has no disk of its own. */
     imagePath: string | null;
+    /** What it is rescued with; null: it boots as it is. */
+    rescue: { disk: string; base: string } | null;
+    /** Its config drive; null: it has none. */
+    configDrive: string | null;
     folder: string;
     netns: string | null;
     cgroupFiles: string[];
@@ -158,6 +162,9 @@ export async function spawnGuest(
           guest.imagePath === null ? 'ignore' : await fdOf(folders.disk(id), 'r+'), // fds.disk
           guest.imagePath === null ? 'ignore' : await fdOf(guest.imagePath, 'r'), // fds.base
           await fdOf(folders.console(id), 'a'), // fds.console
+          guest.rescue === null ? 'ignore' : await fdOf(guest.rescue.disk, 'r+'), // fds.rescue
+          guest.rescue === null ? 'ignore' : await fdOf(guest.rescue.base, 'r'), // fds.rescueBase
+          guest.configDrive === null ? 'ignore' : await fdOf(guest.configDrive, 'r'), // fds.configDrive
         ],
       },
     );

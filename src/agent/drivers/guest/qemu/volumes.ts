@@ -104,7 +104,7 @@ async function deleteNodes(qmp: Qmp, names: readonly string[]): Promise<void> {
 }
 
 /** The root ports of the guest, the last first: network interfaces take the first. */
-async function freeSlots(qmp: Qmp): Promise<string[]> {
+export async function freeSlots(qmp: Qmp): Promise<string[]> {
   const answer = await qmp.execute('qom-list', { path: '/machine/peripheral' });
   const names = (Array.isArray(answer) ? answer.filter(isRecord) : []).map((one) => String(one['name']));
   return names

@@ -18,6 +18,10 @@ export type SimGuest = {
   root: readonly number[];
   /** The root before its last resize; null: none is kept. */
   original: readonly number[] | null;
+  /** Ports that its process has open; none while it has no process. */
+  nics: ReadonlySet<string>;
+  /** The present or last run began from its rescue image. */
+  rescued: boolean;
 };
 
 export type SimVerb =
@@ -33,6 +37,7 @@ export type SimVerb =
   | 'resume'
   | 'suspend'
   | 'syncVolumes'
+  | 'syncPorts'
   | 'destroy';
 
 export type SimGuestHost = {
@@ -56,8 +61,11 @@ export function killSimGuest(host: SimGuestHost, id: string, power: 'crashed' | 
   const guest = host.guests.get(id);
   if (guest === undefined || (guest.power !== 'running' && guest.power !== 'paused')) return;
   guest.power = power;
+  guest.nics = new Set();
   for (const watcher of host.watchers) watcher(id);
 }
+
+const nicsOf = (spec: GuestSpec): ReadonlySet<string> => new Set(spec.ports.map((port) => port.portId));
 
 export function createSimGuestDriver(host: SimGuestHost, type: GuestType): GuestDriver {
   const mine = (id: string): SimGuest | null => {
@@ -92,6 +100,12 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
     guest.starts = host.incarnations;
     guest.root = [...guest.root, host.incarnations];
     guest.power = 'running';
+    guest.nics = nicsOf(guest.spec);
+    guest.rescued = guest.spec.body.rescue !== undefined;
+  };
+  const end = (guest: SimGuest, power: GuestPower): void => {
+    guest.power = power;
+    guest.nics = new Set();
   };
   const subscriptions = new Set<(id: string) => void>();
 
@@ -102,7 +116,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
       driver: 'sim',
       hypervisorType: 'simulated',
       hypervisorVersion: 1_000_000,
-      capabilities: ['pause', 'suspend', 'resize', 'volumes'],
+      capabilities: ['pause', 'suspend', 'resize', 'volumes', ...(type === 'vm' ? ['rescue'] : [])],
     }),
     list: async () => {
       const found: GuestState[] = [];
@@ -126,6 +140,8 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
             resized: spec.body.resizeCount,
             root: [],
             original: null,
+            nics: new Set(),
+            rescued: false,
           });
         else guest.spec = spec;
       }),
@@ -140,7 +156,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
     stop: (id, _graceMs) =>
       verb('stop', id, () => {
         const guest = mine(id);
-        if (guest !== null) guest.power = 'stopped';
+        if (guest !== null) end(guest, 'stopped');
       }),
     reboot: (spec) =>
       verb('reboot', spec.id, () => {
@@ -152,7 +168,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
       verb('rebuild', spec.id, () => {
         const guest = existing(spec.id);
         guest.spec = spec;
-        guest.power = 'stopped';
+        end(guest, 'stopped');
         guest.rebuilt = spec.body.rebuildCount;
         guest.root = [];
       }),
@@ -163,6 +179,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
         Object.assign(guest, {
           spec,
           power: 'stopped',
+          nics: new Set(),
           resized: spec.body.resizeCount,
           original: guest.original ?? guest.root,
         });
@@ -174,6 +191,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
         Object.assign(guest, {
           spec,
           power: 'stopped',
+          nics: new Set(),
           resized: spec.body.resizeCount,
           root: guest.original ?? guest.root,
           original: null,
@@ -207,7 +225,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
     suspend: (id) =>
       verb('suspend', id, () => {
         const guest = existing(id);
-        if (guest.power === 'running' || guest.power === 'paused') guest.power = 'suspended';
+        if (guest.power === 'running' || guest.power === 'paused') end(guest, 'suspended');
         else if (guest.power !== 'suspended')
           throw new DriverError(
             'failed',
@@ -217,6 +235,14 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
     async syncVolumes(spec) {
       await verb('syncVolumes', spec.id, () => void (existing(spec.id).spec = spec));
       return spec.volumes.map((one) => ({ id: one.volumeId, attached: true, error: null }));
+    },
+    async syncPorts(spec) {
+      await verb('syncPorts', spec.id, () => {
+        const guest = existing(spec.id);
+        guest.spec = spec;
+        if (guest.power === 'running' || guest.power === 'paused') guest.nics = nicsOf(spec);
+      });
+      return { failed: [], again: false };
     },
     destroy: (id) =>
       verb('destroy', id, () => {

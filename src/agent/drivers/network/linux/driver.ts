@@ -2,6 +2,7 @@
 // namespaces of its own. It keeps no state but the kernel's: names derive from ids, and ids are in device
 // aliases and names of chains. The parts lie beside; this file puts them together.
 import { randomBytes } from 'node:crypto';
+import type { ServerBody } from '../../../../protocol/items.ts';
 import type { MetadataSource, NetworkDriver } from '../driver.ts';
 import { createExclusive, serializedNft, type LinuxContext, type LinuxNetworkOptions } from './context.ts';
 import { linkLocalOf } from './addresses.ts';
@@ -10,7 +11,7 @@ import { createDhcp } from './dhcp.ts';
 import { ensureHostLink } from './external.ts';
 import { emptyState, objectsOf, readKernelState } from './kernel-state.ts';
 import { createMetadataListeners } from './metadata-listener.ts';
-import { metadataResponse, type MetadataGuest, type MetadataResponse } from './metadata.ts';
+import { configDriveFiles, metadataResponse, type MetadataGuest, type MetadataResponse } from './metadata.ts';
 import { cloudNames } from './names.ts';
 import { ensureNetwork, removeNetwork } from './network.ts';
 import { ensurePort, removePort } from './port.ts';
@@ -54,19 +55,22 @@ function answerMetadata(
   path: string,
 ): MetadataResponse | null {
   const found = ctx.metadata(networkId, fixedIpOf(ctx, networkId, sourceIp));
-  if (found === null) return null;
+  return found === null ? null : metadataResponse(path, guestOf(ctx, seedOf, found.serverId, found.body));
+}
+
+function guestOf(
+  ctx: LinuxContext,
+  seedOf: (serverId: string) => string,
+  serverId: string,
+  body: ServerBody,
+): MetadataGuest {
   const ports: MetadataGuest['ports'] = [];
-  for (const { portId } of found.body.ports) {
+  for (const { portId } of body.ports) {
     const port = ctx.ports.get(portId);
     const network = port === undefined ? undefined : ctx.networks.get(port.networkId);
     if (port !== undefined && network !== undefined) ports.push({ portId, port, network });
   }
-  return metadataResponse(path, {
-    serverId: found.serverId,
-    body: found.body,
-    ports,
-    randomSeed: seedOf(found.serverId),
-  });
+  return { serverId, body, ports, randomSeed: seedOf(serverId) };
 }
 
 export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkDriver {
@@ -159,6 +163,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     removeRouter: (id) => removeRouter(ctx, id),
     ensurePort: (id, body) => ensurePort(ctx, id, body),
     removePort: (id) => removePort(ctx, id),
+    instanceData: (serverId, body) => configDriveFiles(guestOf(ctx, seedOf, serverId, body)),
     watch(changed) {
       watchers.add(changed);
       return () => watchers.delete(changed);

@@ -1,6 +1,7 @@
 // What the metadata service answers: path and guest in, response out. The OpenStack tree follows Nova's
 // (https://docs.openstack.org/nova/latest/user/metadata.html), the EC2 tree its EC2 2009-04-04 compatibility.
 import type { NetworkBody, PortBody, ServerBody } from '../../../../protocol/items.ts';
+import type { ConfigFile } from '../../guest/config-drive.ts';
 import { netmask } from './addresses.ts';
 import { guestConfig } from './guest-config.ts';
 
@@ -102,6 +103,17 @@ function networkData(guest: MetadataGuest): unknown {
   return { links, networks, services: [...services.values()] };
 }
 
+/** Where a guest finds what its user has tagged: interfaces by MAC, disks by serial number. */
+const taggedDevices = ({ type, ports, volumes }: ServerBody): unknown[] => {
+  const bus = type === 'vm' ? 'pci' : 'none';
+  return [
+    ...ports.flatMap(({ mac, tag }) => (tag === undefined ? [] : [{ type: 'nic', bus, mac, tags: [tag] }])),
+    ...volumes.flatMap(({ volumeId, device, tag }) =>
+      tag === undefined ? [] : [{ type: 'disk', bus, serial: volumeId, path: device, tags: [tag] }],
+    ),
+  ];
+};
+
 function openstackData(guest: MetadataGuest): unknown {
   const { body, serverId } = guest;
   const { metadata } = body;
@@ -120,7 +132,7 @@ function openstackData(guest: MetadataGuest): unknown {
     availability_zone: metadata.availabilityZone,
     random_seed: guest.randomSeed,
     project_id: body.projectId,
-    devices: [],
+    devices: taggedDevices(body),
     dedicated_cpus: [],
   };
 }
@@ -221,3 +233,40 @@ export function metadataResponse(path: string, guest: MetadataGuest): MetadataRe
   if (section === 'meta-data') return inTree(ec2Tree(guest), rest);
   return section === 'user-data' && rest.length === 0 ? userData(guest) : notFound;
 }
+
+/** Everything that the service would answer, as the files of a config drive; and the files that its user sent along. */
+export function configDriveFiles(guest: MetadataGuest): ConfigFile[] {
+  const files = guest.body.files ?? [];
+  const found: ConfigFile[] = [];
+  const add = (path: string, content: string | Buffer): void =>
+    void found.push({ path, content: Buffer.from(content) });
+  for (const version of [...openstackVersions, 'latest'])
+    for (const name of [
+      'meta_data.json',
+      'user_data',
+      'vendor_data.json',
+      'network_data.json',
+      'vendor_data2.json',
+    ]) {
+      const { status, content } = openstack(guest, [version, name]);
+      if (status !== 200) continue;
+      if (name !== 'meta_data.json' || files.length === 0) add(`openstack/${version}/${name}`, content);
+      else
+        add(
+          `openstack/${version}/${name}`,
+          JSON.stringify({
+            ...(JSON.parse(String(content)) as object),
+            files: files.map(({ path }, at) => ({ path, content_path: contentPath(at) })),
+          }),
+        );
+    }
+  files.forEach(({ contents }, at) => add(`openstack${contentPath(at)}`, Buffer.from(contents, 'base64')));
+  for (const version of ['2009-04-04', 'latest']) {
+    add(`ec2/${version}/meta-data.json`, JSON.stringify(ec2Tree(guest)));
+    const data = userData(guest);
+    if (data.status === 200) add(`ec2/${version}/user-data`, data.content);
+  }
+  return found;
+}
+
+const contentPath = (at: number): string => `/content/${String(at).padStart(4, '0')}`;
