@@ -1,5 +1,7 @@
 // Policies as data, with OpenStack's default roles and scopes. A rule names who may; the target is always
 // what is stored, never what a request body says.
+import type { AccessRule } from './access-rules.ts';
+
 export type Role = 'admin' | 'manager' | 'member' | 'reader' | 'service';
 
 export type Scope =
@@ -21,8 +23,13 @@ export type Actor = {
   expiresAt: number;
   /** The token's audit id; '' for anonymous. */
   auditId: string;
-  /** false: the token comes of a credential whose rights must not be handed on. */
+  /** false: the token comes of a credential or a trust whose rights must not be handed on. */
   mayDelegate?: false;
+  /** The trust, or the application credential, that the token comes of. */
+  trustId?: string;
+  credentialId?: string;
+  /** Nothing but these requests is allowed; absent: no such limit. */
+  accessRules?: readonly AccessRule[];
 };
 
 export const anonymous: Actor = {

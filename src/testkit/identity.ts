@@ -109,12 +109,16 @@ async function serve(
   };
 }
 
-export async function testIdentity(engine: Engine, clock?: Clock): Promise<TestIdentity> {
+export async function testIdentity(
+  engine: Engine,
+  clock?: Clock,
+  options: Partial<IdentityOptions> = {},
+): Promise<TestIdentity> {
   const database = await openTestDatabase(engine);
   const keyDir = mkdtempSync(join(tmpdir(), 'strata-keys-'));
   return serve(
     testPlatform(database.db, {}, clock),
-    { catalog: CATALOG, keyDir, passwordCost: 4 },
+    { catalog: CATALOG, keyDir, passwordCost: 4, ...options },
     {
       ...database,
       async remove() {

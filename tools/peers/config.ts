@@ -107,8 +107,8 @@ export async function configOf({ api, url, password, lockPath, web }: Parts): Pr
       user_lockout_duration: 30,
       user_unique_last_password_count: 2,
     },
-    // identity/identity.ts: PASSWORD_RULES.
-    'identity-feature-enabled': { access_rules: false, security_compliance: true },
+    // identity/settings.ts: PASSWORD_RULES.
+    'identity-feature-enabled': { access_rules: true, security_compliance: true },
     service_available: {
       nova: true,
       glance: true,

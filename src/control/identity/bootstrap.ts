@@ -32,14 +32,28 @@ const projectNamed = (rows: Rows, name: string) =>
 
 async function makeRoles(tx: Tx, platform: Platform): Promise<Map<string, string>> {
   for (const name of ROLES) {
-    const row = { id: platform.ids.hex(), name, name_key: name, description: '', immutable: 1 };
+    const row = {
+      id: platform.ids.hex(),
+      domain_id: '',
+      name,
+      name_key: name,
+      description: '',
+      immutable: 1,
+      builtin: 1,
+      extra: '{}',
+    };
     await tx
       .insertInto('roles')
       .values(row)
-      .onConflict((oc) => oc.column('name_key').doNothing())
+      .onConflict((oc) => oc.columns(['domain_id', 'name_key']).doNothing())
       .execute();
   }
-  const rows = await tx.selectFrom('roles').select(['id', 'name']).where('name_key', 'in', ROLES).execute();
+  const rows = await tx
+    .selectFrom('roles')
+    .select(['id', 'name'])
+    .where('name_key', 'in', ROLES)
+    .where('domain_id', '=', '')
+    .execute();
   const ids = new Map(rows.map((row) => [row.name, row.id]));
   for (const [at, name] of CHAIN.entries()) {
     const [prior, implied] = [ids.get(name), ids.get(CHAIN[at + 1] ?? '')];
@@ -63,6 +77,8 @@ async function makeProject(tx: Tx, platform: Platform, name: string): Promise<st
     description: '',
     enabled: 1,
     tags: '[]',
+    immutable: 0,
+    extra: '{}',
   };
   await tx
     .insertInto('projects')
@@ -91,6 +107,12 @@ async function makeUser(
     failed_logins: 0,
     failed_at: 0,
     old_passwords: '[]',
+    options: '{}',
+    extra: '{}',
+    password_created_at: platform.clock.now(),
+    password_expires_at: null,
+    password_by_self: 0,
+    last_active_at: platform.clock.now(),
   };
   await tx
     .insertInto('users')
@@ -119,6 +141,8 @@ export async function bootstrap(
           name_key: 'default',
           description: 'The default domain',
           enabled: 1,
+          immutable: 0,
+          extra: '{}',
         })
         .onConflict((oc) => oc.doNothing())
         .execute();
@@ -133,7 +157,7 @@ export async function bootstrap(
         if (role_id === undefined) throw new Error(`the role ${role} is missing after it was made`);
         await tx
           .insertInto('role_assignments')
-          .values({ actor_kind: 'user', actor_id: userId, scope_kind, scope_id, role_id })
+          .values({ actor_kind: 'user', actor_id: userId, scope_kind, scope_id, role_id, inherited: 0 })
           .onConflict((oc) => oc.doNothing())
           .execute();
       };

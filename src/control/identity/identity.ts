@@ -1,29 +1,33 @@
 // What the parts of this service share: made once by index.ts, handed to each resource's routes.
 import type { Reader } from '../../kernel/db/index.ts';
-import type { CatalogEntry } from './catalog/catalog.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import type { Vault } from './credentials/vault.ts';
+import type { Claims } from './tokens/codec.ts';
 import type { Revocations } from './tokens/revocations.ts';
 import type { Tokens } from './tokens/tokens.ts';
+import type { PasswordRules } from './settings.ts';
+import type { Attempts } from './users/attempts.ts';
 import type { Passwords } from './users/password-hash.ts';
 
 export type Identity = {
   tokens: Tokens;
   revocations: Revocations;
   passwords: Passwords;
-  catalog: readonly CatalogEntry[];
+  attempts: Attempts;
+  vault: Vault;
+  catalog: Catalog;
   rules: PasswordRules;
+  /** The catalog that belongs into a token. */
+  catalogOf(claims: Claims): Promise<object[]>;
+  /** Of the services in the catalog. */
+  serviceTypes(): Promise<string[]>;
+  /** A statement of ours that comes back later, such as a receipt. */
+  seal(content: object, expiresAt: number): string;
+  open(text: string): Record<string, unknown> | null;
 };
-
-export type PasswordRules = {
-  /** Wrong passwords in a row after which a user is locked out, and for how long. */
-  lockoutAttempts: number;
-  lockoutSeconds: number;
-  /** A user's new password differs from this many of the last ones, the present one included. */
-  uniqueLast: number;
-};
-export const PASSWORD_RULES: PasswordRules = { lockoutAttempts: 10, lockoutSeconds: 30, uniqueLast: 2 };
 
 /** A transaction or the committed rows: for look-ups that both need. */
-export type Rows = Pick<Reader, 'selectFrom'>;
+export type Rows = Pick<Reader, 'selectFrom' | 'withRecursive'>;
 
 /** The domain that the installation begins with; its id is the customary one. */
 export const DEFAULT_DOMAIN = 'default';

@@ -1,35 +1,49 @@
 // The identity service: Keystone's v3 API. Tokens are signed and verified here without a database read; every
 // other service knows only the Actor that `authenticate` makes of a token.
 import type { IncomingHttpHeaders } from 'node:http';
+import { join } from 'node:path';
 import { unauthorized } from '../../kernel/errors.ts';
 import { keystoneFault } from '../../kernel/http/faults.ts';
 import type { Service } from '../../kernel/http/route.ts';
 import type { Actor } from '../../kernel/policy.ts';
 import type { Platform } from '../../kernel/platform.ts';
+import { accessRuleMigrations, accessRuleRoutes } from './application-credentials/access-rules.ts';
 import { applicationCredentialRoutes } from './application-credentials/routes.ts';
 import { applicationCredentialMigrations } from './application-credentials/table.ts';
 import { grantRoutes } from './assignments/grants.ts';
 import { assignmentListRoutes } from './assignments/listing.ts';
 import { assignmentMigrations } from './assignments/table.ts';
 import { bootstrap, type Bootstrapped } from './bootstrap.ts';
-import type { CatalogEntry } from './catalog/catalog.ts';
+import { createCatalog, type CatalogEntry } from './catalog/catalog.ts';
+import { endpointFilterRoutes } from './catalog/filter.ts';
 import { catalogRoutes } from './catalog/routes.ts';
+import { catalogMigrations } from './catalog/table.ts';
+import { ec2Routes } from './credentials/ec2.ts';
+import { credentialRoutes } from './credentials/routes.ts';
+import { credentialMigrations } from './credentials/table.ts';
+import { openVault } from './credentials/vault.ts';
 import { discoveryRoutes } from './discovery.ts';
 import { domainRoutes } from './domains/routes.ts';
 import { domainMigrations } from './domains/table.ts';
 import { groupRoutes } from './groups/routes.ts';
 import { groupMigrations } from './groups/table.ts';
-import { PASSWORD_RULES, type Identity, type PasswordRules } from './identity.ts';
+import type { Identity } from './identity.ts';
+import { PASSWORD_RULES, type PasswordRules } from './settings.ts';
+import { policyMigrations, policyRoutes } from './policies/policies.ts';
 import { policies } from './policy.ts';
 import { projectRoutes } from './projects/routes.ts';
 import { projectMigrations } from './projects/table.ts';
 import { roleRoutes } from './roles/routes.ts';
 import { roleMigrations } from './roles/table.ts';
+import { openSealed, seal } from './tokens/codec.ts';
 import { openKeyRing } from './tokens/keys.ts';
 import { createRevocations } from './tokens/revocations.ts';
 import { tokenRoutes } from './tokens/routes.ts';
 import { tokenMigrations } from './tokens/table.ts';
 import { createTokens } from './tokens/tokens.ts';
+import { trustRoutes } from './trusts/routes.ts';
+import { trustMigrations } from './trusts/table.ts';
+import { createAttempts } from './users/attempts.ts';
 import { createPasswords } from './users/password-hash.ts';
 import { userRoutes } from './users/routes.ts';
 import { userMigrations } from './users/table.ts';
@@ -79,12 +93,20 @@ export async function createIdentityService(
   );
   const tokens = createTokens(keys, revocations, platform.clock, ttlMs);
   const passwords = createPasswords(options.passwordCost);
+  const rules = { ...PASSWORD_RULES, ...options.passwordRules };
+  const catalog = createCatalog(platform, options.catalog);
   const identity: Identity = {
     tokens,
     revocations,
     passwords,
-    catalog: options.catalog,
-    rules: { ...PASSWORD_RULES, ...options.passwordRules },
+    attempts: createAttempts(platform.clock, rules.failuresAMinute),
+    vault: openVault(join(options.keyDir, 'credentials'), platform.clock),
+    catalog,
+    rules,
+    catalogOf: (claims) => catalog.of(claims.scope, claims.user.id),
+    serviceTypes: async () => (await catalog.services()).map((service) => service.type),
+    seal: (content, expiresAt) => seal(keys, content, expiresAt),
+    open: (text) => openSealed(keys, text),
   };
 
   const actorOf = (token: string | string[] | undefined): Actor => {
@@ -107,11 +129,17 @@ export async function createIdentityService(
         ...projectRoutes(identity),
         ...userRoutes(identity),
         ...applicationCredentialRoutes(identity),
+        ...accessRuleRoutes,
+        ...ec2Routes(identity),
+        ...credentialRoutes(identity),
+        ...trustRoutes(identity),
         ...groupRoutes(identity),
         ...roleRoutes(identity),
         ...grantRoutes(identity),
         ...assignmentListRoutes,
         ...catalogRoutes(identity),
+        ...endpointFilterRoutes(identity),
+        ...policyRoutes,
       ],
       migrations: [
         ...domainMigrations,
@@ -122,6 +150,11 @@ export async function createIdentityService(
         ...assignmentMigrations,
         ...tokenMigrations,
         ...applicationCredentialMigrations,
+        ...credentialMigrations,
+        ...accessRuleMigrations,
+        ...trustMigrations,
+        ...catalogMigrations,
+        ...policyMigrations,
       ],
       work: {},
     },
@@ -135,6 +168,9 @@ export async function createIdentityService(
       return bootstrap(platform, passwords, plain);
     },
     rotateKeys: () => keys.rotate(),
-    close: () => revocations.close(),
+    close() {
+      catalog.close();
+      revocations.close();
+    },
   };
 }

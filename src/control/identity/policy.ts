@@ -55,13 +55,29 @@ export const policies = {
   'identity:create_user': policy('Create a user', ...managers),
   'identity:update_user': policy('Change a user', ...managers),
   'identity:delete_user': policy('Delete a user', ...managers),
-  'identity:change_password': policy('Change the own password', owner),
+  // With the old password, which says who it is.
+  'identity:change_password': policy('Change the own password', anyone),
 
   'identity:list_application_credentials': policy('List application credentials', ...readers, owner),
   'identity:get_application_credential': policy('Show an application credential', ...readers, owner),
   'identity:create_application_credential': policy('Create an application credential', owner),
   'identity:delete_application_credential': policy('Delete an application credential', admin, owner),
 
+  'identity:list_access_rules': policy('List the access rules of a user', ...readers, owner),
+  'identity:get_access_rule': policy('Show an access rule', ...readers, owner),
+  'identity:delete_access_rule': policy('Delete an access rule', admin, owner),
+  // Keystone lets a system's reader see these; here nobody who only reads gets secrets.
+  'identity:list_credentials': policy('List credentials', admin, owner),
+  'identity:get_credential': policy('Show a credential and its secret', admin, owner),
+  'identity:create_credential': policy('Create a credential', admin, owner),
+  'identity:update_credential': policy('Change a credential', admin, owner),
+  'identity:delete_credential': policy('Delete a credential', admin, owner),
+  'identity:exchange_signature': policy('Exchange a signature for a token', admin, service),
+  'identity:list_trusts': policy('List trusts', admin, systemReader, owner),
+  'identity:get_trust': policy('Show a trust', admin, systemReader, owner),
+  'identity:create_trust': policy('Create a trust', owner),
+  'identity:delete_trust': policy('Delete a trust', admin, owner),
+  'identity:list_revoke_events': policy('List revocation events', admin, service),
   'identity:list_groups': policy('List groups', ...readers),
   'identity:get_group': policy('Show a group', ...readers),
   'identity:create_group': policy('Create a group', ...managers),
@@ -92,8 +108,33 @@ export const policies = {
   'identity:revoke_system_grant': policy('Take a role on the system', admin),
   'identity:list_role_assignments': policy('List role assignments', ...readers),
 
-  'identity:get_region': policy('List and show regions', authenticated),
-  'identity:get_catalog': policy('List and show services and endpoints', ...operators),
+  'identity:list_regions': policy('List regions', authenticated),
+  'identity:get_region': policy('Show a region', authenticated),
+  'identity:create_region': policy('Create a region', admin),
+  'identity:update_region': policy('Change a region', admin),
+  'identity:delete_region': policy('Delete a region', admin),
+  'identity:list_services': policy('List services', ...operators),
+  'identity:get_service': policy('Show a service', ...operators),
+  'identity:create_service': policy('Create a service', admin),
+  'identity:update_service': policy('Change a service', admin),
+  'identity:delete_service': policy('Delete a service', admin),
+  'identity:list_endpoints': policy('List endpoints', ...operators),
+  'identity:get_endpoint': policy('Show an endpoint', ...operators),
+  'identity:create_endpoint': policy('Create an endpoint', admin),
+  'identity:update_endpoint': policy('Change an endpoint', admin),
+  'identity:delete_endpoint': policy('Delete an endpoint', admin),
+  'identity:list_endpoint_groups': policy('List endpoint groups', ...operators),
+  'identity:get_endpoint_group': policy('Show an endpoint group', ...operators),
+  'identity:create_endpoint_group': policy('Create an endpoint group', admin),
+  'identity:update_endpoint_group': policy('Change an endpoint group', admin),
+  'identity:delete_endpoint_group': policy('Delete an endpoint group', admin),
+  'identity:get_endpoint_filter': policy('Show which endpoints a project sees', ...operators),
+  'identity:change_endpoint_filter': policy('Choose which endpoints a project sees', admin),
+  'identity:list_policies': policy('List policy documents', ...operators),
+  'identity:get_policy': policy('Show a policy document', ...operators),
+  'identity:create_policy': policy('Create a policy document', admin),
+  'identity:update_policy': policy('Change a policy document', admin),
+  'identity:delete_policy': policy('Delete a policy document', admin),
   'identity:validate_foreign_token': policy(
     "Show or revoke somebody else's token",
     admin,
@@ -118,11 +159,21 @@ export function permit(ctx: Ctx, target: Target): void {
     throw forbidden(`You are not authorized to perform the requested action: ${ctx.action}.`);
 }
 
+/** Refuses with 403 what must not be done with a token that gives a part of somebody's rights: make, see or end others. */
+export function requireFree(ctx: Ctx): void {
+  if (ctx.actor.mayDelegate === false)
+    throw forbidden(
+      `You are not authorized to perform the requested action: ${ctx.action}. A token of a trust, or of an application credential that is restricted, cannot manage credentials and trusts.`,
+    );
+}
+
 /** The domain that lists are limited to; null: none. A route's policy let the actor in before. */
 export function listedDomain(actor: Actor): string | null {
   if (isAdmin(actor) || actor.scope.type === 'system') return null;
   return actor.scope.type === 'domain' ? actor.scope.id : '';
 }
 
-/** The roles that the manager of a domain may give and take. */
-export const delegable: ReadonlySet<string> = new Set(['manager', 'member', 'reader']);
+const delegable: ReadonlySet<string> = new Set(['manager', 'member', 'reader']);
+/** The roles that the manager of a domain may give and take. A domain's own role of such a name may imply anything. */
+export const isDelegable = (role: { name: string; domain_id: string }): boolean =>
+  role.domain_id === '' && delegable.has(role.name);

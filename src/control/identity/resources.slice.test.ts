@@ -134,7 +134,9 @@ onBothEngines('identity resources', (engine) => {
     expect(names((await list('name=P2')).projects)).toEqual([]);
     expect(names((await list('tags=x,y')).projects)).toEqual(['p0']);
     expect(names((await list('tags-any=p1,p2')).projects)).toEqual(['p1', 'p2']);
-    expect((await list('is_domain=true')).projects).toEqual([]);
+    expect(names((await list('is_domain=true')).projects), 'domains, as some show them').toEqual(['Default']);
+    expect(names((await list('name__contains=P&not-tags-any=p1,x')).projects)).toEqual(['p2', 'p3']);
+    expect(names((await list('name__startswith=%25')).projects)).toEqual([]);
     const seen: string[] = [];
     let next: string | null = `/v3/projects?limit=2&parent_id=${parent.id}`;
     while (next !== null) {
@@ -296,7 +298,6 @@ onBothEngines('identity resources', (engine) => {
     expect(names((await cloud.login('u', 'pw', { domain: { id: 'default' } })).json.token.roles)).toEqual([
       'auditor',
     ]);
-    expect((await call('POST', '/v3/roles', { role: { name: 'x', domain_id: 'default' } })).status).toBe(501);
   });
 
   it('shows a catalog with ids that stay', async () => {
@@ -336,11 +337,9 @@ onBothEngines('identity resources', (engine) => {
       { user: { name: 'x'.repeat(256) } },
       { user: { name: 7 } },
       { user: { name: 'x', enabled: 'yes' } },
-      { user: { name: 'x', shoe_size: 42 } },
       { user: { name: 'x', email: ['a'] } },
       { user: { name: 'x', password: '' } },
       { user: { name: 'x', password: 'p'.repeat(5000) } },
-      { user: { name: 'x', id: 'mine' } },
       { user: { name: 'x' }, more: 1 },
       '{"user":{"name":"x\\u0000"}}',
       '{"user":{"name":"x","__proto__":{}}}',

@@ -98,6 +98,7 @@ export function createVolumeService(
     service: {
       name: 'volume',
       type: 'block-storage',
+      typeAliases: ['volumev3', 'volumev2', 'volume'],
       prefix: VOLUME_PREFIX,
       fault: novaFault,
       microversions: { type: 'volume', min: MIN_VERSION, max: MAX_VERSION, default: MIN_VERSION },

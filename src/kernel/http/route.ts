@@ -32,6 +32,8 @@ export type Call<Params, Query, Body> = {
   /** The query as it came, for next-page links. */
   rawQuery: Readonly<Record<string, string | string[]>>;
   headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Network address of the client. */
+  address: string;
   /** The request's content, on routes with `streams: true`. */
   stream: Readable;
 };
@@ -55,6 +57,8 @@ export type Route = {
   /** Microversions that know the route. */
   since?: string;
   until?: string;
+  /** A list that clients also ask for with a slash at the end; elsewhere that names an item whose id is empty. */
+  trailingSlash?: boolean;
   /** The handler reads the request as a stream instead of JSON. */
   streams?: boolean;
   handler(call: Call<Record<string, string>, Record<string, unknown>, unknown>): Promise<Reply>;
@@ -87,6 +91,8 @@ export type Service = {
   name: string;
   /** Service type in the catalog, e.g. 'compute', 'image', 'network'. */
   type: string;
+  /** Other names of the same type, e.g. 'volumev3'. */
+  typeAliases?: readonly string[];
   /** e.g. '/compute'. */
   prefix: string;
   /** An older version of the API: the same routes below another path, always at the default microversion. */

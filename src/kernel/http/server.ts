@@ -5,7 +5,8 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { badRequest, CloudError, forbidden, notFound } from '../errors.ts';
+import { isAllowed } from '../access-rules.ts';
+import { badRequest, CloudError, forbidden, notFound, unauthorized } from '../errors.ts';
 import type { Ctx, Platform } from '../platform.ts';
 import { type Actor, allows, anonymous, type Policy } from '../policy.ts';
 import { type Check, checker, coerceQuery, minorOf } from '../schema.ts';
@@ -168,6 +169,11 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
       reply.header('x-openstack-request-id', requestId);
       try {
         const actor = isPublic ? anonymous : await options.authenticate(request.headers);
+        if (
+          actor.accessRules !== undefined &&
+          !isAllowed(actor.accessRules, service, request.method, request.url.split('?')[0] ?? '')
+        )
+          throw unauthorized('The access rules of the application credential do not allow this request.');
         const microversion = negotiate(service, request.headers);
         if (versions !== undefined) {
           const shown = `${versions.min.split('.')[0]}.${microversion}`;
@@ -200,7 +206,10 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
           );
         }
         // `/servers/` names the server whose id is empty, not all of them.
-        if (route === undefined || (hasItems && (request.url.split('?')[0] ?? '').endsWith('/')))
+        if (
+          route === undefined ||
+          (hasItems && route.trailingSlash !== true && (request.url.split('?')[0] ?? '').endsWith('/'))
+        )
           throw notFound('Resource', request.url);
         if (!allows(route.rule, actor, null))
           throw forbidden(`Policy does not allow ${route.policy} to be performed by this user.`);
@@ -237,6 +246,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
           body,
           rawQuery,
           headers: request.headers,
+          address: request.ip,
           stream: ((route.streams === true ? request.body : null) ?? request.raw) as Readable,
         });
         return send(request, reply, route, result);

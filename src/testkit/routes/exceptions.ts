@@ -93,6 +93,19 @@ export const exceptions: readonly Exception[] = [
     reason: 'Keystone answers 400 for a role that the caller does not have, whether or not there is one.',
   },
   {
+    route: /^POST \/identity\/v3\/OS-TRUST\/trusts$/,
+    place: /^body:/,
+    statuses: [403],
+    reason:
+      'Keystone answers 403 when somebody trusts for somebody else, or hands on a role that is not held.',
+  },
+  {
+    route: /^GET \/identity\/v3\/regions\/:region_id$/,
+    place: /^path:region_id$/,
+    statuses: [200],
+    reason: "Regions are the cloud's, not a tenant's: everybody sees them in the catalog.",
+  },
+  {
     route: /^POST \/volume\/v3\/(:project_id\/)?volumes$/,
     place: /^body:volume\.(imageRef|image_id)$/,
     statuses: [400],

@@ -69,7 +69,7 @@ export const fixtures: Readonly<Record<string, Maker>> = {
   project: async (_, tenant) => tenant.projectId,
   user: async (_, tenant) => tenant.users.member,
   group: given(`${keystone}/groups`, 'group', named('group')),
-  // Roles of a single domain are not offered (501), so that this one is the cloud's.
+  // Of the cloud: those of a domain are for its people only.
   role: given(`${keystone}/roles`, 'role', named('role')),
   'application-credential': async (cloud, tenant) =>
     idIn(
@@ -81,6 +81,72 @@ export const fixtures: Readonly<Record<string, Maker>> = {
       ),
       'application_credential',
     ),
+  // By the member for the manager: of the role that is the tenant's fixture, so that its routes find it.
+  trust: async (cloud, tenant) => {
+    await cloud.must(
+      cloud.admin,
+      'PUT',
+      `${keystone}/projects/${tenant.projectId}/users/${tenant.users.member}/roles/${id(tenant, 'role')}`,
+    );
+    return idIn(
+      await cloud.must(tenant.tokens.member, 'POST', `${keystone}/OS-TRUST/trusts`, {
+        trust: {
+          trustor_user_id: tenant.users.member,
+          trustee_user_id: tenant.users.manager,
+          project_id: tenant.projectId,
+          impersonation: true,
+          roles: [{ id: id(tenant, 'role') }],
+        },
+      }),
+      'trust',
+    );
+  },
+  credential: own(`${keystone}/credentials`, 'credential', (tenant) => ({
+    type: 'cert',
+    blob: `${tenant.marker}-certificate`,
+  })),
+  // Named by its access key.
+  'ec2-credential': async (cloud, tenant) =>
+    (
+      (await cloud.must(
+        tenant.tokens.member,
+        'POST',
+        `${keystone}/users/${tenant.users.member}/credentials/OS-EC2`,
+        { tenant_id: tenant.projectId },
+      )) as { credential: { access: string } }
+    ).credential.access,
+  'access-rule': async (cloud, tenant) =>
+    (
+      (await cloud.must(
+        tenant.tokens.member,
+        'POST',
+        `${keystone}/users/${tenant.users.member}/application_credentials`,
+        {
+          application_credential: {
+            ...named('narrow')(tenant),
+            access_rules: [{ path: `/v2.1/${tenant.marker}`, method: 'GET', service: 'compute' }],
+          },
+        },
+      )) as { application_credential: { access_rules: { id: string }[] } }
+    ).application_credential.access_rules[0]?.id ?? '',
+  region: given(`${keystone}/regions`, 'region', () => ({ description: 'of the cloud' })),
+  'catalog-service': given(`${keystone}/services`, 'service', () => ({
+    name: 'barbican',
+    type: 'key-manager',
+  })),
+  endpoint: given(`${keystone}/endpoints`, 'endpoint', (tenant) => ({
+    service_id: id(tenant, 'catalog-service'),
+    interface: 'public',
+    url: 'http://127.0.0.1:9311',
+  })),
+  'endpoint-group': given(`${keystone}/OS-EP-FILTER/endpoint_groups`, 'endpoint_group', () => ({
+    name: 'public endpoints',
+    filters: { interface: 'public' },
+  })),
+  policy: given(`${keystone}/policies`, 'policy', () => ({
+    type: 'application/json',
+    blob: '{}',
+  })),
   network: own(`${neutron}/networks`, 'network', named('network')),
   subnet: own(`${neutron}/subnets`, 'subnet', (tenant) => ({
     ...named('subnet')(tenant),
@@ -322,7 +388,17 @@ export const fixtures: Readonly<Record<string, Maker>> = {
 };
 
 /** Kinds that no tenant owns: the same object for all, so that its id says nothing. */
-export const SHARED_KINDS: ReadonlySet<string> = new Set(['host', 'agent', 'aggregate', 'role']);
+export const SHARED_KINDS: ReadonlySet<string> = new Set([
+  'host',
+  'agent',
+  'aggregate',
+  'role',
+  'region',
+  'catalog-service',
+  'endpoint',
+  'endpoint-group',
+  'policy',
+]);
 
 /** Throws what to do when the route table names a kind that nobody can make. */
 export function requireFixtures(kinds: Iterable<string>): void {

@@ -72,9 +72,6 @@ onBothEngines('credentials', (engine) => {
     const { token } = (await use({ id: reader.id, secret: 'a secret of my own' })).json;
     expect(token.roles.map((role: { name: string }) => role.name)).toEqual(['reader']);
     expect((await make({ name: 'for demo' }, admin)).status).toBe(403);
-    expect((await make({ access_rules: [{ path: '/x', method: 'GET', service: 'compute' }] })).status).toBe(
-      400,
-    );
     const scopes = [{ domain: { id: 'default' } }, onProject('admin'), { system: { all: true } }];
     for (const scope of scopes)
       expect((await use({ id: reader.id, secret: 'a secret of my own' }, scope)).status).toBe(401);

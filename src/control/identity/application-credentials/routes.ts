@@ -9,11 +9,13 @@ import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { idOf, nullable, prose, strict, text } from '../../../kernel/schema.ts';
 import { effectiveRoles, type Role } from '../assignments/effective.ts';
 import type { Identity, Rows } from '../identity.ts';
-import { permit } from '../policy.ts';
+import { permit, requireFree } from '../policy.ts';
+import { isoOfMicros, microsOf } from '../times.ts';
 import { revoking, subjects } from '../tokens/revocations.ts';
 import { userFor } from '../users/service.ts';
 import { collection, nameOf, uniquely, urlOf } from '../wire.ts';
-import type { ApplicationCredentialRow } from './table.ts';
+import { accessRulesBody, rulesFor, rulesOfAll, ruleView, type AccessRuleRow } from './access-rules.ts';
+import { forgetOrphans, type ApplicationCredentialRow } from './table.ts';
 
 const MAX_A_USER = 100;
 const LIST = '/v3/users/:user_id/application_credentials';
@@ -32,19 +34,12 @@ const createBody = strict({
       }),
     ),
     unrestricted: Type.Optional(Type.Boolean()),
-    // Rules that narrow a credential to single requests are not there yet: refused rather than ignored.
-    access_rules: Type.Optional(nullable(Type.Array(Type.Unknown(), { maxItems: 0 }))),
+    access_rules: Type.Optional(nullable(accessRulesBody)),
   }),
 });
 type Asked = Static<typeof createBody>['application_credential'];
 
-/** With microseconds and without a zone, as Keystone writes it. */
-const expiry = (micros: number | null): string | null =>
-  micros === null
-    ? null
-    : new Date(Math.floor(micros / 1000)).toISOString().replace('Z', String(micros % 1000).padStart(3, '0'));
-
-type Shown = ApplicationCredentialRow & { roleNames: readonly Role[] };
+type Shown = ApplicationCredentialRow & { roleNames: readonly Role[]; rules: AccessRuleRow[] | null };
 
 const view = (platform: Platform, row: Shown): object => ({
   id: row.id,
@@ -54,8 +49,9 @@ const view = (platform: Platform, row: Shown): object => ({
   project_id: row.project_id,
   system: null,
   roles: row.roleNames.map(({ id, name }) => ({ id, name, domain_id: null })),
-  expires_at: expiry(row.expires_at),
+  expires_at: row.expires_at === null ? null : isoOfMicros(row.expires_at),
   unrestricted: row.unrestricted === 1,
+  ...(row.rules === null ? {} : { access_rules: row.rules.map(ruleView) }),
   links: { self: urlOf(platform, `/v3/users/${row.user_id}/application_credentials/${row.id}`) },
 });
 
@@ -65,45 +61,29 @@ async function withRoles(rows: Rows, found: readonly ApplicationCredentialRow[])
     wanted.length === 0
       ? []
       : await rows.selectFrom('roles').select(['id', 'name']).where('id', 'in', wanted).execute();
+  const rules = await rulesOfAll(rows, found);
   return found.map((row) => {
     const own = new Set(JSON.parse(row.roles) as string[]);
-    return { ...row, roleNames: roles.filter((role) => own.has(role.id)) };
+    return {
+      ...row,
+      roleNames: roles.filter((role) => own.has(role.id)),
+      rules: rules.get(row.id) ?? null,
+    };
   });
 }
 
-function expiryOf(ctx: Ctx, asked: string | null | undefined): number | null {
-  if (asked === null || asked === undefined) return null;
-  const iso = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?$/.test(asked);
-  const stamp = iso
-    ? Date.parse(/(Z|[+-]\d{2}:\d{2})$/.test(asked.slice(16)) ? asked : `${asked}Z`)
-    : Number.NaN;
-  if (Number.isNaN(stamp))
-    throw badRequest(`Invalid input for field expires_at. Value: ${asked}. It must be an ISO 8601 time.`);
-  const micros = /\.\d{3}(\d{1,3})/.exec(asked)?.[1]?.padEnd(3, '0') ?? '0';
-  if (stamp <= ctx.platform.clock.now())
-    throw badRequest(`Invalid input for field expires_at. Value: ${asked}. It must lie in the future.`);
-  return stamp * 1000 + Number(micros);
-}
-
-/** Credentials that were made to be no more than they are cannot make or unmake others. */
-function refuseRestricted(ctx: Ctx): void {
-  if (ctx.actor.mayDelegate === false)
-    throw forbidden(
-      `You are not authorized to perform the requested action: ${ctx.action}. Tokens of a restricted application credential cannot manage application credentials.`,
-    );
-}
-
-/** Of the roles that the token has; all of them when none is named. */
+/** Of the roles that the user has there, and the token too where it comes of a credential; the token's when none is named. */
 async function chosenRoles(
   rows: Rows,
   ctx: Ctx,
   projectId: string,
   asked: Asked['roles'],
 ): Promise<string[]> {
-  const held = (await effectiveRoles(rows, ctx.actor.userId, 'project', projectId)).filter((role) =>
-    ctx.actor.roles.has(role.name),
-  );
-  if (asked === undefined) return held.map((role) => role.id);
+  const own = await effectiveRoles(rows, ctx.actor.userId, 'project', projectId);
+  const carried = own.filter((role) => ctx.actor.roles.has(role.name));
+  if (asked === undefined) return carried.map((role) => role.id);
+  // Whoever proved to be the user could get another token; who holds a credential of the user could not.
+  const held = ctx.actor.credentialId === undefined ? own : carried;
   return asked.map((one) => {
     if ((one.id === undefined) === (one.name === undefined))
       throw badRequest('Invalid input for field roles. Each must name a role by id or by name.');
@@ -116,6 +96,21 @@ async function chosenRoles(
   });
 }
 
+/** What is made with a credential's token does not outlive that credential. */
+export async function requireWithin(rows: Rows, ctx: Ctx, expiresAt: number | null): Promise<void> {
+  if (ctx.actor.credentialId === undefined) return;
+  const parent = await rows
+    .selectFrom('application_credentials')
+    .select('expires_at')
+    .where('id', '=', ctx.actor.credentialId)
+    .executeTakeFirst();
+  if (parent === undefined) throw forbidden('The application credential of this token is gone.');
+  if (parent.expires_at !== null && (expiresAt === null || expiresAt > parent.expires_at))
+    throw badRequest(
+      `Invalid input for field expires_at. It must not lie after that of the application credential of this token, ${isoOfMicros(parent.expires_at)}.`,
+    );
+}
+
 async function create(
   identity: Identity,
   ctx: Ctx,
@@ -125,11 +120,12 @@ async function create(
   const { scope } = ctx.actor;
   await userFor(ctx.platform.db.read, ctx, userId);
   permit(ctx, { userId });
-  refuseRestricted(ctx);
+  requireFree(ctx);
   if (scope.type !== 'project')
     throw badRequest('An application credential acts in a project: send a token that is scoped to one.');
   const secret = asked.secret ?? randomBytes(64).toString('base64url');
   const secretHash = await identity.passwords.hash(secret);
+  const services = new Set(await identity.serviceTypes());
   const work = ctx.platform.db.tx(
     async (tx) => {
       const { used } = await tx
@@ -147,10 +143,18 @@ async function create(
         description: asked.description ?? null,
         secret_hash: secretHash,
         roles: JSON.stringify(await chosenRoles(tx, ctx, scope.id, asked.roles)),
-        expires_at: expiryOf(ctx, asked.expires_at),
+        expires_at: microsOf(ctx.platform.clock, 'expires_at', asked.expires_at),
         unrestricted: Number(asked.unrestricted ?? false),
+        has_rules: Number((asked.access_rules ?? null) !== null),
       };
+      await requireWithin(tx, ctx, row.expires_at);
+      const rules = await rulesFor(tx, ctx, userId, services, asked.access_rules ?? []);
       await tx.insertInto('application_credentials').values(row).execute();
+      if (rules.length > 0)
+        await tx
+          .insertInto('application_credential_rules')
+          .values(rules.map((rule_id) => ({ credential_id: row.id, rule_id })))
+          .execute();
       await audit(tx, ctx, 'application-credential', row.id);
       return row;
     },
@@ -158,7 +162,7 @@ async function create(
   );
   const row = await uniquely('application_credential', asked.name, work);
   const [shown] = await withRoles(ctx.platform.db.read, [row]);
-  return { ...row, roleNames: shown?.roleNames ?? [], secret };
+  return { ...row, roleNames: shown?.roleNames ?? [], rules: shown?.rules ?? null, secret };
 }
 
 async function find(rows: Rows, ctx: Ctx, userId: string, id: string): Promise<ApplicationCredentialRow> {
@@ -177,8 +181,9 @@ async function remove(identity: Identity, ctx: Ctx, userId: string, id: string):
   await ctx.platform.db.tx(async (tx) => {
     const row = await find(tx, ctx, userId, id);
     permit(ctx, { userId });
-    refuseRestricted(ctx);
+    requireFree(ctx);
     await tx.deleteFrom('application_credentials').where('id', '=', row.id).execute();
+    await forgetOrphans(tx);
     await identity.revocations.revoke(tx, [subjects.credential(row.id)]);
     await audit(tx, ctx, 'application-credential', row.id);
   }, revoking);

@@ -1,6 +1,8 @@
 // Application credentials: secrets with which programs act for a user, in one project, with some of the user's roles.
 import { effectiveRoles, impliedRoles, type Role } from '../assignments/effective.ts';
+import { forgetOrphanCredentials } from '../credentials/table.ts';
 import type { Rows } from '../identity.ts';
+import { forgetOrphanTrusts } from '../trusts/table.ts';
 import type { Migration, Tx } from '../../../kernel/db/index.ts';
 
 export type ApplicationCredentialRow = {
@@ -16,6 +18,8 @@ export type ApplicationCredentialRow = {
   expires_at: number | null;
   /** 1: its tokens may make and delete further credentials. */
   unrestricted: number;
+  /** 1: access-rules.ts has the only requests that it allows. */
+  has_rules: number;
 };
 
 declare module '../../../kernel/db/index.ts' {
@@ -45,7 +49,7 @@ export const applicationCredentialMigrations: Migration[] = [
   },
 ];
 
-/** After users or projects were deleted: what their credentials gave is gone, and so are these. */
+/** After users or projects were deleted: what their credentials and trusts gave is gone, and so are these. */
 export async function forgetOrphans(tx: Tx): Promise<void> {
   await tx
     .deleteFrom('application_credentials')
@@ -56,6 +60,16 @@ export async function forgetOrphans(tx: Tx): Promise<void> {
       ]),
     )
     .execute();
+  await tx
+    .deleteFrom('application_credential_rules')
+    .where('credential_id', 'not in', tx.selectFrom('application_credentials').select('id'))
+    .execute();
+  await tx
+    .deleteFrom('access_rules')
+    .where('user_id', 'not in', tx.selectFrom('users').select('id'))
+    .execute();
+  await forgetOrphanCredentials(tx);
+  await forgetOrphanTrusts(tx);
 }
 
 /** The roles of a credential that the user still has on its project, with what they imply. */

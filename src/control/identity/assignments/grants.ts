@@ -1,22 +1,27 @@
-// Giving and taking roles: {users, groups} x {projects, domains, system}, five verbs each, all the same code.
+// Giving and taking roles: {users, groups} x {projects, domains, system}, and for the first two also what the
+// projects below inherit (OS-INHERIT). All the same code.
 import { audit } from '../../../kernel/audit.ts';
 import { forbidden, notFound } from '../../../kernel/errors.ts';
 import type { Call, Route } from '../../../kernel/http/route.ts';
 import { isAdmin } from '../../../kernel/policy.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
-import { domainFor } from '../domains/routes.ts';
+import { domainFor } from '../domains/service.ts';
 import { groupFor } from '../groups/service.ts';
 import type { Identity, Rows } from '../identity.ts';
-import { delegable, permit } from '../policy.ts';
+import { isDelegable, permit } from '../policy.ts';
 import { projectFor } from '../projects/service.ts';
-import { roleFor, roleView } from '../roles/routes.ts';
+import { roleFor, roleView } from '../roles/service.ts';
 import type { RoleRow } from '../roles/table.ts';
-import { revoking, subjects } from '../tokens/revocations.ts';
+import { revoking } from '../tokens/revocations.ts';
 import { userFor } from '../users/service.ts';
 import { collection } from '../wire.ts';
+import { lost } from './lost.ts';
 import type { ActorKind, AssignmentRow, ScopeKind } from './table.ts';
 
-type Place = Pick<AssignmentRow, 'actor_kind' | 'actor_id' | 'scope_kind' | 'scope_id'>;
+type Place = Omit<AssignmentRow, 'role_id'> & {
+  /** Of the scope; null for the system. */
+  domainId: string | null;
+};
 type Params = Record<string, string>;
 
 /** Scope and actor exist, are readable, and the verb is allowed on both. */
@@ -25,22 +30,39 @@ async function requirePlace(
   ctx: Ctx,
   scopeKind: ScopeKind,
   actorKind: ActorKind,
+  inherited: number,
   params: Params,
 ): Promise<Place> {
   const actorId = params[`${actorKind}_id`] ?? '';
   const scopeId = scopeKind === 'system' ? '' : (params[`${scopeKind}_id`] ?? '');
-  if (scopeKind === 'project') permit(ctx, { domainId: (await projectFor(rows, ctx, scopeId)).domain_id });
-  if (scopeKind === 'domain') permit(ctx, { domainId: (await domainFor(rows, ctx, scopeId)).id });
+  let domainId: string | null = null;
+  if (scopeKind === 'project') domainId = (await projectFor(rows, ctx, scopeId)).domain_id;
+  if (scopeKind === 'domain') domainId = (await domainFor(rows, ctx, scopeId)).id;
+  if (domainId !== null) permit(ctx, { domainId });
   const actor = actorKind === 'user' ? await userFor(rows, ctx, actorId) : await groupFor(rows, ctx, actorId);
   permit(ctx, { domainId: actor.domain_id });
-  return { actor_kind: actorKind, actor_id: actorId, scope_kind: scopeKind, scope_id: scopeId };
+  return {
+    actor_kind: actorKind,
+    actor_id: actorId,
+    scope_kind: scopeKind,
+    scope_id: scopeId,
+    inherited,
+    domainId,
+  };
 }
 
-function requireDelegable(ctx: Ctx, role: RoleRow): void {
-  if (!isAdmin(ctx.actor) && !delegable.has(role.name))
+/** The role exists, is one that the actor may give and take, and one for this scope. */
+async function requireRole(rows: Rows, ctx: Ctx, place: Place, roleId: string): Promise<RoleRow> {
+  const role = await roleFor(rows, ctx, roleId);
+  if (!isAdmin(ctx.actor) && !isDelegable(role))
     throw forbidden(
-      `Role ${role.name} can be given and taken by operators only; the manager of a domain has ${[...delegable].join(', ')}.`,
+      `Role ${role.name} can be given and taken by operators only; the manager of a domain has manager, member, reader.`,
     );
+  if (role.domain_id !== '' && role.domain_id !== place.domainId)
+    throw forbidden(
+      `Role ${role.name} belongs to domain ${role.domain_id}: it can be held only there and on the projects in it.`,
+    );
+  return role;
 }
 
 const rolesAt = (rows: Rows, place: Place) =>
@@ -52,15 +74,17 @@ const rolesAt = (rows: Rows, place: Place) =>
     .where('actor_id', '=', place.actor_id)
     .where('scope_kind', '=', place.scope_kind)
     .where('scope_id', '=', place.scope_id)
+    .where('inherited', '=', place.inherited)
     .orderBy('roles.name_key');
 
 async function give(ctx: Ctx, placeIn: (rows: Rows) => Promise<Place>, roleId: string): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const place = await placeIn(tx);
-    requireDelegable(ctx, await roleFor(tx, roleId));
+    await requireRole(tx, ctx, place, roleId);
+    const { domainId: _, ...row } = place;
     await tx
       .insertInto('role_assignments')
-      .values({ ...place, role_id: roleId })
+      .values({ ...row, role_id: roleId })
       .onConflict((oc) => oc.doNothing())
       .execute();
     await audit(tx, ctx, place.actor_kind, place.actor_id);
@@ -75,13 +99,14 @@ async function take(
 ): Promise<void> {
   await ctx.platform.db.tx(async (tx) => {
     const place = await placeIn(tx);
-    requireDelegable(ctx, await roleFor(tx, roleId));
+    await requireRole(tx, ctx, place, roleId);
     const { numDeletedRows } = await tx
       .deleteFrom('role_assignments')
       .where('actor_kind', '=', place.actor_kind)
       .where('actor_id', '=', place.actor_id)
       .where('scope_kind', '=', place.scope_kind)
       .where('scope_id', '=', place.scope_id)
+      .where('inherited', '=', place.inherited)
       .where('role_id', '=', roleId)
       .executeTakeFirstOrThrow();
     if (numDeletedRows === 0n)
@@ -98,25 +123,34 @@ async function take(
           ).map((row) => row.user_id);
     await identity.revocations.revoke(
       tx,
-      holders.map((userId) => subjects.grant(userId, place.scope_kind, place.scope_id)),
+      holders.map((userId) => lost(userId, place)),
     );
     await audit(tx, ctx, place.actor_kind, place.actor_id);
   }, revoking);
 }
 
-function routesFor(identity: Identity, scopeKind: ScopeKind, actorKind: ActorKind): Route[] {
-  const scopePath = scopeKind === 'system' ? '/v3/system' : `/v3/${scopeKind}s/:${scopeKind}_id`;
-  const listPath = `${scopePath}/${actorKind}s/:${actorKind}_id/roles`;
+function routesFor(
+  identity: Identity,
+  scopeKind: ScopeKind,
+  actorKind: ActorKind,
+  inherited: 0 | 1,
+): Route[] {
+  const scopePath =
+    scopeKind === 'system'
+      ? '/v3/system'
+      : `/v3${inherited === 1 ? '/OS-INHERIT' : ''}/${scopeKind}s/:${scopeKind}_id`;
+  const rolesPath = `${scopePath}/${actorKind}s/:${actorKind}_id/roles`;
+  const tail = inherited === 1 ? '/inherited_to_projects' : '';
   const ids = {
     ...(scopeKind === 'system' ? {} : { [`${scopeKind}_id`]: scopeKind }),
     [`${actorKind}_id`]: actorKind,
   };
-  const onOne = { path: `${listPath}/:role_id`, ids: { ...ids, role_id: 'role' }, status: 204 };
+  const onOne = { path: `${rolesPath}/:role_id${tail}`, ids: { ...ids, role_id: 'role' }, status: 204 };
   const verb = (name: 'check' | 'create' | 'revoke'): string =>
     scopeKind === 'system' ? `identity:${name}_system_grant` : `identity:${name}_grant`;
-  const what = `of a ${actorKind} on ${scopeKind === 'system' ? 'the system' : `a ${scopeKind}`}`;
+  const what = `of a ${actorKind} on ${scopeKind === 'system' ? 'the system' : `${inherited === 1 ? 'the projects below a' : 'a'} ${scopeKind}`}`;
   const placeOf = (ctx: Ctx, params: Params) => (rows: Rows) =>
-    requirePlace(rows, ctx, scopeKind, actorKind, params);
+    requirePlace(rows, ctx, scopeKind, actorKind, inherited, params);
   const done =
     (work: (call: Call<Params, Record<string, unknown>, unknown>) => Promise<void>): Route['handler'] =>
     async (call) => {
@@ -125,7 +159,7 @@ function routesFor(identity: Identity, scopeKind: ScopeKind, actorKind: ActorKin
     };
   const check = done(async ({ ctx, params }) => {
     const place = await placeOf(ctx, params)(ctx.platform.db.read);
-    const role = await roleFor(ctx.platform.db.read, params['role_id'] ?? '');
+    const role = await roleFor(ctx.platform.db.read, ctx, params['role_id'] ?? '');
     const held = await rolesAt(ctx.platform.db.read, place)
       .where('roles.id', '=', role.id)
       .executeTakeFirst();
@@ -135,13 +169,13 @@ function routesFor(identity: Identity, scopeKind: ScopeKind, actorKind: ActorKin
   return [
     {
       method: 'GET',
-      path: listPath,
+      path: `${rolesPath}${tail}`,
       ids,
       policy: scopeKind === 'system' ? 'identity:list_system_grants' : 'identity:list_grants',
       summary: `List the roles ${what}`,
       async handler({ ctx, params }) {
         const place = await placeOf(ctx, params)(ctx.platform.db.read);
-        const path = listPath.replace(/:([a-z_]+)/g, (_, name: string) => params[name] ?? '');
+        const path = `${rolesPath}${tail}`.replace(/:([a-z_]+)/g, (_, name: string) => params[name] ?? '');
         return collection(ctx, path, 'roles', await rolesAt(ctx.platform.db.read, place).execute(), roleView);
       },
     },
@@ -165,6 +199,7 @@ function routesFor(identity: Identity, scopeKind: ScopeKind, actorKind: ActorKin
 }
 
 export const grantRoutes = (identity: Identity): Route[] =>
-  (['project', 'domain', 'system'] as const).flatMap((scope) =>
-    (['user', 'group'] as const).flatMap((actor) => routesFor(identity, scope, actor)),
-  );
+  (['user', 'group'] as const).flatMap((actor) => [
+    ...(['project', 'domain', 'system'] as const).flatMap((scope) => routesFor(identity, scope, actor, 0)),
+    ...(['project', 'domain'] as const).flatMap((scope) => routesFor(identity, scope, actor, 1)),
+  ]);

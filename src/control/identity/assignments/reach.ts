@@ -4,7 +4,7 @@ import { forbidden } from '../../../kernel/errors.ts';
 import { isAdmin } from '../../../kernel/policy.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { chunks, type Rows } from '../identity.ts';
-import { delegable, listedDomain } from '../policy.ts';
+import { isDelegable, listedDomain } from '../policy.ts';
 import { assignmentsOf } from './effective.ts';
 import type { ActorKind } from './table.ts';
 
@@ -24,10 +24,10 @@ export async function requireReach(rows: Rows, ctx: Ctx, kind: ActorKind, id: st
   if (held.length === 0) return;
   const roles = await rows
     .selectFrom('roles')
-    .select(['id', 'name'])
+    .select(['id', 'name', 'domain_id'])
     .where('id', 'in', [...new Set(held.map((row) => row.role_id))])
     .execute();
-  const givable = new Set(roles.filter((role) => delegable.has(role.name)).map((role) => role.id));
+  const givable = new Set(roles.filter(isDelegable).map((role) => role.id));
   const within = new Set<string>();
   for (const some of chunks(held.filter((row) => row.scope_kind === 'project').map((row) => row.scope_id)))
     for (const project of await rows

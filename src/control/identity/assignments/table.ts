@@ -1,4 +1,6 @@
-// Role assignments: a user or a group holds a role on a project, a domain or the system.
+// Role assignments: a user or a group holds a role on a project, a domain or the system, or on all projects below
+// a project or in a domain.
+import { sql } from 'kysely';
 import type { Migration } from '../../../kernel/db/index.ts';
 
 export type ActorKind = 'user' | 'group';
@@ -11,6 +13,8 @@ export type AssignmentRow = {
   /** '' for the system. */
   scope_id: string;
   role_id: string;
+  /** 1: not on the scope itself, but on the projects below it (OS-INHERIT). */
+  inherited: number;
 };
 
 declare module '../../../kernel/db/index.ts' {
@@ -38,6 +42,40 @@ export const assignmentMigrations: Migration[] = [
           'role_id',
         ])
         .execute();
+      await db.schema
+        .createIndex('role_assignments_scope')
+        .on('role_assignments')
+        .columns(['scope_kind', 'scope_id'])
+        .execute();
+      await db.schema.createIndex('role_assignments_role').on('role_assignments').column('role_id').execute();
+    },
+  },
+  {
+    // The key grows by a column, which only a new table can do.
+    id: 'identity-0012-inherited-assignments',
+    async up(db) {
+      await db.schema
+        .createTable('role_assignments_next')
+        .addColumn('actor_kind', 'text', (c) => c.notNull())
+        .addColumn('actor_id', 'text', (c) => c.notNull())
+        .addColumn('scope_kind', 'text', (c) => c.notNull())
+        .addColumn('scope_id', 'text', (c) => c.notNull())
+        .addColumn('role_id', 'text', (c) => c.notNull())
+        .addColumn('inherited', 'bigint', (c) => c.notNull())
+        .addPrimaryKeyConstraint('role_assignments_key', [
+          'actor_kind',
+          'actor_id',
+          'scope_kind',
+          'scope_id',
+          'role_id',
+          'inherited',
+        ])
+        .execute();
+      await sql`insert into role_assignments_next select actor_kind, actor_id, scope_kind, scope_id, role_id, 0 from role_assignments`.execute(
+        db,
+      );
+      await db.schema.dropTable('role_assignments').execute();
+      await db.schema.alterTable('role_assignments_next').renameTo('role_assignments').execute();
       await db.schema
         .createIndex('role_assignments_scope')
         .on('role_assignments')

@@ -8,6 +8,9 @@ export type DomainRow = {
   name_key: string;
   description: string;
   enabled: number;
+  immutable: number;
+  /** JSON: what clients store with it. */
+  extra: string;
 };
 
 declare module '../../../kernel/db/index.ts' {
@@ -27,6 +30,19 @@ export const domainMigrations: Migration[] = [
         .addColumn('name_key', 'text', (c) => c.notNull().unique())
         .addColumn('description', 'text', (c) => c.notNull())
         .addColumn('enabled', 'bigint', (c) => c.notNull())
+        .execute();
+    },
+  },
+  {
+    id: 'identity-0014-domain-options',
+    async up(db) {
+      await db.schema
+        .alterTable('domains')
+        .addColumn('immutable', 'bigint', (c) => c.notNull().defaultTo(0))
+        .execute();
+      await db.schema
+        .alterTable('domains')
+        .addColumn('extra', 'text', (c) => c.notNull().defaultTo('{}'))
         .execute();
     },
   },

@@ -1,12 +1,12 @@
 // Groups over HTTP: /v3/groups, their members, and the groups of a user.
 import { Type } from 'typebox';
 import { route, type Route } from '../../../kernel/http/route.ts';
-import { applyPage } from '../../../kernel/paging.ts';
-import { idOf, text } from '../../../kernel/schema.ts';
+import { idOf } from '../../../kernel/schema.ts';
+import { collectionRoutes } from '../collection.ts';
 import type { Identity } from '../identity.ts';
 import { listedDomain, may, permit } from '../policy.ts';
 import { userFor, userView } from '../users/service.ts';
-import { byName, collection, listQuery, markerRow } from '../wire.ts';
+import { collection } from '../wire.ts';
 import {
   addMember,
   createGroup,
@@ -19,8 +19,6 @@ import {
   updateGroup,
   updateGroupBody,
 } from './service.ts';
-
-const query = listQuery('group', { name: Type.Optional(text()), domain_id: Type.Optional(idOf('domain')) });
 
 const membershipRoutes = (identity: Identity): Route[] => [
   route({
@@ -108,74 +106,25 @@ const membershipRoutes = (identity: Identity): Route[] => [
 ];
 
 export const groupRoutes = (identity: Identity): Route[] => [
-  route({
-    method: 'GET',
+  ...collectionRoutes({
+    singular: 'group',
+    plural: 'groups',
     path: '/v3/groups',
-    policy: 'identity:list_groups',
-    summary: 'List groups',
-    query,
-    async handler({ ctx, query: asked, rawQuery }) {
+    kind: 'group',
+    named: true,
+    filters: Type.Object({ domain_id: Type.Optional(idOf('domain')) }),
+    rows(ctx) {
       const only = listedDomain(ctx.actor);
-      let rows = ctx.platform.db.read.selectFrom('groups').selectAll();
-      if (only !== null) rows = rows.where('domain_id', '=', only);
-      const visible = rows;
-      if (asked.name !== undefined) rows = rows.where('name', '=', asked.name);
-      if (asked.domain_id !== undefined) rows = rows.where('domain_id', '=', asked.domain_id);
-      const marker = await markerRow(asked.marker, (id) => visible.where('id', '=', id).executeTakeFirst());
-      const limit = asked.limit ?? null;
-      return collection(
-        ctx,
-        '/v3/groups',
-        'groups',
-        await applyPage(rows, byName, marker, limit).execute(),
-        groupView,
-        { limit, rawQuery },
-      );
+      const rows = ctx.platform.db.read.selectFrom('groups').selectAll();
+      return only === null ? rows : rows.where('domain_id', '=', only);
     },
-  }),
-  route({
-    method: 'POST',
-    path: '/v3/groups',
-    policy: 'identity:create_group',
-    summary: 'Create a group',
-    body: createGroupBody,
-    status: 201,
-    handler: async ({ ctx, body }) => ({
-      body: { group: groupView(ctx.platform, await createGroup(ctx, body)) },
-    }),
-  }),
-  route({
-    method: 'GET',
-    path: '/v3/groups/:group_id',
-    policy: 'identity:get_group',
-    summary: 'Show a group',
-    ids: { group_id: 'group' },
-    handler: async ({ ctx, params }) => ({
-      body: { group: groupView(ctx.platform, await groupFor(ctx.platform.db.read, ctx, params.group_id)) },
-    }),
-  }),
-  route({
-    method: 'PATCH',
-    path: '/v3/groups/:group_id',
-    policy: 'identity:update_group',
-    summary: 'Change a group',
-    ids: { group_id: 'group' },
-    body: updateGroupBody,
-    handler: async ({ ctx, params, body }) => ({
-      body: { group: groupView(ctx.platform, await updateGroup(ctx, params.group_id, body)) },
-    }),
-  }),
-  route({
-    method: 'DELETE',
-    path: '/v3/groups/:group_id',
-    policy: 'identity:delete_group',
-    summary: 'Delete a group',
-    ids: { group_id: 'group' },
-    status: 204,
-    async handler({ ctx, params }) {
-      await deleteGroup(identity, ctx, params.group_id);
-      return {};
-    },
+    filter: (rows, asked) =>
+      asked.domain_id === undefined ? rows : rows.where('domain_id', '=', asked.domain_id),
+    find: groupFor,
+    view: groupView,
+    create: { body: createGroupBody, make: createGroup },
+    update: { body: updateGroupBody, change: updateGroup },
+    remove: (ctx, id) => deleteGroup(identity, ctx, id),
   }),
   ...membershipRoutes(identity),
 ];

@@ -4,23 +4,27 @@ import { audit } from '../../../kernel/audit.ts';
 import { badRequest, notFound } from '../../../kernel/errors.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { idOf, nullable, prose, strict } from '../../../kernel/schema.ts';
+import { lost } from '../assignments/lost.ts';
 import { requireReach } from '../assignments/reach.ts';
-import { domainFor, domainOfToken } from '../domains/routes.ts';
+import { domainFor, domainOfToken } from '../domains/service.ts';
 import type { Identity, Rows } from '../identity.ts';
 import { permit, requireReadable } from '../policy.ts';
 import { revoking, subjects } from '../tokens/revocations.ts';
 import { userFor } from '../users/service.ts';
-import { keyOf, nameOf, uniquely, urlOf } from '../wire.ts';
+import { extraOf, extraView, keyOf, nameOf, open, requireSameId, uniquely, urlOf } from '../wire.ts';
 import type { GroupRow } from './table.ts';
 
 const optional = {
   domain_id: Type.Optional(nullable(idOf('domain'))),
   description: Type.Optional(nullable(prose(4000))),
 };
-export const createGroupBody = strict({ group: strict({ ...optional, name: nameOf(64) }) });
-export const updateGroupBody = strict({ group: strict({ ...optional, name: Type.Optional(nameOf(64)) }) });
+const create = open({ ...optional, name: nameOf(64) });
+export const createGroupBody = strict({ group: create });
+const update = open({ ...optional, name: Type.Optional(nameOf(64)) });
+export const updateGroupBody = strict({ group: update });
 
 export const groupView = (platform: Platform, row: GroupRow): object => ({
+  ...extraView(row),
   id: row.id,
   name: row.name,
   domain_id: row.domain_id,
@@ -47,6 +51,7 @@ export async function createGroup(
     name: body.name,
     name_key: keyOf(body.name),
     description: body.description ?? '',
+    extra: extraOf(body, create),
   };
   const work = ctx.platform.db.tx(async (tx) => {
     await domainFor(tx, ctx, domainId);
@@ -66,6 +71,7 @@ export async function updateGroup(
   const work = ctx.platform.db.tx(async (tx) => {
     const row = await groupFor(tx, ctx, id);
     permit(ctx, { domainId: row.domain_id });
+    requireSameId(body, id);
     if ((body.domain_id ?? row.domain_id) !== row.domain_id)
       throw badRequest('Invalid input for field domain_id. The domain of a group cannot be changed.');
     const changed: GroupRow = {
@@ -73,6 +79,7 @@ export async function updateGroup(
       name: body.name ?? row.name,
       name_key: keyOf(body.name ?? row.name),
       description: body.description === undefined ? row.description : (body.description ?? ''),
+      extra: extraOf(body, update, row.extra),
     };
     await tx.updateTable('groups').set(changed).where('id', '=', id).execute();
     await audit(tx, ctx, 'group', id);
@@ -151,7 +158,7 @@ export async function removeMember(
       .execute();
     await identity.revocations.revoke(
       tx,
-      held.map((row) => subjects.grant(userId, row.scope_kind, row.scope_id)),
+      held.map((row) => lost(userId, row)),
     );
     await audit(tx, ctx, 'group', groupId);
   }, revoking);

@@ -8,6 +8,8 @@ export type GroupRow = {
   /** In lower case: unique in the domain. */
   name_key: string;
   description: string;
+  /** JSON: what clients store with it. */
+  extra: string;
 };
 
 declare module '../../../kernel/db/index.ts' {
@@ -37,6 +39,15 @@ export const groupMigrations: Migration[] = [
         .addPrimaryKeyConstraint('group_members_pk', ['group_id', 'user_id'])
         .execute();
       await db.schema.createIndex('group_members_user').on('group_members').column('user_id').execute();
+    },
+  },
+  {
+    id: 'identity-0015-group-extra',
+    async up(db) {
+      await db.schema
+        .alterTable('groups')
+        .addColumn('extra', 'text', (c) => c.notNull().defaultTo('{}'))
+        .execute();
     },
   },
 ];

@@ -1,18 +1,21 @@
 // Projects over HTTP: /v3/projects and their tags.
 import { badRequest, notFound } from '../../../kernel/errors.ts';
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
 import { route, type Route } from '../../../kernel/http/route.ts';
-import { applyPage } from '../../../kernel/paging.ts';
+import type { Ctx } from '../../../kernel/platform.ts';
 import { text } from '../../../kernel/schema.ts';
+import { collectionRoutes } from '../collection.ts';
 import type { Identity } from '../identity.ts';
 import { listedDomain, may } from '../policy.ts';
-import { byName, collection, flag, markerRow } from '../wire.ts';
-import { createProjectBody, projectQuery, tagsBody, updateProjectBody } from './schema.ts';
+import { flag } from '../wire.ts';
+import { createProjectBody, projectFilters, tagsBody, updateProjectBody } from './schema.ts';
 import {
+  asProject,
   changeTags,
   createProject,
   deleteProject,
   projectFor,
+  projectOrDomainFor,
   projectTags,
   projectTree,
   projectView,
@@ -30,12 +33,18 @@ const list = (value: string | undefined): string[] =>
   value === undefined ? [] : value.split(',').filter((one) => one !== '');
 
 /** Tags are one JSON column: compared here, because text comparison differs between the engines. */
-function tagFilter(all: readonly string[], any: readonly string[]): ((row: ProjectRow) => boolean) | null {
-  if (all.length === 0 && any.length === 0) return null;
+function tagFilter(asked: Static<typeof projectFilters>): ((row: ProjectRow) => boolean) | null {
+  const named = (['tags', 'tags-any', 'not-tags', 'not-tags-any'] as const).map((name) => list(asked[name]));
+  if (named.every((tags) => tags.length === 0)) return null;
+  const [all = [], any = [], notAll = [], notAny = []] = named;
   return (row) => {
-    const tags = projectTags(row);
+    const own = new Set(projectTags(row));
+    const has = (tag: string): boolean => own.has(tag);
     return (
-      all.every((tag) => tags.includes(tag)) && (any.length === 0 || any.some((tag) => tags.includes(tag)))
+      all.every(has) &&
+      (any.length === 0 || any.some(has)) &&
+      (notAll.length === 0 || !notAll.every(has)) &&
+      !notAny.some(has)
     );
   };
 }
@@ -56,96 +65,69 @@ const nestDown = (rows: readonly ProjectRow[], id: string): Ids | null => {
     : Object.fromEntries(children.map((row) => [row.id, nestDown(rows, row.id)]));
 };
 
+async function treeOf(ctx: Ctx, row: ProjectRow, asked: Record<string, unknown>): Promise<object> {
+  const { read } = ctx.platform.db;
+  const on = (name: string): boolean => flag(asked[name] as string | undefined);
+  for (const way of ['parents', 'subtree'])
+    if (on(`${way}_as_list`) && on(`${way}_as_ids`))
+      throw badRequest(`Invalid query. It must not hold both ${way}_as_list and ${way}_as_ids.`);
+  const readable = (one: ProjectRow): boolean =>
+    may(ctx.actor, 'identity:get_project', { projectId: one.id, domainId: one.domain_id });
+  const tree: Record<string, unknown> = {};
+  if (on('parents_as_list') || on('parents_as_ids')) {
+    const parents = (await projectTree.ancestors(read, row)).filter(readable);
+    tree['parents'] = on('parents_as_list')
+      ? parents.map((one) => ({ project: projectView(ctx.platform, one) }))
+      : parents.reduceRight<Ids | null>((above, one) => ({ [one.id]: above }), null);
+  }
+  if (on('subtree_as_list') || on('subtree_as_ids')) {
+    const below = (await projectTree.descendants(read, row.id)).filter(readable);
+    tree['subtree'] = on('subtree_as_list')
+      ? below.map((one) => ({ project: projectView(ctx.platform, one) }))
+      : nestDown(below, row.id);
+  }
+  return tree;
+}
+
 export const projectRoutes = (identity: Identity): Route[] => [
-  route({
-    method: 'GET',
+  ...collectionRoutes({
+    singular: 'project',
+    plural: 'projects',
     path: '/v3/projects',
-    policy: 'identity:list_projects',
-    summary: 'List projects',
-    query: projectQuery,
-    async handler({ ctx, query: asked, rawQuery }) {
-      // Domains that act as projects are not offered, so there is none to list.
-      if (asked.is_domain === true) return collection(ctx, '/v3/projects', 'projects', [], projectView);
+    kind: 'project',
+    named: true,
+    filters: projectFilters,
+    rows(ctx) {
       const only = listedDomain(ctx.actor);
-      let rows = ctx.platform.db.read.selectFrom('projects').selectAll();
-      if (only !== null) rows = rows.where('domain_id', '=', only);
-      const visible = rows;
+      const rows = ctx.platform.db.read.selectFrom('projects').selectAll();
+      return only === null ? rows : rows.where('domain_id', '=', only);
+    },
+    async builtIn(ctx, asked) {
+      if (asked.is_domain !== true || asked.domain_id !== undefined || asked.parent_id !== undefined)
+        return [];
+      const only = listedDomain(ctx.actor);
+      let rows = ctx.platform.db.read.selectFrom('domains').selectAll();
+      if (only !== null) rows = rows.where('id', '=', only);
       if (asked.name !== undefined) rows = rows.where('name', '=', asked.name);
-      if (asked.domain_id !== undefined) rows = rows.where('domain_id', '=', asked.domain_id);
-      if (asked.parent_id !== undefined) rows = rows.where('parent_id', '=', asked.parent_id);
       if (asked.enabled !== undefined) rows = rows.where('enabled', '=', Number(asked.enabled));
-      const marker = await markerRow(asked.marker, (id) => visible.where('id', '=', id).executeTakeFirst());
-      const limit = asked.limit ?? null;
-      const tagged = tagFilter(list(asked.tags), list(asked['tags-any']));
-      const found = await applyPage(rows, byName, marker, tagged === null ? limit : null).execute();
-      const fitting =
-        tagged === null ? found : found.filter(tagged).slice(0, limit === null ? undefined : limit + 1);
-      return collection(ctx, '/v3/projects', 'projects', fitting, projectView, { limit, rawQuery });
+      return (await rows.orderBy('name_key').execute()).map(asProject);
     },
-  }),
-  route({
-    method: 'POST',
-    path: '/v3/projects',
-    policy: 'identity:create_project',
-    summary: 'Create a project',
-    body: createProjectBody,
-    status: 201,
-    handler: async ({ ctx, body }) => ({
-      body: { project: projectView(ctx.platform, await createProject(ctx, body)) },
-    }),
-  }),
-  route({
-    method: 'GET',
-    path: '/v3/projects/:project_id',
-    policy: 'identity:get_project',
-    summary: 'Show a project',
-    ids: { project_id: 'project' },
-    query: treeQuery,
-    async handler({ ctx, params, query: asked }) {
-      const { read } = ctx.platform.db;
-      const row = await projectFor(read, ctx, params.project_id);
-      const readable = (one: ProjectRow): boolean =>
-        may(ctx.actor, 'identity:get_project', { projectId: one.id, domainId: one.domain_id });
-      const tree: Record<string, unknown> = {};
-      if (flag(asked.parents_as_list) || flag(asked.parents_as_ids)) {
-        const parents = (await projectTree.ancestors(read, row)).filter(readable);
-        tree['parents'] = flag(asked.parents_as_list)
-          ? parents.map((one) => ({ project: projectView(ctx.platform, one) }))
-          : parents.reduceRight<Ids | null>((above, one) => ({ [one.id]: above }), null);
-      }
-      if (flag(asked.subtree_as_list) || flag(asked.subtree_as_ids)) {
-        const below = (await projectTree.descendants(read, row.id)).filter(readable);
-        tree['subtree'] = flag(asked.subtree_as_list)
-          ? below.map((one) => ({ project: projectView(ctx.platform, one) }))
-          : nestDown(below, row.id);
-      }
-      return { body: { project: { ...projectView(ctx.platform, row), ...tree } } };
+    filter(rows, asked) {
+      let out = rows;
+      // Domains are not among the rows of projects.
+      if (asked.is_domain === true) out = out.where('id', '=', '');
+      if (asked.domain_id !== undefined) out = out.where('domain_id', '=', asked.domain_id);
+      if (asked.parent_id !== undefined) out = out.where('parent_id', '=', asked.parent_id);
+      if (asked.enabled !== undefined) out = out.where('enabled', '=', Number(asked.enabled));
+      return out;
     },
-  }),
-  route({
-    method: 'PATCH',
-    path: '/v3/projects/:project_id',
-    policy: 'identity:update_project',
-    summary: 'Change a project',
-    ids: { project_id: 'project' },
-    body: updateProjectBody,
-    handler: async ({ ctx, params, body }) => ({
-      body: {
-        project: projectView(ctx.platform, await updateProject(identity, ctx, params.project_id, body)),
-      },
-    }),
-  }),
-  route({
-    method: 'DELETE',
-    path: '/v3/projects/:project_id',
-    policy: 'identity:delete_project',
-    summary: 'Delete a project',
-    ids: { project_id: 'project' },
-    status: 204,
-    async handler({ ctx, params }) {
-      await deleteProject(identity, ctx, params.project_id);
-      return {};
-    },
+    keep: tagFilter,
+    find: projectOrDomainFor,
+    view: projectView,
+    details: { query: treeQuery, of: treeOf },
+    create: { body: createProjectBody, make: createProject },
+    update: { body: updateProjectBody, change: (ctx, id, body) => updateProject(identity, ctx, id, body) },
+    remove: (ctx, id) => deleteProject(identity, ctx, id),
   }),
   route({
     method: 'GET',

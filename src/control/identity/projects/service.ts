@@ -4,13 +4,24 @@ import { audit } from '../../../kernel/audit.ts';
 import { badRequest, forbidden, notFound } from '../../../kernel/errors.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
-import { domainFor, domainOfToken } from '../domains/routes.ts';
+import { createDomain, deleteDomain, domainFor, domainOfToken, updateDomain } from '../domains/service.ts';
+import type { DomainRow } from '../domains/table.ts';
 import type { Identity, Rows } from '../identity.ts';
 import { forgetOrphans } from '../application-credentials/table.ts';
-import { permit, requireReadable } from '../policy.ts';
+import { may, permit, requireReadable } from '../policy.ts';
 import { revoking, subjects } from '../tokens/revocations.ts';
-import { keyOf, uniquely, urlOf } from '../wire.ts';
-import type { createProjectBody, updateProjectBody } from './schema.ts';
+import {
+  extraOf,
+  extraView,
+  immutableNow,
+  keyOf,
+  optionsView,
+  requireMutable,
+  requireSameId,
+  uniquely,
+  urlOf,
+} from '../wire.ts';
+import { changedProject, newProject, type createProjectBody, type updateProjectBody } from './schema.ts';
 import type { ProjectRow } from './table.ts';
 
 /** As Keystone's max_project_tree_depth: the domain is the first level. */
@@ -19,15 +30,16 @@ const MAX_DEPTH = 5;
 export const projectTags = (row: ProjectRow): string[] => JSON.parse(row.tags) as string[];
 
 export const projectView = (platform: Platform, row: ProjectRow): object => ({
+  ...extraView(row),
   id: row.id,
   name: row.name,
-  domain_id: row.domain_id,
-  parent_id: row.parent_id,
-  is_domain: false,
+  domain_id: row.domain_id === '' ? null : row.domain_id,
+  parent_id: row.parent_id === '' ? null : row.parent_id,
+  is_domain: row.domain_id === '',
   description: row.description,
   enabled: row.enabled === 1,
   tags: projectTags(row),
-  options: {},
+  options: optionsView(row),
   links: { self: urlOf(platform, `/v3/projects/${row.id}`) },
 });
 
@@ -37,6 +49,22 @@ export async function projectFor(rows: Rows, ctx: Ctx, id: string): Promise<Proj
   if (row === undefined) throw notFound('Project', id);
   requireReadable(ctx, 'identity:get_project', { projectId: row.id, domainId: row.domain_id }, 'Project', id);
   return row;
+}
+
+/** A domain as some clients show it: a project of no domain. */
+export const asProject = (row: DomainRow): ProjectRow => ({
+  ...row,
+  domain_id: '',
+  parent_id: '',
+  tags: '[]',
+});
+
+/** The same, and domains too. */
+export async function projectOrDomainFor(rows: Rows, ctx: Ctx, id: string): Promise<ProjectRow> {
+  const domain = await rows.selectFrom('domains').selectAll().where('id', '=', id).executeTakeFirst();
+  if (domain === undefined || !may(ctx.actor, 'identity:get_domain', { domainId: id }))
+    return projectFor(rows, ctx, id);
+  return asProject(domain);
 }
 
 /** From the parent up to the root of the tree. */
@@ -107,6 +135,23 @@ export async function createProject(
   ctx: Ctx,
   { project: body }: Static<typeof createProjectBody>,
 ): Promise<ProjectRow> {
+  if (body.is_domain === true) {
+    if (!may(ctx.actor, 'identity:create_domain', null))
+      throw forbidden('You are not authorized to perform the requested action: identity:create_domain.');
+    if ((body.domain_id ?? null) !== null || (body.parent_id ?? null) !== null)
+      throw badRequest('Invalid input for field is_domain. A domain has neither a domain nor a parent.');
+    const { name, enabled, options } = body;
+    return asProject(
+      await createDomain(ctx, {
+        domain: {
+          name,
+          description: body.description ?? '',
+          ...(enabled === undefined ? {} : { enabled }),
+          ...(options === undefined ? {} : { options }),
+        },
+      }),
+    );
+  }
   const id = ctx.platform.ids.hex();
   const work = ctx.platform.db.tx(async (tx) => {
     const { domainId, parentId } = await placeOf(tx, ctx, body);
@@ -120,6 +165,8 @@ export async function createProject(
       description: body.description ?? '',
       enabled: Number(body.enabled ?? true),
       tags: JSON.stringify(body.tags ?? []),
+      immutable: immutableNow(body.options, 0),
+      extra: extraOf(body, newProject),
     };
     await tx.insertInto('projects').values(row).execute();
     await audit(tx, ctx, 'project', id);
@@ -134,9 +181,14 @@ export async function updateProject(
   id: string,
   { project: body }: Static<typeof updateProjectBody>,
 ): Promise<ProjectRow> {
+  if ((await projectOrDomainFor(ctx.platform.db.read, ctx, id)).domain_id === '')
+    return updateAsDomain(identity, ctx, id, body);
   const work = ctx.platform.db.tx(async (tx) => {
     const row = await projectFor(tx, ctx, id);
     permit(ctx, { domainId: row.domain_id });
+    requireSameId(body, id);
+    requireMutable('project', row, body.options);
+    if (body.is_domain === true) throw badRequest('Invalid input for field is_domain. It cannot be changed.');
     if ((body.domain_id ?? row.domain_id) !== row.domain_id)
       throw badRequest('Invalid input for field domain_id. The domain of a project cannot be changed.');
     if ((body.parent_id ?? row.parent_id) !== row.parent_id)
@@ -160,6 +212,8 @@ export async function updateProject(
       description: body.description === undefined ? row.description : (body.description ?? ''),
       enabled,
       tags: body.tags === undefined ? row.tags : JSON.stringify(body.tags),
+      immutable: immutableNow(body.options, row.immutable),
+      extra: extraOf(body, changedProject, row.extra),
     };
     await tx.updateTable('projects').set(changed).where('id', '=', id).execute();
     await audit(tx, ctx, 'project', id);
@@ -168,15 +222,46 @@ export async function updateProject(
   return uniquely('project', body.name ?? '', work);
 }
 
+function requireDomainRights(ctx: Ctx, action: 'identity:update_domain' | 'identity:delete_domain'): void {
+  if (!may(ctx.actor, action, null))
+    throw forbidden(`You are not authorized to perform the requested action: ${action}.`);
+}
+
+async function updateAsDomain(
+  identity: Identity,
+  ctx: Ctx,
+  id: string,
+  body: Static<typeof changedProject>,
+): Promise<ProjectRow> {
+  requireDomainRights(ctx, 'identity:update_domain');
+  requireSameId(body, id);
+  const { name, description, enabled, options } = body;
+  const domain = {
+    ...(name === undefined ? {} : { name }),
+    ...(description === undefined ? {} : { description: description ?? '' }),
+    ...(enabled === undefined ? {} : { enabled }),
+    ...(options === undefined ? {} : { options }),
+  };
+  return asProject(
+    await updateDomain(identity, { ...ctx, action: 'identity:update_domain' }, id, { domain }),
+  );
+}
+
 export async function deleteProject(identity: Identity, ctx: Ctx, id: string): Promise<void> {
+  if ((await projectOrDomainFor(ctx.platform.db.read, ctx, id)).domain_id === '') {
+    requireDomainRights(ctx, 'identity:delete_domain');
+    return deleteDomain(identity, { ...ctx, action: 'identity:delete_domain' }, id);
+  }
   await ctx.platform.db.tx(async (tx) => {
     const row = await projectFor(tx, ctx, id);
     permit(ctx, { domainId: row.domain_id });
+    requireMutable('project', row);
     const child = await tx.selectFrom('projects').select('id').where('parent_id', '=', id).executeTakeFirst();
     if (child !== undefined)
       throw forbidden(
         `Project ${id} cannot be deleted: there are projects below it, for example ${child.id}.`,
       );
+    // Roles that are inherited from here: those below are gone already, so that no token rests on them.
     await tx
       .deleteFrom('role_assignments')
       .where('scope_kind', '=', 'project')

@@ -13,6 +13,10 @@ export type ProjectRow = {
   enabled: number;
   /** JSON: string[]. */
   tags: string;
+  /** 1: neither changed nor deleted before that is taken back. */
+  immutable: number;
+  /** JSON: what clients store with it. */
+  extra: string;
 };
 
 declare module '../../../kernel/db/index.ts' {
@@ -38,6 +42,19 @@ export const projectMigrations: Migration[] = [
         .addUniqueConstraint('projects_name', ['domain_id', 'name_key'])
         .execute();
       await db.schema.createIndex('projects_parent').on('projects').column('parent_id').execute();
+    },
+  },
+  {
+    id: 'identity-0017-project-options',
+    async up(db) {
+      await db.schema
+        .alterTable('projects')
+        .addColumn('immutable', 'bigint', (c) => c.notNull().defaultTo(0))
+        .execute();
+      await db.schema
+        .alterTable('projects')
+        .addColumn('extra', 'text', (c) => c.notNull().defaultTo('{}'))
+        .execute();
     },
   },
 ];

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../kernel/clock.ts';
-import { decodeToken, encodeToken, type Claims } from './codec.ts';
+import { decodeToken, encodeToken, seal, type Claims } from './codec.ts';
 import { openKeyRing } from './keys.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'strata-keys-'));
@@ -132,6 +132,10 @@ describe('a token', () => {
     expect(decodeToken(keys, `${header}.${payload}.${forged.toString('base64url')}`)).toBeNull();
   });
 
+  it('is not what else is sealed with the same keys', () => {
+    expect(decodeToken(keys, seal(keys, { receipt: ['u', ['password']] }, Date.now() + 60_000))).toBeNull();
+  });
+
   it('is never made of noise', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 400 }), (noise) => void expect(decodeToken(keys, noise)).toBeNull()),
@@ -159,11 +163,20 @@ describe('the key ring', () => {
     const old = encodeToken(ring, claims);
     now += 10_000;
     ring.rotate();
+    expect(encodeToken(ring, claims).split('.')[0], 'not before every replica can have seen it').toBe(
+      old.split('.')[0],
+    );
+    now += 60_000;
+    const late = encodeToken(replica, claims);
     const fresh = encodeToken(ring, claims);
+    expect(late.split('.')[0], 'a replica takes it up by itself').toBe(fresh.split('.')[0]);
     expect(fresh.split('.')[0]).not.toBe(old.split('.')[0]);
     expect(decodeToken(ring, old)).toEqual(claims);
     expect(decodeToken(replica, fresh), 'a replica finds the new key by itself').toEqual(claims);
-    now += 10_000;
+    now += 30_000;
+    ring.rotate();
+    expect(decodeToken(ring, old), 'somebody may have signed with it until just now').toEqual(claims);
+    now += 60_000;
     ring.rotate();
     expect(decodeToken(ring, old)).toBeNull();
     expect(decodeToken(ring, fresh)).toEqual(claims);

@@ -1,5 +1,5 @@
-// The signing keys: one PEM file each in a folder that all replicas share. The newest signs; the others
-// only verify, until the last token that they signed has expired.
+// The signing keys: one PEM file each in a folder that all replicas share. The newest that all of them can have seen
+// signs; the others only verify, until the last token that they signed has expired.
 import {
   createPrivateKey,
   createPublicKey,
@@ -35,6 +35,8 @@ export type SigningKey = {
 
 export type KeyRing = {
   signing(): SigningKey;
+  /** Milliseconds since the epoch. */
+  newestCreatedAt(): number;
   /** The key whose tokens begin with this first part; it must be that part byte by byte. */
   byHeader(header: string): SigningKey | undefined;
   /** Makes a new signing key and forgets those whose tokens have all expired. */
@@ -44,6 +46,10 @@ export type KeyRing = {
 const FILE = /^(\d{14}-[0-9a-f]{16})\.pem$/;
 /** A token with an unknown key makes the folder be read again, but not more often than this. */
 const RESCAN_MS = 5_000;
+/** Who signs reads the folder this often, so that no process goes on with an old key. */
+const SIGNING_RESCAN_MS = 30_000;
+/** A new key signs only when every process must have seen it; its predecessor is kept as much longer. */
+const SETTLE_MS = 2 * SIGNING_RESCAN_MS;
 
 const headerOf = (id: string): string =>
   Buffer.from(JSON.stringify({ alg: 'ES256', kid: id, typ: 'JWT' })).toString('base64url');
@@ -114,10 +120,12 @@ export function openKeyRing(dir: string, clock: Clock, tokenTtlMs: number): KeyR
   }
   return {
     signing() {
-      const newest = keys.at(-1);
-      if (newest === undefined) throw new Error(`${dir}: no signing key`);
-      return newest;
+      if (Math.abs(clock.now() - scannedAt) >= SIGNING_RESCAN_MS) scan();
+      const settled = keys.findLast((key) => key.createdAt + SETTLE_MS <= clock.now()) ?? keys[0];
+      if (settled === undefined) throw new Error(`${dir}: no signing key`);
+      return settled;
     },
+    newestCreatedAt: () => keys.at(-1)?.createdAt ?? 0,
     byHeader(header) {
       const key = byHeader.get(header);
       if (key !== undefined || Math.abs(clock.now() - scannedAt) < RESCAN_MS) return key;
@@ -129,7 +137,7 @@ export function openKeyRing(dir: string, clock: Clock, tokenTtlMs: number): KeyR
       scan();
       for (const [at, key] of keys.entries()) {
         const successor = keys[at + 1];
-        if (successor !== undefined && successor.createdAt + tokenTtlMs < clock.now())
+        if (successor !== undefined && successor.createdAt + 2 * SETTLE_MS + tokenTtlMs < clock.now())
           rmSync(join(dir, `${key.id}.pem`), { force: true });
       }
       scan();

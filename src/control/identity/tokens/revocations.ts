@@ -10,6 +10,8 @@ import type { Claims } from './codec.ts';
 const COUNTER = 'identity-revocation';
 /** Events outlive every token that was issued before them, also those of a longer lifetime before a restart. */
 const KEEP_AT_LEAST_MS = 24 * 3_600_000;
+/** How long after its expiry a token can still be looked at with `allow_expired`, as Keystone's default. */
+export const EXPIRED_WINDOW_MS = 48 * 3_600_000;
 /** Finds what a lost wake-up left. */
 const SCAN_MS = 5_000;
 const ROWS_A_STATEMENT = 300;
@@ -27,6 +29,7 @@ export const subjects = {
   role: (roleId: string) => `role ${roleId}`,
   /** The tokens of an application credential. */
   credential: (credentialId: string) => `credential ${credentialId}`,
+  trust: (trustId: string) => `trust ${trustId}`,
   /** The tokens of a user with this scope. */
   grant: (userId: string, kind: ScopeKind, scopeId: string) => `grant ${userId} ${kind} ${scopeId}`,
 };
@@ -42,6 +45,16 @@ export function subjectsOf(claims: Claims): string[] {
     ...claims.roles.map((role) => subjects.role(role.id)),
   ];
   if (claims.credential !== undefined) list.push(subjects.credential(claims.credential.id));
+  if (claims.trust !== undefined) {
+    const { id, trustorId, trusteeId, sourceId } = claims.trust;
+    list.push(
+      subjects.trust(id),
+      subjects.user(trustorId),
+      subjects.user(trusteeId),
+      subjects.user(sourceId),
+    );
+    if (scope.type === 'project') list.push(subjects.grant(sourceId, 'project', scope.id));
+  }
   if (scope.type === 'project') list.push(subjects.project(scope.id), subjects.domain(scope.domainId));
   if (scope.type === 'domain') list.push(subjects.domain(scope.id));
   if (scope.type !== 'unscoped')
@@ -68,7 +81,7 @@ export type Revocations = {
 
 export function createRevocations(db: Database, clock: Clock, log: Log, tokenTtlMs: number): Revocations {
   const last = new Map<string, { sequence: number; expiresAt: number }>();
-  const keepMs = Math.max(tokenTtlMs, KEEP_AT_LEAST_MS);
+  const keepMs = Math.max(tokenTtlMs, KEEP_AT_LEAST_MS) + EXPIRED_WINDOW_MS;
   let seen = 0;
   let isLoaded = false;
   let closed = false;
@@ -141,7 +154,8 @@ export function createRevocations(db: Database, clock: Clock, log: Log, tokenTtl
       const rows = unique.map((subject, at) => ({
         sequence: highest - unique.length + 1 + at,
         subject,
-        expires_at: until ?? now + keepMs,
+        expires_at: until === undefined ? now + keepMs : until + EXPIRED_WINDOW_MS,
+        revoked_at: now,
       }));
       for (let at = 0; at < rows.length; at += ROWS_A_STATEMENT)
         await tx

@@ -4,10 +4,10 @@ import { audit } from '../../../kernel/audit.ts';
 import { forbidden, notFound } from '../../../kernel/errors.ts';
 import { route, type Call, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
+import { projectOf } from '../../../kernel/policy.ts';
 import { text } from '../../../kernel/schema.ts';
 import { effectiveRoles, workableDomains, workableProjects } from '../assignments/effective.ts';
-import { catalogFor } from '../catalog/catalog.ts';
-import { domainView } from '../domains/routes.ts';
+import { domainView } from '../domains/service.ts';
 import type { Identity } from '../identity.ts';
 import { may } from '../policy.ts';
 import { projectView } from '../projects/service.ts';
@@ -25,9 +25,11 @@ function subjectOf(
   identity: Identity,
   ctx: Ctx,
   headers: Call<never, never, never>['headers'],
+  allowExpired = false,
 ): { token: string; valid: ValidToken } {
   const token = headers['x-subject-token'];
-  const valid = typeof token === 'string' ? identity.tokens.validate(token) : null;
+  const { validate, validateExpired } = identity.tokens;
+  const valid = typeof token !== 'string' ? null : allowExpired ? validateExpired(token) : validate(token);
   if (valid === null || typeof token !== 'string') throw notFound('Token', 'in X-Subject-Token');
   if (valid.claims.user.id !== ctx.actor.userId && !may(ctx.actor, 'identity:validate_foreign_token', null))
     throw notFound('Token', 'in X-Subject-Token');
@@ -44,6 +46,9 @@ async function revoke(identity: Identity, ctx: Ctx, { claims }: ValidToken): Pro
   }, revoking);
 }
 
+/** A token of a trust or an application credential gives its project and no other, whatever its user has. */
+const isBound = ({ actor }: Ctx): boolean => actor.trustId !== undefined || actor.credentialId !== undefined;
+
 export const tokenRoutes = (identity: Identity): Route[] => [
   route({
     method: 'POST',
@@ -52,12 +57,15 @@ export const tokenRoutes = (identity: Identity): Route[] => [
     summary: 'Exchange credentials for a token',
     query,
     body: authBody,
-    async handler({ ctx, body, query: asked }) {
-      const { token, claims } = await login(identity, ctx.platform, body.auth);
+    async handler({ ctx, body, query: asked, headers, address }) {
+      const from = { address, receipt: headers['openstack-auth-receipt'] };
+      const reply = await login(identity, ctx.platform, from, body.auth);
+      if ('receipt' in reply) return reply.receipt;
+      const { token, claims } = reply;
       return {
         status: 201,
         headers: { 'x-subject-token': token, vary: 'X-Auth-Token', 'cache-control': 'no-store' },
-        body: tokenView(ctx.platform, claims, flag(asked.nocatalog) ? null : identity.catalog),
+        body: tokenView(claims, flag(asked.nocatalog) ? null : await identity.catalogOf(claims)),
       };
     },
   }),
@@ -68,10 +76,14 @@ export const tokenRoutes = (identity: Identity): Route[] => [
     summary: 'Show a token',
     query,
     async handler({ ctx, headers, query: asked }) {
-      const { token, valid } = subjectOf(identity, ctx, headers);
+      const { token, valid } = subjectOf(identity, ctx, headers, flag(asked.allow_expired));
+      const { claims } = valid;
+      // Who does not know of access rules would let more through than they do.
+      if (claims.accessRules !== undefined && !(Number(headers['openstack-identity-access-rules']) >= 1))
+        throw notFound('Token', 'in X-Subject-Token');
       return {
         headers: { 'x-subject-token': token, vary: 'X-Auth-Token', 'cache-control': 'no-store' },
-        body: tokenView(ctx.platform, valid.claims, flag(asked.nocatalog) ? null : identity.catalog),
+        body: tokenView(claims, flag(asked.nocatalog) ? null : await identity.catalogOf(claims)),
       };
     },
   }),
@@ -99,7 +111,7 @@ export const tokenRoutes = (identity: Identity): Route[] => [
         );
       return {
         body: {
-          catalog: catalogFor(ctx.platform, identity.catalog, ctx.actor.scope),
+          catalog: await identity.catalog.of(ctx.actor.scope, ctx.actor.userId),
           links: { self: urlOf(ctx.platform, '/v3/auth/catalog'), previous: null, next: null },
         },
       };
@@ -115,7 +127,9 @@ export const tokenRoutes = (identity: Identity): Route[] => [
         ctx,
         '/v3/auth/projects',
         'projects',
-        await workableProjects(ctx.platform.db.read, ctx.actor.userId),
+        (await workableProjects(ctx.platform.db.read, ctx.actor.userId)).filter(
+          (row) => !isBound(ctx) || row.id === projectOf(ctx.actor),
+        ),
         projectView,
       ),
   }),
@@ -129,7 +143,7 @@ export const tokenRoutes = (identity: Identity): Route[] => [
         ctx,
         '/v3/auth/domains',
         'domains',
-        await workableDomains(ctx.platform.db.read, ctx.actor.userId),
+        isBound(ctx) ? [] : await workableDomains(ctx.platform.db.read, ctx.actor.userId),
         domainView,
       ),
   }),
@@ -139,7 +153,9 @@ export const tokenRoutes = (identity: Identity): Route[] => [
     policy: 'identity:get_auth',
     summary: 'Show whether one can get a token for the system',
     async handler({ ctx }) {
-      const roles = await effectiveRoles(ctx.platform.db.read, ctx.actor.userId, 'system', '');
+      const roles = isBound(ctx)
+        ? []
+        : await effectiveRoles(ctx.platform.db.read, ctx.actor.userId, 'system', '');
       return {
         body: {
           system: roles.length === 0 ? [] : [{ all: true }],

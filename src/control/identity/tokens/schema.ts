@@ -5,12 +5,12 @@ import { idOf, strict, text } from '../../../kernel/schema.ts';
 const domain = strict({ id: Type.Optional(idOf('none')), name: Type.Optional(text(64, 1)) });
 
 /** By id, or by name in a domain. Ids are not marked as objects: with them one proves who one is, or asks for a scope. */
-const user = strict({
+const named = {
   id: Type.Optional(idOf('none')),
   name: Type.Optional(text(255, 1)),
   domain: Type.Optional(domain),
-  password: Type.String({ maxLength: 4096 }),
-});
+};
+const user = strict({ ...named, password: Type.String({ maxLength: 4096 }) });
 const project = strict({
   id: Type.Optional(idOf('none')),
   name: Type.Optional(text(64, 1)),
@@ -26,15 +26,12 @@ export const authBody = strict({
         strict({
           id: Type.Optional(idOf('none')),
           name: Type.Optional(text(255, 1)),
-          user: Type.Optional(
-            strict({
-              id: Type.Optional(idOf('none')),
-              name: Type.Optional(text(255, 1)),
-              domain: Type.Optional(domain),
-            }),
-          ),
+          user: Type.Optional(strict(named)),
           secret: Type.String({ maxLength: 1024 }),
         }),
+      ),
+      totp: Type.Optional(
+        strict({ user: strict({ ...named, passcode: Type.String({ minLength: 1, maxLength: 16 }) }) }),
       ),
       token: Type.Optional(strict({ id: Type.String({ minLength: 1, maxLength: 16_384 }) })),
     }),
@@ -45,6 +42,7 @@ export const authBody = strict({
           project: Type.Optional(project),
           domain: Type.Optional(domain),
           system: Type.Optional(strict({ all: Type.Literal(true) })),
+          'OS-TRUST:trust': Type.Optional(strict({ id: idOf('none') })),
           unscoped: Type.Optional(strict({})),
         }),
       ]),

@@ -10,6 +10,8 @@ declare module '../../../kernel/db/index.ts' {
       subject: string;
       /** Milliseconds since the epoch; after it no token that the event is about can still be valid. */
       expires_at: number;
+      /** When it was written; 0: before that was kept. */
+      revoked_at: number;
     };
   }
 }
@@ -25,6 +27,15 @@ export const tokenMigrations: Migration[] = [
         .addColumn('expires_at', 'bigint', (c) => c.notNull())
         .execute();
       await db.schema.createIndex('revocations_expiry').on('revocations').column('expires_at').execute();
+    },
+  },
+  {
+    id: 'identity-0018-revocation-times',
+    async up(db) {
+      await db.schema
+        .alterTable('revocations')
+        .addColumn('revoked_at', 'bigint', (c) => c.notNull().defaultTo(0))
+        .execute();
     },
   },
 ];

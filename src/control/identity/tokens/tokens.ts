@@ -7,25 +7,31 @@ import { CloudError } from '../../../kernel/errors.ts';
 import type { Actor } from '../../../kernel/policy.ts';
 import { decodeToken, encodeToken, type Claims } from './codec.ts';
 import type { KeyRing } from './keys.ts';
-import { subjectsOf, type Revocations } from './revocations.ts';
+import { EXPIRED_WINDOW_MS, subjectsOf, type Revocations } from './revocations.ts';
 
 export type ValidToken = { claims: Claims; actor: Actor; subjects: readonly string[] };
 
 export type Tokens = {
   /** A new chain, or the next link of `parent`'s: that keeps its expiry, whatever the lifetime is. */
   issue(
-    claims: Pick<Claims, 'user' | 'scope' | 'roles' | 'methods' | 'sequence' | 'credential'>,
+    claims: Omit<Claims, 'auditId' | 'chainId' | 'issuedAt' | 'expiresAt'>,
     parent: Claims | null,
     /** Milliseconds since the epoch; it expires then, if not before. */
     until?: number,
   ): { token: string; claims: Claims };
   /** null: malformed, not ours, expired or revoked. Needs loaded revocations. */
   validate(token: string): ValidToken | null;
+  /** The same, and tokens that expired not long ago. */
+  validateExpired(token: string): ValidToken | null;
 };
 
 const REMEMBERED = 5_000;
 /** Servers and proxies take headers of 8 KiB. */
 const MAX_LENGTH = 6_000;
+
+/** Whoever holds a part of somebody's rights must not make of them what lasts longer or reaches farther. */
+const mayDelegate = ({ credential, trust, accessRules }: Claims): boolean =>
+  trust === undefined && accessRules === undefined && (credential === undefined || credential.unrestricted);
 
 const actorOf = (claims: Claims): Actor => ({
   userId: claims.user.id,
@@ -36,11 +42,32 @@ const actorOf = (claims: Claims): Actor => ({
   roles: new Set(claims.roles.map((role) => role.name)),
   expiresAt: claims.expiresAt,
   auditId: claims.auditId,
-  ...(claims.credential === undefined || claims.credential.unrestricted ? {} : { mayDelegate: false }),
+  ...(mayDelegate(claims) ? {} : { mayDelegate: false }),
+  ...(claims.trust === undefined ? {} : { trustId: claims.trust.id }),
+  ...(claims.credential === undefined ? {} : { credentialId: claims.credential.id }),
+  ...(claims.accessRules === undefined ? {} : { accessRules: claims.accessRules }),
 });
 
 export function createTokens(keys: KeyRing, revocations: Revocations, clock: Clock, ttlMs: number): Tokens {
   const remembered = new LRUCache<string, ValidToken>({ max: REMEMBERED });
+  const validate = (token: string, graceMs: number): ValidToken | null => {
+    let valid = remembered.get(token);
+    if (valid === undefined) {
+      if (token.length > MAX_LENGTH) return null;
+      const claims = decodeToken(keys, token);
+      if (claims === null) return null;
+      valid = { claims, actor: actorOf(claims), subjects: subjectsOf(claims) };
+      remembered.set(token, valid);
+    }
+    if (
+      valid.claims.expiresAt + graceMs <= clock.now() ||
+      revocations.isRevoked(valid.subjects, valid.claims.sequence)
+    ) {
+      remembered.delete(token);
+      return null;
+    }
+    return valid;
+  };
   return {
     issue(input, parent, until = Number.MAX_SAFE_INTEGER) {
       const auditId = randomBytes(16).toString('base64url');
@@ -51,8 +78,7 @@ export function createTokens(keys: KeyRing, revocations: Revocations, clock: Clo
         chainId: parent === null ? auditId : parent.chainId,
         issuedAt,
         // Whole seconds, as Keystone's expiry has them.
-        expiresAt:
-          parent === null ? Math.floor(Math.min(issuedAt + ttlMs, until) / 1000) * 1000 : parent.expiresAt,
+        expiresAt: Math.floor(Math.min(parent?.expiresAt ?? issuedAt + ttlMs, until) / 1000) * 1000,
       };
       const token = encodeToken(keys, claims);
       if (token.length > MAX_LENGTH)
@@ -63,23 +89,7 @@ export function createTokens(keys: KeyRing, revocations: Revocations, clock: Clo
         );
       return { token, claims };
     },
-    validate(token) {
-      let valid = remembered.get(token);
-      if (valid === undefined) {
-        if (token.length > MAX_LENGTH) return null;
-        const claims = decodeToken(keys, token);
-        if (claims === null) return null;
-        valid = { claims, actor: actorOf(claims), subjects: subjectsOf(claims) };
-        remembered.set(token, valid);
-      }
-      if (
-        valid.claims.expiresAt <= clock.now() ||
-        revocations.isRevoked(valid.subjects, valid.claims.sequence)
-      ) {
-        remembered.delete(token);
-        return null;
-      }
-      return valid;
-    },
+    validate: (token) => validate(token, 0),
+    validateExpired: (token) => validate(token, EXPIRED_WINDOW_MS),
   };
 }

@@ -1,7 +1,5 @@
 // What a token says, as Keystone shows it.
 import { isoMicros } from '../../../kernel/clock.ts';
-import type { Platform } from '../../../kernel/platform.ts';
-import { catalogFor, type CatalogEntry } from '../catalog/catalog.ts';
 import type { Claims } from './codec.ts';
 
 function scopeView({ scope }: Claims): object {
@@ -14,12 +12,8 @@ function scopeView({ scope }: Claims): object {
   return scope.type === 'system' ? { system: { all: true } } : {};
 }
 
-/** `entries` null: without the catalog. */
-export function tokenView(
-  platform: Platform,
-  claims: Claims,
-  entries: readonly CatalogEntry[] | null,
-): object {
+/** `catalog` null: without it. */
+export function tokenView(claims: Claims, catalog: readonly object[] | null): object {
   const { user } = claims;
   const isScoped = claims.scope.type !== 'unscoped';
   return {
@@ -29,7 +23,8 @@ export function tokenView(
         id: user.id,
         name: user.name,
         domain: { id: user.domainId, name: user.domainName },
-        password_expires_at: null,
+        password_expires_at:
+          claims.passwordExpiresAt === undefined ? null : isoMicros(claims.passwordExpiresAt),
       },
       audit_ids: claims.auditId === claims.chainId ? [claims.auditId] : [claims.auditId, claims.chainId],
       issued_at: isoMicros(claims.issuedAt),
@@ -43,9 +38,20 @@ export function tokenView(
               id: claims.credential.id,
               name: claims.credential.name,
               restricted: !claims.credential.unrestricted,
+              ...(claims.accessRules === undefined ? {} : { access_rules: claims.accessRules }),
             },
           }),
-      ...(isScoped && entries !== null ? { catalog: catalogFor(platform, entries, claims.scope) } : {}),
+      ...(claims.trust === undefined
+        ? {}
+        : {
+            'OS-TRUST:trust': {
+              id: claims.trust.id,
+              impersonation: claims.trust.impersonation,
+              trustor_user: { id: claims.trust.trustorId },
+              trustee_user: { id: claims.trust.trusteeId },
+            },
+          }),
+      ...(isScoped && catalog !== null ? { catalog } : {}),
     },
   };
 }

@@ -2,6 +2,7 @@
 // because who can make guesses can also lock others out.
 import type { Platform } from '../../../kernel/platform.ts';
 import type { Identity, Rows } from '../identity.ts';
+import type { UserRow } from './table.ts';
 
 export type Failures = { failed_logins: number; failed_at: number };
 
@@ -37,5 +38,18 @@ export async function noteLogin(
       }))
       .where('id', '=', userId)
       .execute(),
+  );
+}
+
+/** Writes down that the user was here, once a day, where accounts that nobody uses are closed. */
+export async function noteActivity(
+  identity: Pick<Identity, 'rules'>,
+  platform: Platform,
+  user: Pick<UserRow, 'id' | 'last_active_at'>,
+): Promise<void> {
+  const now = platform.clock.now();
+  if (identity.rules.disableInactiveDays === 0 || now - user.last_active_at < 86_400_000) return;
+  await platform.db.tx((tx) =>
+    tx.updateTable('users').set({ last_active_at: now }).where('id', '=', user.id).execute(),
   );
 }

@@ -1,13 +1,14 @@
 // Users over HTTP: /v3/users.
 import { Type } from 'typebox';
 import { route, type Route } from '../../../kernel/http/route.ts';
-import { applyPage } from '../../../kernel/paging.ts';
-import { idOf, text } from '../../../kernel/schema.ts';
+import { idOf } from '../../../kernel/schema.ts';
 import { workableProjects } from '../assignments/effective.ts';
+import { collectionRoutes } from '../collection.ts';
 import type { Identity } from '../identity.ts';
 import { listedDomain, permit } from '../policy.ts';
 import { projectView } from '../projects/service.ts';
-import { byName, collection, listQuery, markerRow } from '../wire.ts';
+import { collection } from '../wire.ts';
+import { byExpiry, expiryFilter } from './expiry-filter.ts';
 import {
   changePassword,
   createUser,
@@ -20,93 +21,46 @@ import {
   userView,
 } from './service.ts';
 
-const query = listQuery('user', {
-  name: Type.Optional(text()),
-  domain_id: Type.Optional(idOf('domain')),
-  enabled: Type.Optional(Type.Boolean()),
-});
-
 export const userRoutes = (identity: Identity): Route[] => [
-  route({
-    method: 'GET',
+  ...collectionRoutes({
+    singular: 'user',
+    plural: 'users',
     path: '/v3/users',
-    policy: 'identity:list_users',
-    summary: 'List users',
-    query,
-    async handler({ ctx, query: asked, rawQuery }) {
+    kind: 'user',
+    named: true,
+    filters: Type.Object({
+      domain_id: Type.Optional(idOf('domain')),
+      enabled: Type.Optional(Type.Boolean()),
+      ...expiryFilter,
+    }),
+    rows(ctx) {
       const only = listedDomain(ctx.actor);
-      let rows = ctx.platform.db.read.selectFrom('users').selectAll();
-      if (only !== null) rows = rows.where('domain_id', '=', only);
-      const visible = rows;
-      if (asked.name !== undefined) rows = rows.where('name', '=', asked.name);
-      if (asked.domain_id !== undefined) rows = rows.where('domain_id', '=', asked.domain_id);
-      if (asked.enabled !== undefined) rows = rows.where('enabled', '=', Number(asked.enabled));
-      const marker = await markerRow(asked.marker, (id) => visible.where('id', '=', id).executeTakeFirst());
-      const limit = asked.limit ?? null;
-      return collection(
-        ctx,
-        '/v3/users',
-        'users',
-        await applyPage(rows, byName, marker, limit).execute(),
-        userView,
-        { limit, rawQuery },
-      );
+      const rows = ctx.platform.db.read.selectFrom('users').selectAll();
+      return only === null ? rows : rows.where('domain_id', '=', only);
     },
-  }),
-  route({
-    method: 'POST',
-    path: '/v3/users',
-    policy: 'identity:create_user',
-    summary: 'Create a user',
-    body: createUserBody,
-    status: 201,
-    handler: async ({ ctx, body }) => ({
-      body: { user: userView(ctx.platform, await createUser(identity, ctx, body)) },
-    }),
-  }),
-  route({
-    method: 'GET',
-    path: '/v3/users/:user_id',
-    policy: 'identity:get_user',
-    summary: 'Show a user',
-    ids: { user_id: 'user' },
-    handler: async ({ ctx, params }) => ({
-      body: { user: userView(ctx.platform, await userFor(ctx.platform.db.read, ctx, params.user_id)) },
-    }),
-  }),
-  route({
-    method: 'PATCH',
-    path: '/v3/users/:user_id',
-    policy: 'identity:update_user',
-    summary: 'Change a user',
-    ids: { user_id: 'user' },
-    body: updateUserBody,
-    handler: async ({ ctx, params, body }) => ({
-      body: { user: userView(ctx.platform, await updateUser(identity, ctx, params.user_id, body)) },
-    }),
-  }),
-  route({
-    method: 'DELETE',
-    path: '/v3/users/:user_id',
-    policy: 'identity:delete_user',
-    summary: 'Delete a user',
-    ids: { user_id: 'user' },
-    status: 204,
-    async handler({ ctx, params }) {
-      await deleteUser(identity, ctx, params.user_id);
-      return {};
+    filter(rows, asked) {
+      let out = rows;
+      if (asked.domain_id !== undefined) out = out.where('domain_id', '=', asked.domain_id);
+      if (asked.enabled !== undefined) out = out.where('enabled', '=', Number(asked.enabled));
+      return byExpiry(out, asked.password_expires_at);
     },
+    find: userFor,
+    view: userView,
+    create: { body: createUserBody, make: (ctx, body) => createUser(identity, ctx, body) },
+    update: { body: updateUserBody, change: (ctx, id, body) => updateUser(identity, ctx, id, body) },
+    remove: (ctx, id) => deleteUser(identity, ctx, id),
   }),
   route({
     method: 'POST',
     path: '/v3/users/:user_id/password',
     policy: 'identity:change_password',
     summary: 'Change the own password',
-    ids: { user_id: 'user' },
+    // Not an object that is asked for: with it and the old password one proves who one is, as at a login.
+    ids: { user_id: 'none' },
     body: passwordBody,
     status: 204,
-    async handler({ ctx, params, body }) {
-      await changePassword(identity, ctx, params.user_id, body);
+    async handler({ ctx, params, body, address }) {
+      await changePassword(identity, ctx, address, params.user_id, body);
       return {};
     },
   }),

@@ -2,17 +2,21 @@
 // the actor may do this at all.
 import { Type, type Static } from 'typebox';
 import { audit } from '../../../kernel/audit.ts';
-import { badRequest, conflict, notFound, unauthorized } from '../../../kernel/errors.ts';
+import { badRequest, conflict, notFound } from '../../../kernel/errors.ts';
+import { isoMicros } from '../../../kernel/clock.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { idOf, nullable, prose, strict, text } from '../../../kernel/schema.ts';
 import { forgetOrphans } from '../application-credentials/table.ts';
 import { requireReach } from '../assignments/reach.ts';
-import { domainFor, domainOfToken } from '../domains/routes.ts';
+import { domainFor, domainOfToken } from '../domains/service.ts';
 import type { Identity, Rows } from '../identity.ts';
 import { permit, requireReadable } from '../policy.ts';
 import { projectFor } from '../projects/service.ts';
 import { revoking, subjects } from '../tokens/revocations.ts';
-import { keyOf, nameOf, noOptions, uniquely, urlOf } from '../wire.ts';
+import { provePassword } from '../tokens/proofs.ts';
+import { extraOf, extraView, keyOf, nameOf, open, requireSameId, uniquely, urlOf } from '../wire.ts';
+import { changedOptions, optionsOf, userOptions } from './options.ts';
+import { expiryOf, requireChangeable, requireStrength } from './passwords.ts';
 import type { UserRow } from './table.ts';
 
 /** Characters of a password: scrypt takes any length, the request size does not. */
@@ -25,19 +29,22 @@ const optional = {
   enabled: Type.Optional(Type.Boolean()),
   email: Type.Optional(nullable(text())),
   description: Type.Optional(nullable(prose(4000))),
-  options: noOptions,
+  options: Type.Optional(userOptions),
 };
-export const createUserBody = strict({ user: strict({ ...optional, name: nameOf(255) }) });
-export const updateUserBody = strict({ user: strict({ ...optional, name: Type.Optional(nameOf(255)) }) });
+const create = open({ ...optional, name: nameOf(255) });
+export const createUserBody = strict({ user: create });
+const update = open({ ...optional, name: Type.Optional(nameOf(255)) });
+export const updateUserBody = strict({ user: update });
 export const passwordBody = strict({ user: strict({ password, original_password: password }) });
 
 export const userView = (platform: Platform, row: UserRow): object => ({
+  ...extraView(row),
   id: row.id,
   name: row.name,
   domain_id: row.domain_id,
   enabled: row.enabled === 1,
-  password_expires_at: null,
-  options: {},
+  password_expires_at: row.password_expires_at === null ? null : isoMicros(row.password_expires_at),
+  options: optionsOf(row),
   ...(row.email === null ? {} : { email: row.email }),
   ...(row.description === null ? {} : { description: row.description }),
   ...(row.default_project_id === null ? {} : { default_project_id: row.default_project_id }),
@@ -60,6 +67,9 @@ export async function createUser(
   const domainId = body.domain_id ?? domainOfToken(ctx);
   await domainFor(ctx.platform.db.read, ctx, domainId);
   permit(ctx, { domainId });
+  if (typeof body.password === 'string') requireStrength(identity.rules, body.password);
+  const now = ctx.platform.clock.now();
+  const options = changedOptions('{}', body.options);
   const row: UserRow = {
     id: ctx.platform.ids.hex(),
     domain_id: domainId,
@@ -76,6 +86,12 @@ export async function createUser(
     failed_logins: 0,
     failed_at: 0,
     old_passwords: '[]',
+    options,
+    extra: extraOf(body, create),
+    password_created_at: now,
+    password_expires_at: expiryOf(identity.rules, { options }, now, 'operator'),
+    password_by_self: 0,
+    last_active_at: now,
   };
   const work = ctx.platform.db.tx(async (tx) => {
     await domainFor(tx, ctx, domainId);
@@ -101,6 +117,9 @@ export async function updateUser(
   { user: body }: Static<typeof updateUserBody>,
 ): Promise<UserRow> {
   await changeable(ctx.platform.db.read, ctx, id);
+  requireSameId(body, id);
+  if (typeof body.password === 'string') requireStrength(identity.rules, body.password);
+  const now = ctx.platform.clock.now();
   const newHash =
     body.password === undefined || body.password === null
       ? body.password
@@ -112,8 +131,19 @@ export async function updateUser(
     const projectId =
       body.default_project_id === undefined ? row.default_project_id : body.default_project_id;
     if (projectId !== null && projectId !== row.default_project_id) await projectFor(tx, ctx, projectId);
+    const options = changedOptions(row.options, body.options);
     const changed: UserRow = {
       ...row,
+      ...(newHash === undefined
+        ? {}
+        : {
+            password_created_at: now,
+            password_expires_at: expiryOf(identity.rules, { options }, now, 'operator'),
+            password_by_self: 0,
+            old_passwords: remember(identity, row),
+          }),
+      options,
+      extra: extraOf(body, update, row.extra),
       name: body.name ?? row.name,
       name_key: keyOf(body.name ?? row.name),
       password_hash: newHash === undefined ? row.password_hash : newHash,
@@ -123,6 +153,7 @@ export async function updateUser(
       enabled: Number(body.enabled ?? row.enabled === 1),
       // An operator who sets the password or enables the user lifts the lock.
       failed_logins: newHash !== undefined || body.enabled === true ? 0 : row.failed_logins,
+      last_active_at: body.enabled === true ? now : row.last_active_at,
     };
     await tx.updateTable('users').set(changed).where('id', '=', id).execute();
     if (newHash !== undefined || (row.enabled === 1 && changed.enabled === 0))
@@ -149,31 +180,42 @@ export async function deleteUser(identity: Identity, ctx: Ctx, id: string): Prom
   }, revoking);
 }
 
-/** By the user, who proves to know the old password. All tokens of the user end. */
+/** What the user may not go back to once the present password is another one. */
+const remember = (identity: Identity, row: UserRow): string =>
+  JSON.stringify(
+    [row.password_hash, ...(JSON.parse(row.old_passwords) as string[])]
+      .filter((hash) => hash !== null)
+      .slice(0, Math.max(0, identity.rules.uniqueLast - 1)),
+  );
+
+/**
+ * By the user, who proves to know the old password: that is the proof of who it is, so that an expired password can be
+ * changed without a token. All tokens of the user end.
+ */
 export async function changePassword(
   identity: Identity,
   ctx: Ctx,
+  address: string,
   id: string,
   { user: body }: Static<typeof passwordBody>,
 ): Promise<void> {
-  const before = await userFor(ctx.platform.db.read, ctx, id);
-  permit(ctx, { userId: id });
-  if (!(await identity.passwords.verify(body.original_password, before.password_hash)))
-    throw unauthorized('The original password is not right.');
-  const old = JSON.parse(before.old_passwords) as string[];
-  const { uniqueLast } = identity.rules;
-  const forbiddenHashes = [before.password_hash, ...old].slice(0, uniqueLast);
-  for (const hash of forbiddenHashes)
-    if (await identity.passwords.verify(body.password, hash))
-      throw badRequest(
-        `Password validation error: The new password cannot be identical to a previous password. The total number of unique passwords, the present one included, is ${uniqueLast}.`,
-      );
-  const old_passwords = JSON.stringify([before.password_hash, ...old].slice(0, Math.max(0, uniqueLast - 1)));
+  const before = await provePassword(identity, ctx.platform, address, {
+    id,
+    password: body.original_password,
+  });
+  const now = ctx.platform.clock.now();
+  await requireChangeable(identity.rules, identity.passwords, before, body.password, now);
   const password_hash = await identity.passwords.hash(body.password);
   await ctx.platform.db.tx(async (tx) => {
     const { numUpdatedRows } = await tx
       .updateTable('users')
-      .set({ password_hash, old_passwords })
+      .set({
+        password_hash,
+        old_passwords: remember(identity, before),
+        password_created_at: now,
+        password_expires_at: expiryOf(identity.rules, before, now, 'user'),
+        password_by_self: 1,
+      })
       .where('id', '=', id)
       .where('password_hash', '=', before.password_hash)
       .where('enabled', '=', 1)
@@ -181,6 +223,6 @@ export async function changePassword(
     if (numUpdatedRows === 0n)
       throw conflict('The password was changed by somebody else at the same time; nothing was changed here.');
     await identity.revocations.revoke(tx, [subjects.user(id)]);
-    await audit(tx, ctx, 'user', id);
+    await audit(tx, { ...ctx, actor: { ...ctx.actor, userId: id } }, 'user', id);
   }, revoking);
 }

@@ -18,6 +18,17 @@ export type UserRow = {
   failed_at: number;
   /** JSON list of hashes: what the user may not go back to. */
   old_passwords: string;
+  /** JSON: as options.ts has it. */
+  options: string;
+  /** JSON: what clients store with it. */
+  extra: string;
+  /** When the password was set, and when it has to be changed (null: never); milliseconds since the epoch. */
+  password_created_at: number;
+  password_expires_at: number | null;
+  /** 1: the user has chosen it. */
+  password_by_self: number;
+  /** The last login, kept to the day; 0: none since this is written down. */
+  last_active_at: number;
 };
 
 declare module '../../../kernel/db/index.ts' {
@@ -57,6 +68,22 @@ export const userMigrations: Migration[] = [
         .alterTable('users')
         .addColumn('old_passwords', 'text', (c) => c.notNull().defaultTo('[]'))
         .execute();
+    },
+  },
+  {
+    id: 'identity-0016-user-options',
+    async up(db) {
+      for (const column of ['options', 'extra'])
+        await db.schema
+          .alterTable('users')
+          .addColumn(column, 'text', (c) => c.notNull().defaultTo('{}'))
+          .execute();
+      for (const column of ['password_created_at', 'password_by_self', 'last_active_at'])
+        await db.schema
+          .alterTable('users')
+          .addColumn(column, 'bigint', (c) => c.notNull().defaultTo(0))
+          .execute();
+      await db.schema.alterTable('users').addColumn('password_expires_at', 'bigint').execute();
     },
   },
 ];
