@@ -57,6 +57,20 @@ program
   });
 
 program
+  .command('rotate-keys')
+  .description('Make a new token signing key; the old ones verify until their tokens have expired')
+  .option('--data-dir <dir>', 'the data dir of the cloud, which may be running', nonEmpty, DEFAULT_DATA_DIR)
+  .action(async (options) => {
+    const { rotateKeys } = await import('./cli/rotate-keys.ts');
+    try {
+      await rotateKeys(options.dataDir);
+    } catch (error) {
+      process.stderr.write(`strata: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.exitCode = 1;
+    }
+  });
+
+program
   .command('teardown')
   .description('Stop and remove everything of a data dir: guests, networks, devices, files')
   .option('--data-dir <dir>', 'the data dir to remove', nonEmpty, DEFAULT_DATA_DIR)

@@ -7,6 +7,7 @@ import { createSecureContext } from 'node:tls';
 import ipaddr from 'ipaddr.js';
 import { createControl } from '../control/app.ts';
 import { parseSource } from '../control/image/index.ts';
+import { readSettings, type Settings } from '../control/identity/index.ts';
 import { DriverError } from '../agent/drivers/errors.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { openSqlite } from '../kernel/db/sqlite.ts';
@@ -221,6 +222,14 @@ async function readPem(option: string, file: string): Promise<string> {
   }
 }
 
+function identitySettings(dataDir: string): Settings {
+  try {
+    return readSettings(join(dataDir, 'identity.yaml'));
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 function openDatabase(file: string): ReturnType<typeof openSqlite> {
   try {
     return openSqlite({ file });
@@ -279,11 +288,13 @@ async function serveCloud(
       'A cloud needs root, for network namespaces, devices and guests. Start it as root (sudo ./up).',
     );
   const url = `${tls === null ? 'http' : 'https'}://${cloud.host}:${cloud.port}`;
+  const identity = identitySettings(dataDir);
   const passwords = await writeCloudsYaml(dataDir, url, REGION, tls?.certFile ?? null);
   const builtin = await prepareBuiltinImages(dataDir, say);
   const db = openDatabase(join(dataDir, 'strata.db'));
   const gateway = cloud.externalCidr.replace(/\.0\/24$/, '.1');
   const control = await createControl({
+    identity,
     db,
     clock: systemClock,
     ids: systemIds,

@@ -15,7 +15,12 @@ import { createWorkQueue, workMigrations } from '../kernel/work.ts';
 import type { Link } from '../protocol/link.ts';
 import { createComputeService, type ComputeService } from './compute/index.ts';
 import { createHostService, hostMigrations, type HostService } from './host/index.ts';
-import { createIdentityService, type IdentityService } from './identity/index.ts';
+import {
+  createIdentityService,
+  type IdentityOptions,
+  type IdentityService,
+  type Settings,
+} from './identity/index.ts';
 import { createImageService, type ImageService } from './image/index.ts';
 import { createNetworkService, type NetworkService } from './network/index.ts';
 import { createPlacementService } from './placement/index.ts';
@@ -32,8 +37,10 @@ export type ControlOptions = {
   publicUrl: string;
   region: string;
   version: string;
-  /** Folder of the token signing keys. */
+  /** Folder of the token signing keys, and of those that seal credentials. */
   keyDir: string;
+  /** What the operator set about logins and passwords; default: nothing. */
+  identity?: Settings;
   /** Folder of image contents. */
   imageDir: string;
   /** Where users may have images downloaded from; absent: nowhere. */
@@ -73,6 +80,11 @@ const catalog = [
   { type: 'placement', name: 'placement', path: '/placement' },
 ] as const;
 
+const identityOptions = ({ passwords, ...settings }: Settings): Partial<IdentityOptions> => ({
+  ...settings,
+  ...(passwords === undefined ? {} : { passwordRules: passwords }),
+});
+
 export async function createControl(options: ControlOptions): Promise<Control> {
   const { db, clock, ids, rng, log } = options;
   const quotaDefaults: Record<string, number> = {};
@@ -90,7 +102,11 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   const telemetry = createTelemetry();
   // Images are read by agents through the hosts' link, and hosts are needed by nobody but network and compute.
   const hosts = createHostService(platform, { openImage: (id) => images.api.open(id) });
-  const identity = await createIdentityService(platform, { catalog, keyDir: options.keyDir });
+  const identity = await createIdentityService(platform, {
+    catalog,
+    keyDir: options.keyDir,
+    ...identityOptions(options.identity ?? {}),
+  });
   const images = await createImageService(platform, {
     dir: options.imageDir,
     ...(options.imagesFrom === undefined ? {} : { downloadFrom: options.imagesFrom }),

@@ -1,3 +1,4 @@
+// lines: one cast of users and keys, from each of which the tests try to make more than was given.
 // What users hand on, and how none of it can be made into more: trusts, EC2 keys, application credentials with access
 // rules, and every one of them used to mint another (security-cases 9 and 10).
 import { createHmac } from 'node:crypto';

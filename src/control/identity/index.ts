@@ -2,6 +2,7 @@
 // other service knows only the Actor that `authenticate` makes of a token.
 import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
+import type { Clock } from '../../kernel/clock.ts';
 import { unauthorized } from '../../kernel/errors.ts';
 import { keystoneFault } from '../../kernel/http/faults.ts';
 import type { Service } from '../../kernel/http/route.ts';
@@ -23,6 +24,7 @@ import { credentialRoutes } from './credentials/routes.ts';
 import { credentialMigrations } from './credentials/table.ts';
 import { openVault } from './credentials/vault.ts';
 import { discoveryRoutes } from './discovery.ts';
+import { domainConfigMigrations, domainConfigRoutes } from './domains/config.ts';
 import { domainRoutes } from './domains/routes.ts';
 import { domainMigrations } from './domains/table.ts';
 import { groupRoutes } from './groups/routes.ts';
@@ -37,6 +39,7 @@ import { roleRoutes } from './roles/routes.ts';
 import { roleMigrations } from './roles/table.ts';
 import { openSealed, seal } from './tokens/codec.ts';
 import { openKeyRing } from './tokens/keys.ts';
+import { revokeEventRoutes } from './tokens/revoke-events.ts';
 import { createRevocations } from './tokens/revocations.ts';
 import { tokenRoutes } from './tokens/routes.ts';
 import { tokenMigrations } from './tokens/table.ts';
@@ -59,6 +62,8 @@ export type IdentityOptions = {
   keyDir: string;
   /** Seconds that a token lives; default one hour. */
   tokenTtlSeconds?: number;
+  /** Days after which a new key signs the tokens; default 30. */
+  signingKeyDays?: number;
   passwordRules?: Partial<PasswordRules>;
   /** log2 of scrypt's N; default 15 (32 MiB and some 60 ms a hash). */
   passwordCost?: number;
@@ -73,11 +78,21 @@ export type IdentityService = {
    * loads the revocations. Passwords of users that exist stay.
    */
   bootstrap(passwords: { admin: string; demo: string }): Promise<Bootstrapped>;
-  /** A new signing key; the old ones verify until their tokens have expired. */
-  rotateKeys(): void;
   /** Ends timers and subscriptions. */
   close(): void;
 };
+
+export { readSettings, type Settings } from './settings.ts';
+
+const DAY_MS = 86_400_000;
+const SIGNING_KEY_DAYS = 30;
+/** How often somebody looks whether a new signing key is due. */
+const ROTATION_CHECK_MS = 3_600_000;
+
+/** For the operator: a new signing key now, whether the cloud runs or not. Running processes take it up by themselves. */
+export function rotateSigningKeys(keyDir: string, clock: Clock, tokenTtlSeconds = 3600): void {
+  openKeyRing(keyDir, clock, tokenTtlSeconds * 1000).rotate();
+}
 
 export async function createIdentityService(
   platform: Platform,
@@ -115,6 +130,19 @@ export async function createIdentityService(
     return valid.actor;
   };
 
+  const maxKeyAgeMs = (options.signingKeyDays ?? SIGNING_KEY_DAYS) * DAY_MS;
+  let cancelRotation = (): void => {};
+  const rotateWhenDue = (): void => {
+    try {
+      if (keys.newestCreatedAt() + maxKeyAgeMs <= platform.clock.now()) keys.rotate();
+    } catch (error) {
+      platform.log.error(
+        { error: String(error) },
+        'a new signing key could not be made; the present one goes on, and it is tried again within the hour',
+      );
+    }
+    cancelRotation = platform.clock.timer(ROTATION_CHECK_MS, rotateWhenDue);
+  };
   return {
     service: {
       name: 'identity',
@@ -125,7 +153,9 @@ export async function createIdentityService(
       routes: [
         ...discoveryRoutes,
         ...tokenRoutes(identity),
+        ...revokeEventRoutes,
         ...domainRoutes(identity),
+        ...domainConfigRoutes(identity),
         ...projectRoutes(identity),
         ...userRoutes(identity),
         ...applicationCredentialRoutes(identity),
@@ -155,6 +185,7 @@ export async function createIdentityService(
         ...trustMigrations,
         ...catalogMigrations,
         ...policyMigrations,
+        ...domainConfigMigrations,
       ],
       work: {},
     },
@@ -165,10 +196,12 @@ export async function createIdentityService(
     },
     async bootstrap(plain) {
       await revocations.load();
+      cancelRotation();
+      rotateWhenDue();
       return bootstrap(platform, passwords, plain);
     },
-    rotateKeys: () => keys.rotate(),
     close() {
+      cancelRotation();
       catalog.close();
       revocations.close();
     },

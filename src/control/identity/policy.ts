@@ -43,6 +43,15 @@ export const policies = {
   'identity:update_domain': policy('Change a domain', admin),
   'identity:delete_domain': policy('Delete a disabled domain and all in it', admin),
 
+  'identity:get_domain_config': policy('Show the configuration of a domain', ...operators),
+  'identity:get_domain_config_default': policy('Show the defaults of domain configuration', ...operators),
+  'identity:create_domain_config': policy('Set the configuration of a domain', admin),
+  'identity:update_domain_config': policy('Change the configuration of a domain', admin),
+  'identity:delete_domain_config': policy('Delete the configuration of a domain', admin),
+  'identity:get_security_compliance_domain_config': policy(
+    'Show what a password has to be like',
+    authenticated,
+  ),
   'identity:list_projects': policy('List projects', ...readers),
   'identity:get_project': policy('Show a project', ...readers, projectReader),
   'identity:create_project': policy('Create a project', ...managers),

@@ -199,6 +199,7 @@ export async function deleteDomain(identity: Identity, ctx: Ctx, id: string): Pr
     for (const table of ['users', 'groups', 'projects'] as const)
       await tx.deleteFrom(table).where('domain_id', '=', id).execute();
     await forgetRolesOf(tx, id);
+    await tx.deleteFrom('domain_options').where('domain_id', '=', id).execute();
     await forgetOrphans(tx);
     await tx.deleteFrom('domains').where('id', '=', id).execute();
     await identity.revocations.revoke(tx, [subjects.domain(id)]);
