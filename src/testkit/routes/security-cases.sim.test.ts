@@ -87,7 +87,7 @@ describe('tokens (7, 9, 11)', () => {
           auth: { identity: { methods: ['token'], token: { id: token } } },
         })
       ).status,
-    ).toBe(401);
+    ).toBe(404);
   });
 
   it('a token does not beget one that lives longer, or for a project that its user has nothing in', async () => {

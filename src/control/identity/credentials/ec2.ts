@@ -5,7 +5,7 @@ import { Type, type Static } from 'typebox';
 import { notFound } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
-import { idOf, strict } from '../../../kernel/schema.ts';
+import { idOf, strict, text } from '../../../kernel/schema.ts';
 import type { ApplicationCredentialRow } from '../application-credentials/table.ts';
 import type { Identity, Rows } from '../identity.ts';
 import { requireFree } from '../policy.ts';
@@ -56,12 +56,11 @@ async function ec2For(rows: Rows, ctx: Ctx, userId: string, access: string): Pro
   return row;
 }
 
-const record = Type.Record(Type.String({ pattern: '^[^\\x00]{1,255}$' }), Type.String({ maxLength: 8192 }));
-const key = Type.String({ minLength: 1, maxLength: 255 });
-const line = Type.Optional(Type.String({ maxLength: 8192 }));
+const record = Type.Record(Type.String({ pattern: '^[^\\x00-\\x1f\\x7f]{1,255}$' }), text(8192));
+const line = Type.Optional(text(8192));
 const ec2Request = Type.Object({
-  access: key,
-  signature: key,
+  access: text(255, 1),
+  signature: text(255, 1),
   verb: line,
   host: line,
   path: line,
@@ -70,10 +69,10 @@ const ec2Request = Type.Object({
   body_hash: line,
 });
 const s3Request = Type.Object({
-  access: key,
-  signature: key,
+  access: text(255, 1),
+  signature: text(255, 1),
   /** What was signed, in base64. */
-  token: Type.String({ minLength: 1, maxLength: 16_384 }),
+  token: text(16_384, 1),
 });
 
 /** Whose signature it is, if the test finds it good: 401 otherwise. */

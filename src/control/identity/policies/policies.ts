@@ -6,7 +6,7 @@ import type { Migration } from '../../../kernel/db/index.ts';
 import { forbidden, notFound } from '../../../kernel/errors.ts';
 import type { Route } from '../../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
-import { strict, text } from '../../../kernel/schema.ts';
+import { prose, strict, text } from '../../../kernel/schema.ts';
 import { collectionRoutes } from '../collection.ts';
 import type { Rows } from '../identity.ts';
 import { extraOf, extraView, open, requireSameId, urlOf } from '../wire.ts';
@@ -35,7 +35,7 @@ export const policyMigrations: Migration[] = [
 ];
 
 const MAX_ROWS = 1000;
-const blob = Type.String({ maxLength: 65_536, pattern: '^[^\\x00]*$' });
+const blob = prose(65_536);
 const create = open({ type: text(255, 1), blob });
 const update = open({ type: Type.Optional(text(255, 1)), blob: Type.Optional(blob) });
 

@@ -30,9 +30,7 @@ export const authBody = strict({
           secret: Type.String({ maxLength: 1024 }),
         }),
       ),
-      totp: Type.Optional(
-        strict({ user: strict({ ...named, passcode: Type.String({ minLength: 1, maxLength: 16 }) }) }),
-      ),
+      totp: Type.Optional(strict({ user: strict({ ...named, passcode: text(16, 1) }) })),
       token: Type.Optional(strict({ id: Type.String({ minLength: 1, maxLength: 16_384 }) })),
     }),
     scope: Type.Optional(
