@@ -105,6 +105,13 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   const identity = await createIdentityService(platform, {
     catalog,
     keyDir: options.keyDir,
+    // The services are made below; by the first request they are there.
+    countedBy: () =>
+      Object.fromEntries(
+        services.flatMap((service) =>
+          Object.keys(service.quotas ?? {}).map((resource) => [resource, service.type]),
+        ),
+      ),
     ...identityOptions(options.identity ?? {}),
   });
   const images = await createImageService(platform, {

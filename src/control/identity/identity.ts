@@ -21,6 +21,8 @@ export type Identity = {
   catalogOf(claims: Claims): Promise<object[]>;
   /** Of the services in the catalog. */
   serviceTypes(): Promise<string[]>;
+  /** What the services of this cloud count, and the type of the service that does. */
+  countedBy(): Readonly<Record<string, string>>;
   /** A statement of ours that comes back later, such as a receipt. */
   seal(content: object, expiresAt: number): string;
   open(text: string): Record<string, unknown> | null;

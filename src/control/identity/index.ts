@@ -31,6 +31,7 @@ import { groupRoutes } from './groups/routes.ts';
 import { groupMigrations } from './groups/table.ts';
 import type { Identity } from './identity.ts';
 import { PASSWORD_RULES, type PasswordRules } from './settings.ts';
+import { unifiedLimitRoutes } from './limits/routes.ts';
 import { policyMigrations, policyRoutes } from './policies/policies.ts';
 import { policies } from './policy.ts';
 import { projectRoutes } from './projects/routes.ts';
@@ -58,6 +59,8 @@ export type { CatalogEntry } from './catalog/catalog.ts';
 export type IdentityOptions = {
   /** What the catalog lists; `path` is below the public URL and may hold `%(project_id)s`. */
   catalog: readonly CatalogEntry[];
+  /** Resource of the quotas -> type of its service; default: none. */
+  countedBy?: () => Readonly<Record<string, string>>;
   /** Folder of the signing keys, made with mode 0700; replicas share it. */
   keyDir: string;
   /** Seconds that a token lives; default one hour. */
@@ -120,6 +123,7 @@ export async function createIdentityService(
     rules,
     catalogOf: (claims) => catalog.of(claims.scope, claims.user.id),
     serviceTypes: async () => (await catalog.services()).map((service) => service.type),
+    countedBy: options.countedBy ?? (() => ({})),
     seal: (content, expiresAt) => seal(keys, content, expiresAt),
     open: (text) => openSealed(keys, text),
   };
@@ -170,6 +174,7 @@ export async function createIdentityService(
         ...catalogRoutes(identity),
         ...endpointFilterRoutes(identity),
         ...policyRoutes,
+        ...unifiedLimitRoutes(identity),
       ],
       migrations: [
         ...domainMigrations,

@@ -143,6 +143,29 @@ export const fixtures: Readonly<Record<string, Maker>> = {
     name: 'public endpoints',
     filters: { interface: 'public' },
   })),
+  'registered-limit': async (cloud) =>
+    (
+      (await cloud.must(cloud.admin, 'GET', `${keystone}/registered_limits`)) as {
+        registered_limits: { id: string }[];
+      }
+    ).registered_limits[0]?.id ?? '',
+  limit: async (cloud, tenant) => {
+    const { registered_limits } = (await cloud.must(cloud.admin, 'GET', `${keystone}/registered_limits`)) as {
+      registered_limits: { service_id: string; resource_name: string; default_limit: number }[];
+    };
+    const [of] = registered_limits;
+    const { limits } = (await cloud.must(cloud.admin, 'POST', `${keystone}/limits`, {
+      limits: [
+        {
+          project_id: tenant.projectId,
+          service_id: of?.service_id,
+          resource_name: of?.resource_name,
+          resource_limit: of?.default_limit,
+        },
+      ],
+    })) as { limits: { id: string }[] };
+    return limits[0]?.id ?? '';
+  },
   policy: given(`${keystone}/policies`, 'policy', () => ({
     type: 'application/json',
     blob: '{}',
@@ -397,6 +420,7 @@ export const SHARED_KINDS: ReadonlySet<string> = new Set([
   'catalog-service',
   'endpoint',
   'endpoint-group',
+  'registered-limit',
   'policy',
 ]);
 
