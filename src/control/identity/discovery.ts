@@ -1,6 +1,7 @@
 // Version discovery: what clients ask first, without a token.
 import { route, type Route } from '../../kernel/http/route.ts';
 import type { Platform } from '../../kernel/platform.ts';
+import { jsonHome } from './json-home.ts';
 import { urlOf } from './wire.ts';
 
 const v3 = (platform: Platform): object => ({
@@ -11,7 +12,8 @@ const v3 = (platform: Platform): object => ({
   'media-types': [{ base: 'application/json', type: 'application/vnd.openstack.identity-v3+json' }],
 });
 
-export const discoveryRoutes: Route[] = [
+/** `routes` are all of the service, for JSON home. */
+export const discoveryRoutes = (routes: () => readonly Route[]): Route[] => [
   route({
     method: 'GET',
     path: '/',
@@ -28,6 +30,12 @@ export const discoveryRoutes: Route[] = [
     path: '/v3',
     policy: 'identity:discovery',
     summary: 'Show version 3',
-    handler: async ({ ctx }) => ({ headers: { vary: 'X-Auth-Token' }, body: { version: v3(ctx.platform) } }),
+    handler: async ({ ctx, headers }) =>
+      /\bapplication\/json-home\b/.test(String(headers['accept'] ?? ''))
+        ? {
+            headers: { vary: 'X-Auth-Token, Accept', 'content-type': 'application/json-home' },
+            body: JSON.stringify(jsonHome(routes())),
+          }
+        : { headers: { vary: 'X-Auth-Token, Accept' }, body: { version: v3(ctx.platform) } },
   }),
 ];

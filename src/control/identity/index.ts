@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
 import { unauthorized } from '../../kernel/errors.ts';
 import { keystoneFault } from '../../kernel/http/faults.ts';
-import type { Service } from '../../kernel/http/route.ts';
+import type { Route, Service } from '../../kernel/http/route.ts';
 import type { Actor } from '../../kernel/policy.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import { accessRuleMigrations, accessRuleRoutes } from './application-credentials/access-rules.ts';
@@ -134,6 +134,28 @@ export async function createIdentityService(
     return valid.actor;
   };
 
+  const routes: Route[] = [
+    ...discoveryRoutes(() => routes),
+    ...tokenRoutes(identity),
+    ...revokeEventRoutes,
+    ...domainRoutes(identity),
+    ...domainConfigRoutes(identity),
+    ...projectRoutes(identity),
+    ...userRoutes(identity),
+    ...applicationCredentialRoutes(identity),
+    ...accessRuleRoutes,
+    ...ec2Routes(identity),
+    ...credentialRoutes(identity),
+    ...trustRoutes(identity),
+    ...groupRoutes(identity),
+    ...roleRoutes(identity),
+    ...grantRoutes(identity),
+    ...assignmentListRoutes,
+    ...catalogRoutes(identity),
+    ...endpointFilterRoutes(identity),
+    ...policyRoutes,
+    ...unifiedLimitRoutes(identity),
+  ];
   const maxKeyAgeMs = (options.signingKeyDays ?? SIGNING_KEY_DAYS) * DAY_MS;
   let cancelRotation = (): void => {};
   const rotateWhenDue = (): void => {
@@ -154,28 +176,7 @@ export async function createIdentityService(
       prefix: PREFIX,
       fault: keystoneFault,
       policies,
-      routes: [
-        ...discoveryRoutes,
-        ...tokenRoutes(identity),
-        ...revokeEventRoutes,
-        ...domainRoutes(identity),
-        ...domainConfigRoutes(identity),
-        ...projectRoutes(identity),
-        ...userRoutes(identity),
-        ...applicationCredentialRoutes(identity),
-        ...accessRuleRoutes,
-        ...ec2Routes(identity),
-        ...credentialRoutes(identity),
-        ...trustRoutes(identity),
-        ...groupRoutes(identity),
-        ...roleRoutes(identity),
-        ...grantRoutes(identity),
-        ...assignmentListRoutes,
-        ...catalogRoutes(identity),
-        ...endpointFilterRoutes(identity),
-        ...policyRoutes,
-        ...unifiedLimitRoutes(identity),
-      ],
+      routes,
       migrations: [
         ...domainMigrations,
         ...projectMigrations,
