@@ -100,10 +100,10 @@ export const exceptions: readonly Exception[] = [
       'Keystone answers 403 when somebody trusts for somebody else, or hands on a role that is not held.',
   },
   {
-    route: /^GET \/identity\/v3\/regions\/:region_id$/,
-    place: /^path:region_id$/,
+    route: /^GET \/identity\/v3\/(regions\/:region_id|registered_limits\/:registered_limit_id)$/,
+    place: /^path:(region_id|registered_limit_id)$/,
     statuses: [200],
-    reason: "Regions are the cloud's, not a tenant's: everybody sees them in the catalog.",
+    reason: "Regions and default limits are the cloud's, not a tenant's: everybody sees them.",
   },
   {
     route: /^POST \/volume\/v3\/(:project_id\/)?volumes$/,
