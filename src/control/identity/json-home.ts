@@ -10,7 +10,7 @@ const singular = (word: string): string =>
 /** e.g. /v3/users/:user_id/projects -> user_projects, /v3/OS-TRUST/trusts/:trust_id -> trust of the extension OS-TRUST. */
 function relationOf(path: string): string {
   const [first = '', ...others] = path.split('/').filter((segment) => segment !== '' && segment !== 'v3');
-  const extension = /^OS-/.test(first) ? first : null;
+  const extension = first.startsWith('OS-') ? first : null;
   const segments = extension === null ? [first, ...others] : others;
   const words = segments.flatMap((segment, at) =>
     segment.startsWith(':')
