@@ -1,3 +1,4 @@
+// lines: one list, an entry a kind, in the order of making.
 // One object of every resource kind, for a tenant: what the cross-tenant matrix substitutes and the fuzzer plays with.
 // A new resource kind in the route table needs one line here; the tests fail until it has it.
 import type { TestCloud } from './cloud.ts';
