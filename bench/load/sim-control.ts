@@ -1,5 +1,6 @@
 // The program under load: the whole control plane on SQLite as `up` opens it, and simulated hosts, in a process
 // of its own. Started by sim-cloud.ts; says how to reach it over IPC and answers questions there.
+import { fileObjects } from '../../src/control/volume/index.ts';
 import { createControl } from '../../src/control/app.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { openPostgres } from '../../src/kernel/db/postgres.ts';
@@ -31,6 +32,7 @@ const control = await createControl({
   version: 'bench',
   keyDir: `${settings.dir}/keys`,
   imageDir: `${settings.dir}/images`,
+  backups: fileObjects(`${settings.dir}/images`),
   passwords,
   external: { cidr: '172.24.4.0/24', gateway: '172.24.4.1' },
 });

@@ -4,6 +4,8 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { decodeExtents, encodeExtents } from '../kernel/sparse.ts';
+import type { HostQueries } from '../protocol/link.ts';
 import type { VolumeDriver } from './drivers/volume/driver.ts';
 
 export async function exportVolume(
@@ -23,3 +25,11 @@ export async function exportVolume(
     await rm(path, { force: true });
   }
 }
+
+/** What control may ask about the content of volumes. */
+export const volumeQueries = (
+  driver: VolumeDriver,
+): Required<Pick<HostQueries, 'readVolume' | 'replaceVolume'>> => ({
+  readVolume: async (kind, id) => encodeExtents(driver.extents(kind, id)),
+  replaceVolume: (id, token, content) => driver.replace(id, token, decodeExtents(content)),
+});

@@ -19,7 +19,7 @@ import { cloudNames } from '../agent/drivers/network/linux/names.ts';
 import type { VolumeCapabilities, VolumeDriver } from '../agent/drivers/volume/driver.ts';
 import { createFileVolumeDriver } from '../agent/drivers/volume/file/driver.ts';
 import { exported } from '../agent/export.ts';
-import { exportVolume } from '../agent/volume-export.ts';
+import { exportVolume, volumeQueries } from '../agent/volume-export.ts';
 import { createImageCache } from '../agent/image-cache.ts';
 import { fileItemStore } from '../agent/item-store.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -122,6 +122,7 @@ export async function startHost(options: {
         : {
             exportVolume: (kind, id, format) =>
               exportVolume(volumes.driver, join(dataDir, 'volumes', 'exports'), kind, id, format),
+            ...volumeQueries(volumes.driver),
           }),
       exportServer: (serverId) =>
         exported(join(dataDir, 'exports'), (path) => server.exportRoot(serverId, path, agent)),

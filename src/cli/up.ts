@@ -1,5 +1,6 @@
 // `up`: control and agent in one process on the embedded database. Guests, containers and their networks
 // are not its children: it comes and goes, they stay.
+import { fileObjects } from '../control/volume/index.ts';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -306,6 +307,7 @@ async function serveCloud(
     keyDir: join(dataDir, 'keys'),
     imageDir: join(dataDir, 'images'),
     ...(options.imagesFrom === undefined ? {} : { imagesFrom: options.imagesFrom }),
+    backups: fileObjects(join(dataDir, 'backups')),
     passwords,
     external: { cidr: cloud.externalCidr, gateway },
     ...(tls === null ? {} : { tls }),

@@ -26,7 +26,7 @@ import { createNetworkService, type NetworkService } from './network/index.ts';
 import { createPlacementService } from './placement/index.ts';
 import { createRootService } from './root/index.ts';
 
-import { createVolumeService, type VolumeService } from './volume/index.ts';
+import { createVolumeService, type BackupObjects, type VolumeService } from './volume/index.ts';
 
 export type ControlOptions = {
   db: Database;
@@ -45,6 +45,8 @@ export type ControlOptions = {
   imageDir: string;
   /** Where users may have images downloaded from; absent: nowhere. */
   imagesFrom?: readonly string[];
+  /** Where backups of volumes are kept. */
+  backups: BackupObjects;
   passwords: { admin: string; demo: string };
   /** The external network `public`: its range and the address of the host in it. */
   external: { cidr: string; gateway: string };
@@ -120,7 +122,11 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   });
   const network = createNetworkService(platform, { hosts });
   const placement = createPlacementService(platform);
-  const volumes = createVolumeService(platform, { hosts, images: images.api });
+  const volumes = createVolumeService(platform, {
+    hosts,
+    images: images.api,
+    backups: options.backups,
+  });
   const compute = createComputeService(platform, {
     hosts,
     images: images.api,

@@ -94,6 +94,10 @@ export type HostQueries = {
   exportServer?(serverId: string): Promise<Readable>;
   /** The whole content of a volume or snapshot as a disk image, streamed. Nobody writes to it meanwhile. */
   exportVolume?(kind: 'volume' | 'snapshot', id: string, format: 'raw' | 'qcow2'): Promise<Readable>;
+  /** The same as a sparse stream (kernel/sparse.ts). */
+  readVolume?(kind: 'volume' | 'snapshot', id: string): Promise<Readable>;
+  /** Makes a sparse stream the whole content of a volume that nobody uses; once per `token`, all or nothing. */
+  replaceVolume?(id: string, token: string, content: AsyncIterable<Buffer>): Promise<void>;
 };
 
 /** Milliseconds between two signs of life. */

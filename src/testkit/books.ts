@@ -129,15 +129,19 @@ export async function ledger(read: Reader, rows: Rows): Promise<string[]> {
     ['subnet_pools', 'subnetpool'],
     ['volumes', 'volumes'],
     ['volume_snapshots', 'snapshots'],
+    ['volume_backups', 'backups'],
+    ['volume_groups', 'groups'],
   ] as const;
   for (const [table, resource] of tables)
-    for (const row of await read.selectFrom(table).select('project_id').execute())
-      count(row.project_id, resource, 1);
+    for (const row of await read.selectFrom(table).selectAll().execute())
+      if (!('hidden' in row) || row.hidden === 0) count(row.project_id, resource, 1);
   for (const row of await read.selectFrom('network_rbac').select(['project_id', 'counted']).execute())
     count(row.project_id, 'rbac_policy', row.counted);
   for (const table of ['volumes', 'volume_snapshots'] as const)
-    for (const row of await read.selectFrom(table).select(['project_id', 'size_gib']).execute())
-      count(row.project_id, 'gigabytes', row.size_gib);
+    for (const row of await read.selectFrom(table).selectAll().execute())
+      if (!('hidden' in row) || row.hidden === 0) count(row.project_id, 'gigabytes', row.size_gib);
+  for (const row of await read.selectFrom('volume_backups').selectAll().execute())
+    count(row.project_id, 'backup_gigabytes', row.size_gib);
   const actual = new Map(
     (await read.selectFrom('quota_usage').selectAll().execute()).map((row) => [
       `${row.project_id} ${row.resource}`,

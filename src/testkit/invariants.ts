@@ -7,7 +7,7 @@ import type { SimHost } from './sim-host.ts';
 import type { World } from './world.ts';
 
 /** What is looked at: of a simulated world, or of a cloud on the real clock. */
-export type Observed = Pick<World, 'read' | 'errors' | 'hosts'>;
+export type Observed = Pick<World, 'read' | 'errors' | 'hosts'> & { backups?: World['backups'] };
 
 /** What clients saw and did, for the checks that need it. */
 export type Witness = {
@@ -60,6 +60,30 @@ function statuses(rows: Rows, refused: ReadonlySet<string> | undefined): string[
   });
 }
 
+/** What control does with volumes by itself: it comes to an end. */
+const OWN_TASKS = new Set(['uploading', 'backing-up', 'restoring-backup']);
+
+/** Backups come to rest, nothing is left of their reading, and the store holds theirs and no others. */
+async function backups(world: Observed, read: Reader, rows: Rows): Promise<string[]> {
+  const all = await read.selectFrom('volume_backups').selectAll().execute();
+  return [
+    ...all.flatMap((row) =>
+      ['available', 'error'].includes(row.status) ? [] : [`backup ${row.id} is stuck in ${row.status}`],
+    ),
+    ...rows.snapshots.flatMap((row) => (row.hidden === 0 ? [] : [`snapshot ${row.id} for a backup is left`])),
+    ...[...(world.backups?.keys() ?? [])].flatMap((key) =>
+      all.some((row) => key.startsWith(`${row.container}/${row.prefix}`))
+        ? []
+        : [`object ${key} belongs to no backup`],
+    ),
+    ...all.flatMap((row) =>
+      row.status !== 'available' || world.backups?.has(`${row.container}/${row.prefix}_metadata`) !== false
+        ? []
+        : [`backup ${row.id} has no content`],
+    ),
+  ];
+}
+
 /** Volumes come to rest, are on the host that keeps them, and are held by the one server that has them. */
 function volumes(world: Observed, rows: Rows): string[] {
   const servers = new Set(rows.servers.map((server) => server.id));
@@ -72,7 +96,7 @@ function volumes(world: Observed, rows: Rows): string[] {
   const byClients = new Set([
     ...rows.attachments.flatMap((one) => (one.managed === 1 ? [] : [one.volume_id])),
     ...[...rows.volumes, ...rows.snapshots].flatMap((row) =>
-      row.forced_status !== null || ('task' in row && row.task !== null && row.task !== 'uploading')
+      row.forced_status !== null || ('task' in row && row.task !== null && !OWN_TASKS.has(row.task))
         ? [row.id]
         : [],
     ),
@@ -387,6 +411,7 @@ export async function brokenInvariants(world: Observed, witness: Witness): Promi
     ...statuses(rows, witness.refused),
     ...world.hosts.flatMap((host) => kernel(host, rows)),
     ...volumes(world, rows),
+    ...(await backups(world, read, rows)),
     ...(await bodies(world)),
     ...(await services(world, rows)),
     ...(await leaks(world, rows)),

@@ -347,6 +347,13 @@ export function createScenario(world: World, options: { servers: number; misfort
       await ask('POST', `${volumes}/snapshots`, {
         snapshot: { volume_id: volume, name: `vol-${at}`, force: true },
       });
+    const kept =
+      rng() < 0.6
+        ? await ask('POST', `${volumes}/backups`, {
+            backup: { volume_id: volume, name: `vol-${at}`, force: true },
+          })
+        : null;
+    const backup = kept?.status === 202 ? (kept.json as { backup: { id: string } }).backup.id : null;
     const attachment = `/compute/v2.1/servers/${server ?? ''}/os-volume_attachments`;
     if (server !== null && rng() < 0.6) await ask('DELETE', `${attachment}/${volume}`);
     await sleep(rng() * 3_000);
@@ -354,7 +361,13 @@ export function createScenario(world: World, options: { servers: number; misfort
       await ask('POST', attachment, { volumeAttachment: { volumeId: volume } });
     if (server !== null && rng() < 0.6) await remove(server);
     await sleep(rng() * 3_000);
+    if (backup !== null && rng() < 0.6)
+      await ask('POST', `${volumes}/backups/${backup}/restore`, {
+        restore: { name: `vol-${at}-again`, ...(rng() < 0.3 ? { volume_id: volume } : {}) },
+      });
     if (rng() < 0.7) await ask('DELETE', `${volumes}/volumes/${volume}?cascade=true`);
+    await sleep(rng() * 3_000);
+    if (backup !== null && rng() < 0.5) await ask('DELETE', `${volumes}/backups/${backup}`);
   }
 
   async function misfortunes(): Promise<void> {

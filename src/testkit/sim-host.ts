@@ -17,6 +17,7 @@ import {
   createSimNetworkHost,
   type SimNetworkHost,
 } from '../agent/drivers/network/sim/driver.ts';
+import { volumeQueries } from '../agent/volume-export.ts';
 import type { VolumeDriver } from '../agent/drivers/volume/driver.ts';
 import {
   createSimVolumeDriver,
@@ -171,7 +172,7 @@ export async function startSimAgent(
     host,
     boundary,
     faults,
-    ['close'],
+    ['close', 'extents'],
     ['probe', 'list', 'get', 'heldBy'],
   );
   const server = serverController({
@@ -200,6 +201,7 @@ export async function startSimAgent(
     log,
     facts,
     queries: {
+      ...volumeQueries(volumes),
       consoleLog: async (serverId, lines) =>
         (await drivers.get(host.guests.guests.get(serverId)?.type ?? 'vm')?.consoleLog(serverId, lines)) ??
         '',

@@ -1,5 +1,6 @@
 // What every simulated cloud begins with, made once a test process by the real program: a migrated and
 // bootstrapped database that each world copies, the signing keys, and a token for each user.
+import { fileObjects, type BackupObjects } from '../control/volume/index.ts';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +39,7 @@ const PASSWORDS = { admin: 'simulated-admin', demo: 'simulated-demo' };
 
 export function controlOver(
   dir: string,
-  parts: { db: Database; clock: Clock; ids: Ids; rng: Rng; log: Log },
+  parts: { db: Database; clock: Clock; ids: Ids; rng: Rng; log: Log; backups: BackupObjects },
 ): Promise<Control> {
   return createControl({
     ...parts,
@@ -80,7 +81,14 @@ async function build(): Promise<Template> {
   const db = openSqlite({ file, synchronous: 'OFF' });
   const rng = seededRng(0);
   const clock: Clock = { now: () => BEGINNING, timer: systemClock.timer };
-  const control = await controlOver(dir, { db, clock, ids: seededIds(rng), rng, log: silentLog });
+  const control = await controlOver(dir, {
+    db,
+    clock,
+    ids: seededIds(rng),
+    rng,
+    log: silentLog,
+    backups: fileObjects(join(dir, 'backups')),
+  });
   const tokens = { admin: await login(control, 'admin'), demo: await login(control, 'demo') };
 
   const content = join(dir, 'image');

@@ -6,6 +6,7 @@ import type { Reader } from '../kernel/db/index.ts';
 import { openSqlite } from '../kernel/db/sqlite.ts';
 import { type Rng, seededIds, seededRng } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
+import { simBackups, type SimBackups } from './backups.ts';
 import { boundDatabase, createBoundary, type Boundary } from './boundary.ts';
 import { createFaults, type FaultOptions, type Faults } from './faults.ts';
 import type { Answer } from './http.ts';
@@ -34,6 +35,8 @@ export type World = {
   /** For scenarios; the program has its own. */
   readonly rng: Rng;
   readonly hosts: readonly SimHost[];
+  /** What the store of backups holds. */
+  readonly backups: SimBackups;
   readonly faults: Faults;
   readonly given: Template;
   /** Every crossing of a process's boundary, in order. */
@@ -89,6 +92,7 @@ export async function world(options: WorldOptions): Promise<World> {
   const given = await template();
   const copy = given.copy();
   const clock = createVirtualClock(BEGINNING + 1000);
+  const backups: SimBackups = new Map();
   const faults = createFaults(fork(seed, 1), options.faults ?? {});
   const programRng = fork(seed, 2);
   const ids = seededIds(fork(seed, 3));
@@ -166,6 +170,7 @@ export async function world(options: WorldOptions): Promise<World> {
       ids,
       rng: programRng,
       log: logOf(boundary),
+      backups: simBackups(backups, boundary),
     });
     const control = await Promise.race([started, boundary.killed]);
     if (control === undefined) return;
@@ -189,6 +194,7 @@ export async function world(options: WorldOptions): Promise<World> {
     clock,
     rng: fork(seed, 4),
     hosts,
+    backups,
     faults,
     given,
     trace,

@@ -26,7 +26,10 @@ const aliases = async (api: ApiClient, path: string): Promise<string> => {
 };
 
 const microversions = async (api: ApiClient, path: string): Promise<Section> => {
-  const { version } = await api.call<{ version: { min_version: string; version: string } }>('GET', path);
+  type Version = { min_version: string; version: string };
+  const answer = await api.call<{ version?: Version; versions?: Version[] }>('GET', path);
+  const version = answer.version ?? answer.versions?.[0];
+  if (version === undefined) throw new Error(`${path} names no version`);
   return { min_microversion: version.min_version, max_microversion: version.version };
 };
 
@@ -174,6 +177,29 @@ export async function configOf({ api, url, password, lockPath, web }: Parts): Pr
       image_ssh_user: 'root',
       image_alt_ssh_user: 'root',
     },
-    ...(volumeType === undefined ? {} : { volume: { catalog_type: volumeType, volume_size: 1 } }),
+    ...(volumeType === undefined
+      ? {}
+      : {
+          volume: {
+            catalog_type: volumeType,
+            volume_size: 1,
+            vendor_name: 'Strata',
+            storage_protocol: 'file',
+            // Where unmanaged volumes and snapshots lie, by the id that they had.
+            manage_volume_ref: 'source-name,%s',
+            manage_snapshot_ref: 'source-name,%s',
+            ...(await microversions(api, '/volume/v3')),
+          },
+          'volume-feature-enabled': {
+            backup: true,
+            snapshot: true,
+            clone: true,
+            extend_attached_volume: true,
+            // One back end: files.
+            multi_backend: false,
+            manage_volume: true,
+            manage_snapshot: true,
+          },
+        }),
   };
 }

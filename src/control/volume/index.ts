@@ -9,12 +9,25 @@ import { attachmentMigrations } from './attachments/table.ts';
 import { dropItem, type VolumeDeps } from './deps.ts';
 import { volumesForCompute, type VolumesForCompute } from './for-compute.ts';
 import { discoveryRoutes, MAX_VERSION, MIN_VERSION, versionRoutes } from './discovery/routes.ts';
+import type { BackupObjects } from './backups/objects.ts';
+import { backupRoutes } from './backups/routes.ts';
+import { backupWork } from './backups/run.ts';
+import { WORK_BACKUP } from './backups/store.ts';
+import { backupMigrations } from './backups/table.ts';
+import { groupRoutes } from './groups/routes.ts';
+import { groupSnapshotRoutes } from './groups/snapshot-routes.ts';
+import { groupMigrations } from './groups/table.ts';
+import { groupTypeRoutes } from './groups/type-routes.ts';
+import { messageMigrations, messageRoutes } from './messages/messages.ts';
 import { volumePolicies } from './policy.ts';
 import { quotaRoutes, volumeQuotas } from './quotas/routes.ts';
 import { snapshotReports, snapshotWork, volumeReports, volumeWork } from './reconcile.ts';
 import { underProject, VOLUME_PREFIX } from './routing.ts';
+import { poolRoutes } from './services/pools.ts';
+import { serviceRoutes } from './services/routes.ts';
+import { serviceMigrations } from './services/table.ts';
 import { snapshotRoutes } from './snapshots/routes.ts';
-import { snapshotMigrations } from './snapshots/table.ts';
+import { snapshotColumns, snapshotMigrations } from './snapshots/table.ts';
 import { transferMigrations, transferRoutes } from './transfers/transfers.ts';
 import { qosRoutes } from './types/qos-routes.ts';
 import { typeRoutes } from './types/routes.ts';
@@ -29,6 +42,7 @@ import { uploadMigrations, uploadWork, WORK_UPLOAD } from './volumes/upload.ts';
 
 export type { AttachingServer, AttachRequest, ServerAttachment } from './attachments/servers.ts';
 export type { SeenSnapshot, SeenVolume } from './for-compute.ts';
+export { fileObjects, type BackupObjects } from './backups/objects.ts';
 export type { NewVolume } from './volumes/create.ts';
 
 /** What compute does with volumes; all of it in the caller's transaction, but for `forClients`. */
@@ -69,10 +83,11 @@ export type VolumeService = {
 
 export function createVolumeService(
   platform: Platform,
-  given: Omit<VolumeDeps, 'requireServer'>,
+  given: Omit<VolumeDeps, 'requireServer'> & { backups: BackupObjects },
 ): VolumeService {
   let requireServer: VolumeDeps['requireServer'] = async () => {};
   const deps: VolumeDeps = { ...given, requireServer: (tx, ctx, id) => requireServer(tx, ctx, id) };
+  const { backups } = given;
   let changed: (tx: Tx, serverIds: string[]) => Promise<void> = async () => {};
   const servers = serverVolumes(platform, {
     changed: (tx, ids) => changed(tx, ids),
@@ -110,12 +125,19 @@ export function createVolumeService(
           ...volumeMetadataRoutes,
           ...volumeActionRoutes(deps),
           ...snapshotRoutes(deps),
+          ...backupRoutes(deps, backups),
           ...attachmentRoutes(deps),
           ...typeRoutes,
           ...qosRoutes,
           ...transferRoutes,
           ...quotaRoutes,
           ...discoveryRoutes,
+          ...serviceRoutes,
+          ...poolRoutes,
+          ...messageRoutes,
+          ...groupTypeRoutes,
+          ...groupRoutes(deps),
+          ...groupSnapshotRoutes(deps),
         ].flatMap(underProject),
       ],
       migrations: [
@@ -125,10 +147,16 @@ export function createVolumeService(
         ...typeMigrations,
         ...transferMigrations,
         ...uploadMigrations,
+        ...serviceMigrations,
+        ...messageMigrations,
+        ...snapshotColumns,
+        ...backupMigrations,
+        ...groupMigrations,
       ],
       work: {
         volume: volumeWork(deps),
         snapshot: snapshotWork(deps),
+        [WORK_BACKUP]: backupWork(platform, deps, backups),
         [WORK_UPLOAD]: uploadWork(platform, deps),
       },
       quotas: volumeQuotas,

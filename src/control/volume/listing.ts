@@ -1,5 +1,5 @@
 // Lists of volumes and snapshots: filters, sorting and paging as Cinder has them.
-import { badRequest } from '../../kernel/errors.ts';
+import { badRequest, notFound } from '../../kernel/errors.ts';
 import { applyPage, cutPage, nextLink, parseSort, type SortKey } from '../../kernel/paging.ts';
 import type { Ctx } from '../../kernel/platform.ts';
 import { canSee, isAdmin, projectOf } from '../../kernel/policy.ts';
@@ -114,6 +114,7 @@ export async function listPage<T extends Table>(
     equal('bootable', query.bootable === undefined ? undefined : isSet(query.bootable) ? 1 : 0);
     equal('size_gib', query.size);
     equal('user_id', query.user_id);
+    equal('group_id', query.group_id);
     equal('source_volume_id', query.source_volid);
     equal('source_snapshot_id', query.snapshot_id);
     if (query.volume_type !== undefined) {
@@ -125,7 +126,10 @@ export async function listPage<T extends Table>(
           .where((or) => or.or([or('id', '=', type), or('name', '=', type)])),
       );
     }
-  } else equal('volume_id', query.volume_id);
+  } else {
+    equal('volume_id', query.volume_id);
+    equal('hidden', 0);
+  }
 
   const wanted = query.metadata === undefined ? null : metadataFilter(query.metadata);
   const sort = sortOf(query, columnsOf[table]);
@@ -137,7 +141,7 @@ export async function listPage<T extends Table>(
       .where('id', '=', query.marker)
       .executeTakeFirst();
     if (row === undefined || !canSee(ctx.actor, row.project_id))
-      throw badRequest(`Invalid input received: marker ${query.marker} could not be found.`);
+      throw notFound(table === 'volumes' ? 'Volume' : 'Snapshot', query.marker);
     marker = { ...row };
   }
   const limit = Math.min(query.limit ?? MAX_PAGE, MAX_PAGE);
@@ -164,7 +168,8 @@ export async function listPage<T extends Table>(
   return {
     rows: page.rows as unknown as Row<T>[],
     links:
-      page.more && last !== undefined
+      // As Cinder: a full page has a next one, which may be empty.
+      last !== undefined && page.rows.length === limit
         ? [
             {
               rel: 'next',

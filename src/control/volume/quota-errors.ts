@@ -7,8 +7,15 @@ import type { QuotaAmounts } from '../../kernel/quota.ts';
 const names: Readonly<Record<string, string>> = {
   volumes: 'VolumeLimitExceeded: Maximum number of volumes allowed',
   snapshots: 'SnapshotLimitExceeded: Maximum number of snapshots allowed',
+  backups: 'BackupLimitExceeded: Maximum number of backups allowed',
+  groups: 'GroupLimitExceeded: Maximum number of groups allowed',
   gigabytes: 'VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota',
+  backup_gigabytes:
+    'VolumeBackupSizeExceedsAvailableQuota: Requested backup exceeds allowed Backup gigabytes quota',
 };
+/** What clients look for in the message, to tell a limit from a rate. */
+const exceeded = (name: string, limit: number): string =>
+  /exceeds/.test(names[name] ?? '') ? (names[name] ?? '') : `${names[name] ?? name} (${limit}) exceeded`;
 
 /** Claims, or throws 413 with resource, limit, in use and requested. */
 export async function claimQuota(
@@ -28,7 +35,7 @@ export async function claimQuota(
       throw new CloudError(
         413,
         'OverQuota',
-        `${names[name] ?? name}: requested ${amount}, already used ${used} of ${limit} for quota '${name}'.`,
+        `${exceeded(name, limit)} for quota '${name}': requested ${amount}, already used ${used} of ${limit}.`,
         { headers: { 'retry-after': '0' } },
       );
   }

@@ -5,6 +5,8 @@ import type { WorkHandler } from '../../kernel/work.ts';
 import type { VolumeBody } from '../../protocol/items.ts';
 import type { HostReport, ReportHandler } from '../host/index.ts';
 import type { VolumeDeps } from './deps.ts';
+import { wakeBackups } from './backups/store.ts';
+import { tell } from './messages/messages.ts';
 import { finishSnapshot, saveSnapshot } from './snapshots/store.ts';
 import type { SnapshotRow } from './snapshots/table.ts';
 import { finishVolume } from './volumes/remove.ts';
@@ -126,8 +128,21 @@ export function volumeReports(platform: Platform): ReportHandler {
       const changes = changesOf(row, report);
       if (changes === null) return row;
       const next = await saveVolume(tx, row, changes, platform.clock.now());
+      if (typeof changes.error === 'string')
+        await tell(
+          tx,
+          platform,
+          { projectId: row.project_id, type: 'VOLUME', id: row.id },
+          row.created === 0
+            ? 'create volume'
+            : row.revert_count > row.observed_revert_count
+              ? 'revert volume'
+              : 'extend volume',
+          changes.error,
+        );
       // What it was made of may go from now on.
       if (changes.created === 1) await platform.work.enqueue(tx, 'volume', [row.id]);
+      if (row.task === 'restoring-backup') await wakeBackups(tx, platform, 'restoring_id', row.id);
       return next;
     },
   );
@@ -143,7 +158,18 @@ export function snapshotReports(platform: Platform): ReportHandler {
           ? { error: report.error ?? 'The host could not take this snapshot.' }
           : { error: null, created: 1 };
       const known = row.error === wanted.error && (report.state === 'failed' || row.created === 1);
-      return known ? row : saveSnapshot(tx, row, wanted, platform.clock.now());
+      if (known) return row;
+      if (wanted.error !== null && row.hidden === 0)
+        await tell(
+          tx,
+          platform,
+          { projectId: row.project_id, type: 'VOLUME_SNAPSHOT', id: row.id },
+          'create snapshot',
+          wanted.error,
+        );
+      const next = await saveSnapshot(tx, row, wanted, platform.clock.now());
+      if (row.hidden === 1) await wakeBackups(tx, platform, 'reading_id', row.id);
+      return next;
     },
   );
 }

@@ -339,7 +339,7 @@ onBothEngines('block storage', (engine) => {
     );
     expect(next.volumes).toMatchObject([{ name: 'c' }]);
     expect((await must('GET', '/volumes?limit=0')).volumes).toEqual([]);
-    expect((await call('GET', `/volumes?marker=${crypto.randomUUID()}`)).status).toBe(400);
+    expect((await call('GET', `/volumes?marker=${crypto.randomUUID()}`)).status).toBe(404);
     for (const id of ids) await remove(id);
   });
 });

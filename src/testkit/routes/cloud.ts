@@ -1,5 +1,7 @@
 // A whole cloud in this process for tests of the API's surface: the real control plane and one real agent with
 // simulated drivers, on the real clock, spoken to over HTTP without a socket.
+import { fileObjects } from '../../control/volume/index.ts';
+import { volumeQueries } from '../../agent/volume-export.ts';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,6 +39,8 @@ export type TestCloud = {
   control: Control;
   entries: readonly Entry[];
   host: SimHost;
+  /** Where backups are kept. */
+  backupDir: string;
   /** Errors that the control plane logged: what a 5xx does not show. */
   errors: { fields: Record<string, unknown>; message: string }[];
   send(request: Sent): Promise<Answer>;
@@ -102,6 +106,7 @@ async function startSimHost(
       volumes: await volumes.probe(),
     },
     queries: {
+      ...volumeQueries(volumes),
       consoleLog: async (id, lines) =>
         drivers.get(host.guests.guests.get(id)?.type ?? 'vm')?.consoleLog(id, lines) ?? '',
     },
@@ -152,6 +157,7 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
     version: 'test',
     keyDir: join(dir, 'keys'),
     imageDir: join(dir, 'images'),
+    backups: fileObjects(join(dir, 'backups')),
     passwords: { admin: ADMIN_PASSWORD, demo: 'demo-secret-of-the-test' },
     external: { cidr: '172.24.0.0/16', gateway: '172.24.0.1' },
   });
@@ -211,6 +217,7 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
   return {
     control,
     host: simulated.host,
+    backupDir: join(dir, 'backups'),
     entries: entriesOf(control.services),
     errors,
     send,
@@ -224,7 +231,8 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
         const due = await database.db.read
           .selectFrom('work')
           .select(['kind', 'id'])
-          .where('due_at', '<=', Date.now())
+          // What somebody works on is due when its lease ends.
+          .where((eb) => eb.or([eb('due_at', '<=', Date.now()), eb('lease_until', '>', Date.now())]))
           .limit(1)
           .execute();
         quiet = due.length === 0 && simulated.agent.idle() ? quiet + 1 : 0;

@@ -39,7 +39,7 @@ const byField: Readonly<Record<string, readonly unknown[]>> = {
   op: ['replace', 'add', 'remove'],
 };
 const samples = [
-  'quagga', 'a', 'quagga-1', '10.91.0.9', '10.91.0.0/24', '02:00:00:11:22:33', 'c2hlbGw=', '7', '1', '0', '-1', 'true', 'hw_disk_bus', 'SOFT', 'soft', 'HARD', 'enable',
+  'quagga', 'a', 'quagga-1', '80%', '10.91.0.9', '10.91.0.0/24', '02:00:00:11:22:33', 'c2hlbGw=', '7', '1', '0', '-1', 'true', 'hw_disk_bus', 'SOFT', 'soft', 'HARD', 'enable',
   '/name', '2026-01-02T03:04:05Z', '2026-01-02T03:04:05.000000Z', '00000000-0000-4000-8000-00000000abcd', '2001:db8::7', 'quagga@example.org', 'http://127.0.0.1/', '3fa85f6457174562b3fc2c963f66afa6', '',
 ]; // prettier-ignore
 

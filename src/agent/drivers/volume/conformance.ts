@@ -193,6 +193,37 @@ export function volumeDriverConformance(name: string, setup: () => Promise<Volum
     );
 
     test(
+      'content that is read out and put into another volume is the same there, once a token, and while nobody uses it',
+      async () => {
+        const [from, into] = [await written('carried'), await written('overwritten')];
+        const snapshot = randomUUID();
+        await driver.snapshot(snapshot, from);
+        await put(from, 'newer');
+        await driver.replace(into, 'first', driver.extents('snapshot', snapshot));
+        expect(await content(into)).toBe('carried');
+        await driver.replace(into, 'first', driver.extents('volume', from));
+        expect(await content(into)).toBe('carried');
+        const broken = (async function* half() {
+          yield* driver.extents('volume', from);
+          throw new Error('cut off');
+        })();
+        await expect(driver.replace(into, 'second', broken)).rejects.toThrow();
+        expect(await content(into)).toBe('carried');
+        const server = randomUUID();
+        await driver.hold(into, server, UID, false);
+        expect(
+          (await refusal(driver.replace(into, 'third', driver.extents('volume', from)))).message,
+        ).toContain('in use');
+        await driver.release(into, server);
+        await driver.replace(into, 'third', driver.extents('volume', from));
+        expect(await content(into)).toBe('newer');
+        await driver.removeSnapshot(snapshot);
+        for (const id of [from, into]) await driver.remove(id);
+      },
+      TEST_MS,
+    );
+
+    test(
       'everything is there after a restart',
       async () => {
         const id = await written('durable');

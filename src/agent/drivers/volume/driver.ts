@@ -1,5 +1,6 @@
 // The one contract for whatever keeps volumes: files, the simulation, later Ceph and LVM. The volume and snapshot
 // controllers call these verbs; guests get what `hold` answers.
+import type { Extent } from '../../../kernel/sparse.ts';
 
 /** One file of a volume's content; the first of a chain is the writable one, each reads through to the next. */
 export type VolumeLayer = {
@@ -85,6 +86,13 @@ export type VolumeDriver = {
   heldBy(serverId: string): Promise<string[]>;
   /** Writes the whole content to a file that must not exist. */
   exportTo(kind: 'volume' | 'snapshot', id: string, format: 'raw' | 'qcow2', path: string): Promise<void>;
+  /** What is written on it, in order; nobody writes to it meanwhile. Bytes that it leaves out are zeros. */
+  extents(kind: 'volume' | 'snapshot', id: string): AsyncIterable<Extent>;
+  /**
+   * Makes these extents the whole content, zeros elsewhere; once per `token`, and all of it or nothing. Nobody may use
+   * the volume.
+   */
+  replace(id: string, token: string, extents: AsyncIterable<Extent>): Promise<void>;
   /** Shortens chains that are too deep; may take long and be cut off. Returns how many it shortened. */
   flatten(): Promise<number>;
   close(): Promise<void>;

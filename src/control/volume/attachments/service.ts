@@ -179,6 +179,8 @@ export async function attachByAction(
     const now = platform.clock.now();
     await audit(tx, ctx, 'volume', volume.id);
     if (verb === 'reserve') {
+      if (volume.task === 'attaching')
+        throw invalidVolume(`Volume ${volume.id} status must be available to reserve, but it is attaching.`);
       await requireFree(tx, volume, '');
       await saveVolume(tx, volume, { task: 'attaching' }, now);
       return;

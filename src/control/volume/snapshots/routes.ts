@@ -1,6 +1,6 @@
 // Snapshots over HTTP: api-ref "Volume snapshots".
 import { Type } from 'typebox';
-import { badRequest } from '../../../kernel/errors.ts';
+import { badRequest, notFound } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { idOf, nullable, prose, strict, text } from '../../../kernel/schema.ts';
@@ -10,7 +10,7 @@ import { stamp, stampOrNull } from '../routing.ts';
 import { flag, isSet, metadata, snapshotQuery } from '../volumes/schema.ts';
 import { without } from '../volumes/service.ts';
 import { mapOf, type StringMap } from '../volumes/store.ts';
-import { createSnapshot, deleteSnapshot, updateSnapshot } from './service.ts';
+import { createSnapshot, deleteSnapshot, reportProgress, updateSnapshot } from './service.ts';
 import { findSnapshot } from './store.ts';
 import type { SnapshotRow } from './table.ts';
 
@@ -26,13 +26,13 @@ export const snapshotView = (ctx: Ctx, row: SnapshotRow) => ({
   status: row.status,
   size: row.size_gib,
   metadata: mapOf(row.metadata),
-  ...(ctx.microversion >= 14 ? { group_snapshot_id: null } : {}),
+  ...(ctx.microversion >= 14 ? { group_snapshot_id: row.group_snapshot_id } : {}),
   ...(ctx.microversion >= 41 ? { user_id: row.user_id } : {}),
   ...(ctx.microversion >= 65 ? { consumes_quota: true } : {}),
 });
 const detailView = (ctx: Ctx, row: SnapshotRow) => ({
   ...snapshotView(ctx, row),
-  'os-extended-snapshot-attributes:progress': row.created === 1 ? '100%' : '0%',
+  'os-extended-snapshot-attributes:progress': row.progress ?? (row.created === 1 ? '100%' : '0%'),
   'os-extended-snapshot-attributes:project_id': row.project_id,
 });
 
@@ -85,7 +85,7 @@ export const snapshotRoutes = (deps: VolumeDeps): Route[] => [
     status: 202,
     body: strict({
       snapshot: strict({
-        volume_id: idOf('volume'),
+        volume_id: nullable(idOf('volume')),
         name: name(),
         display_name: name(),
         description: description(),
@@ -100,6 +100,7 @@ export const snapshotRoutes = (deps: VolumeDeps): Route[] => [
         throw badRequest(
           "Invalid input received: Invalid value 'False' for 'force'. The 'force' parameter is invalid from microversion 3.66 on: snapshots of volumes in use need no flag.",
         );
+      if (asked.volume_id === null) throw notFound('Volume', 'null');
       const row = await createSnapshot(ctx, {
         volumeId: asked.volume_id,
         name: asked.name ?? asked.display_name ?? null,
@@ -238,7 +239,7 @@ export const snapshotRoutes = (deps: VolumeDeps): Route[] => [
         throw badRequest(
           `Invalid input for field/attribute status. Value: ${status}. It must be one of ${STATUSES.join(', ')}.`,
         );
-      await updateSnapshot(ctx, params.snapshot_id, { forced_status: status });
+      await updateSnapshot(ctx, params.snapshot_id, { forced_status: status, progress: null });
       return {};
     },
   }),
@@ -247,16 +248,15 @@ export const snapshotRoutes = (deps: VolumeDeps): Route[] => [
     path: '/snapshots/:snapshot_id/action',
     ids,
     action: 'os-update_snapshot_status',
-    policy: 'volume:snapshots:force',
+    policy: 'volume:snapshots:progress',
     summary: 'Set status and progress of a snapshot that somebody else takes',
     status: 202,
-    body: strict({ status: text(64, 1), progress: Type.Optional(text(10)) }),
+    body: strict({
+      status: Type.Union(STATUSES.map((one) => Type.Literal(one))),
+      progress: Type.Optional(Type.String({ pattern: '^[0-9]{1,3}%$' })),
+    }),
     async handler({ ctx, params, body }) {
-      if (!STATUSES.includes(body.status))
-        throw badRequest(
-          `Invalid input for field/attribute status. Value: ${body.status}. It must be one of ${STATUSES.join(', ')}.`,
-        );
-      await updateSnapshot(ctx, params.snapshot_id, { forced_status: body.status });
+      await reportProgress(ctx, params.snapshot_id, body.status, body.progress ?? null);
       return {};
     },
   }),

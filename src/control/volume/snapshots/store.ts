@@ -3,12 +3,14 @@ import { notFound } from '../../../kernel/errors.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { canSee } from '../../../kernel/policy.ts';
+import { groupSnapshotLost } from '../groups/store.ts';
 import type { Db } from '../volumes/table.ts';
 import { snapshotStatus, type SnapshotRow } from './table.ts';
 
 export async function findSnapshot(db: Db, ctx: Ctx, id: string): Promise<SnapshotRow> {
   const row = await db.selectFrom('volume_snapshots').selectAll().where('id', '=', id).executeTakeFirst();
-  if (row === undefined || !canSee(ctx.actor, row.project_id)) throw notFound('Snapshot', id);
+  if (row === undefined || row.hidden === 1 || !canSee(ctx.actor, row.project_id))
+    throw notFound('Snapshot', id);
   return row;
 }
 
@@ -29,6 +31,8 @@ export async function saveSnapshot(
 }
 
 export async function finishSnapshot(tx: Tx, platform: Platform, row: SnapshotRow): Promise<void> {
-  await platform.quotas.release(tx, row.project_id, { snapshots: 1, gigabytes: row.size_gib });
+  if (row.hidden === 0)
+    await platform.quotas.release(tx, row.project_id, { snapshots: 1, gigabytes: row.size_gib });
   await tx.deleteFrom('volume_snapshots').where('id', '=', row.id).execute();
+  if (row.group_snapshot_id !== null) await groupSnapshotLost(tx, row.group_snapshot_id);
 }

@@ -27,6 +27,11 @@ export type SnapshotRow = {
   created: number;
   error: string | null;
   forced_status: string | null;
+  /** What somebody else who takes it says of it; null: what is true. */
+  progress: string | null;
+  /** 1: of a backup that is under way; nobody sees it and nobody pays for it. */
+  hidden: number;
+  group_snapshot_id: string | null;
   /** Derived. */
   status: string;
 };
@@ -62,6 +67,20 @@ export const snapshotMigrations: Migration[] = [
         .on('volume_snapshots')
         .column('volume_id')
         .execute();
+    },
+  },
+];
+
+export const snapshotColumns: Migration[] = [
+  {
+    id: 'volume-0009-snapshot-columns',
+    async up(db) {
+      await db.schema.alterTable('volume_snapshots').addColumn('progress', 'text').execute();
+      await db.schema
+        .alterTable('volume_snapshots')
+        .addColumn('hidden', 'bigint', (c) => c.notNull().defaultTo(0))
+        .execute();
+      await db.schema.alterTable('volume_snapshots').addColumn('group_snapshot_id', 'text').execute();
     },
   },
 ];

@@ -5,21 +5,20 @@ import { badRequest, CloudError, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { projectOf } from '../../../kernel/policy.ts';
 import type { VolumeBody } from '../../../protocol/items.ts';
-import { HOST_DOWN_MS, listHosts } from '../../host/index.ts';
+import { listHosts } from '../../host/index.ts';
 import type { BootImage } from '../../image/index.ts';
 import type { VolumeDeps } from '../deps.ts';
+import { findGroup, groupRefuses } from '../groups/store.ts';
+import { tell } from '../messages/messages.ts';
 import { checkVolumeSize, claimQuota } from '../quota-errors.ts';
 import { findSnapshot } from '../snapshots/store.ts';
+import { keepers } from '../services/table.ts';
 import { findType } from '../types/store.ts';
+import { OVERSUBSCRIPTION, provisionedByHost, unmet } from './backend.ts';
 import { findVolume, insertVolume } from './store.ts';
 import type { VolumeRow } from './table.ts';
 
 const GIB = 1024 ** 3;
-/** The one backend there is, as types name it. */
-export const BACKEND = 'file';
-export const MAX_SIZE_GIB = 1_048_576;
-/** Volumes take disk as they are written: as Cinder's max_over_subscription_ratio. */
-const OVERSUBSCRIPTION = 20;
 
 export type NewVolume = {
   name: string | null;
@@ -34,6 +33,7 @@ export type NewVolume = {
   volumeId: string | null;
   /** Where it has to be; null: anywhere. */
   host: { id: string; name: string; zone: string } | null;
+  groupId?: string | null;
 };
 
 const invalidInput = (reason: string) => badRequest(`Invalid input received: ${reason}`, 'InvalidInput');
@@ -42,25 +42,12 @@ type Place = { id: string; name: string; zone: string };
 
 /** The host with the most room for volumes; a string: why there is none. */
 async function placeFor(tx: Tx, ctx: Ctx, zone: string | null, sizeGib: number): Promise<Place | string> {
-  const hosts = await listHosts(tx);
-  const sums = await tx
-    .selectFrom('volumes')
-    .select((eb) => ['host_id', eb.fn.sum<number>('size_gib').as('gib')])
-    .groupBy('host_id')
-    .execute();
-  const used = new Map(sums.map((row) => [row.host_id, Number(row.gib)]));
-  const now = ctx.platform.clock.now();
-  const fitting = hosts
-    .filter(
-      (host) => host.enabled && now - host.seenAt <= HOST_DOWN_MS && (zone === null || host.zone === zone),
-    )
-    .flatMap((host) =>
-      host.facts.volumes === undefined
-        ? []
-        : [{ host, room: host.facts.volumes.totalGib * OVERSUBSCRIPTION - (used.get(host.id) ?? 0) }],
-    );
+  const used = await provisionedByHost(tx);
+  const fitting = (await keepers(tx, ctx.platform.clock.now()))
+    .filter((host) => host.taking && host.up && (zone === null || host.zone === zone))
+    .map((host) => ({ host, room: host.totalGib * OVERSUBSCRIPTION - (used.get(host.id) ?? 0) }));
   if (fitting.length === 0)
-    return 'No valid host was found: no host that is up keeps volumes. Ask the operator.';
+    return 'No valid host was found: no host that is up takes volumes. Ask the operator.';
   const [best] = fitting.filter((one) => one.room >= sizeGib).toSorted((a, b) => b.room - a.room);
   if (best === undefined)
     return `No valid host was found: none of ${fitting.length} hosts has room for ${sizeGib} GiB more. Delete volumes, or ask the operator.`;
@@ -175,15 +162,14 @@ export async function createVolumeIn(
   await claimQuota(tx, platform, projectId, { volumes: 1, gigabytes: size });
   if (from.place !== null && asked.host !== null && from.place.id !== asked.host.id)
     throw invalidInput('what the volume is made of is kept on another host than the server runs on.');
-  const specs = JSON.parse(type.extra_specs) as Record<string, string>;
-  if (/true/i.test(specs['multiattach'] ?? ''))
-    throw invalidInput(
-      `volume type ${type.name} asks for multiattach, which volumes in files do not have; choose another type.`,
-    );
-  const backend = specs['volume_backend_name'] ?? BACKEND;
+  if (asked.groupId !== undefined && asked.groupId !== null) {
+    const no = await groupRefuses(tx, await findGroup(tx, ctx, asked.groupId), type.id);
+    if (no !== null) throw invalidInput(`${no}: the volume cannot be made in it.`);
+  }
+  const refused = unmet(JSON.parse(type.extra_specs) as Record<string, string>);
   const place =
-    backend !== BACKEND
-      ? `No valid host was found: volume type ${type.name} asks for backend ${backend}; there is ${BACKEND} only.`
+    refused !== null
+      ? `No valid host was found: volume type ${type.name} asks for ${refused}, which no back end has.`
       : (asked.host ?? from.place ?? (await placeFor(tx, ctx, asked.zone, size)));
   const found = typeof place === 'string' ? null : place;
   const row = await insertVolume(tx, {
@@ -202,6 +188,7 @@ export async function createVolumeIn(
     read_only: 0,
     metadata: JSON.stringify(asked.metadata),
     image_metadata: JSON.stringify(from.imageMetadata),
+    group_id: asked.groupId ?? null,
     source_volume_id: asked.volumeId,
     source_snapshot_id: asked.snapshotId,
     source_image_id: asked.imageId,
@@ -219,6 +206,14 @@ export async function createVolumeIn(
     forced_status: null,
   });
   await audit(tx, ctx, 'volume', row.id);
+  if (typeof place === 'string')
+    await tell(
+      tx,
+      platform,
+      { projectId, type: 'VOLUME', id: row.id, requestId: ctx.requestId },
+      'schedule allocate volume',
+      place,
+    );
   if (found !== null) await platform.work.enqueue(tx, 'volume', [row.id]);
   return row;
 }

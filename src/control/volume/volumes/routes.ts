@@ -5,6 +5,7 @@ import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin, projectOf } from '../../../kernel/policy.ts';
 import { strict, text } from '../../../kernel/schema.ts';
+import { restoreBackup } from '../backups/service.ts';
 import type { VolumeDeps } from '../deps.ts';
 import { listPage } from '../listing.ts';
 import { typeNames } from '../types/store.ts';
@@ -28,12 +29,15 @@ async function answer(ctx: Ctx, row: VolumeRow, view: typeof volumeView): Promis
 
 function readCreate({ volume: asked }: CreateBody) {
   const imageId = orNull(asked.imageRef ?? asked.image_id);
-  const sources = [imageId, asked.snapshot_id ?? null, asked.source_volid ?? null].filter(
-    (one) => one !== null,
-  );
+  const sources = [
+    imageId,
+    asked.snapshot_id ?? null,
+    asked.source_volid ?? null,
+    asked.backup_id ?? null,
+  ].filter((one) => one !== null);
   if (sources.length > 1)
     throw badRequest(
-      'Invalid input received: name one of imageRef, snapshot_id and source_volid, not several.',
+      'Invalid input received: name one of imageRef, snapshot_id, source_volid and backup_id, not several.',
     );
   if (isSet(asked.multiattach))
     throw badRequest(
@@ -50,6 +54,7 @@ function readCreate({ volume: asked }: CreateBody) {
     snapshotId: asked.snapshot_id ?? null,
     volumeId: asked.source_volid ?? null,
     host: null,
+    groupId: asked.group_id ?? null,
   };
 }
 
@@ -165,9 +170,14 @@ export const volumeRoutes = (deps: VolumeDeps): Route[] => [
     summary: 'Create a volume',
     status: 202,
     body: createBody,
-    handler: async ({ ctx, body }) => ({
-      body: await answer(ctx, await createVolume(ctx, deps, readCreate(body)), volumeView),
-    }),
+    async handler({ ctx, body }) {
+      const asked = readCreate(body);
+      const backup = body.volume.backup_id ?? null;
+      if (backup === null)
+        return { body: await answer(ctx, await createVolume(ctx, deps, asked), volumeView) };
+      const { volumeId } = await restoreBackup(ctx, deps, backup, { ...asked, volumeId: null });
+      return { body: await answer(ctx, await findVolume(ctx.platform.db.read, ctx, volumeId), volumeView) };
+    },
   }),
   route({
     method: 'DELETE',

@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { badRequest } from '../../../kernel/errors.ts';
 import { idOf, integer, nullable, prose, since, strict, text } from '../../../kernel/schema.ts';
-import { MAX_SIZE_GIB } from './create.ts';
+import { MAX_SIZE_GIB } from './backend.ts';
 
 export const metadata = Type.Record(
   Type.String({ minLength: 1, maxLength: 255, pattern: '^[^\\x00-\\x1f\\x7f/]+$' }),
@@ -51,8 +51,8 @@ export const createBody = strict({
     consistencygroup_id: Type.Optional(Type.Null()),
     source_replica: Type.Optional(Type.Null()),
     multiattach: Type.Optional(nullable(flag())),
-    group_id: Type.Optional(Type.Null()),
-    backup_id: Type.Optional(Type.Null()),
+    group_id: since('3.13', Type.Optional(nullable(idOf('volume-group')))),
+    backup_id: since('3.47', Type.Optional(nullable(idOf('backup')))),
     // Sent by old clients; they say nothing that counts.
     user_id: Type.Optional(nullable(text(255))),
     project_id: Type.Optional(nullable(text(255))),
@@ -101,6 +101,7 @@ export const listQuery = Type.Object({
   source_volid: Type.Optional(idOf('volume')),
   snapshot_id: Type.Optional(idOf('snapshot')),
   user_id: Type.Optional(idOf('user')),
+  group_id: since('3.10', Type.Optional(idOf('volume-group'))),
   host: one(),
 });
 export const snapshotQuery = Type.Object({

@@ -11,7 +11,8 @@ import { checkVolumeSize, claimQuota } from '../quota-errors.ts';
 import { removeSnapshot } from '../snapshots/service.ts';
 import { findSnapshot } from '../snapshots/store.ts';
 import { findType } from '../types/store.ts';
-import { BACKEND, createVolumeIn, type NewVolume } from './create.ts';
+import { unmet } from './backend.ts';
+import { createVolumeIn, type NewVolume } from './create.ts';
 import { finishVolume } from './remove.ts';
 import { attachmentsOf, findVolume, mapOf, saveVolume, type StringMap } from './store.ts';
 import type { VolumeRow } from './table.ts';
@@ -96,38 +97,49 @@ export const deleteVolume = (
   how: { cascade: boolean; force: boolean },
 ): Promise<void> =>
   changeVolume(ctx, id, async (tx, row) => {
-    if (row.deleting === 1) return;
-    const attachments = await attachmentsOf(tx, row.id);
-    if (attachments.some((one) => one.managed === 1))
+    if (row.group_id !== null && !how.force)
       throw invalidVolume(
-        `Volume ${row.id} is still attached to server ${attachments[0]?.server_id ?? ''}, detach it first.`,
+        `Volume ${row.id} belongs to group ${row.group_id}; remove it from the group, or delete the group.`,
       );
-    if (!how.force && (!DELETABLE.includes(row.status) || attachments.length > 0))
-      throw invalidVolume(
-        `Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots or be awaiting a transfer; it is ${row.status}.`,
-      );
-    if (!how.force && row.task === 'awaiting-transfer')
-      throw invalidVolume(`Volume ${row.id} awaits a transfer; withdraw it first.`);
-    const snapshots = await tx
-      .selectFrom('volume_snapshots')
-      .selectAll()
-      .where('volume_id', '=', row.id)
-      .execute();
-    if (snapshots.some((one) => one.deleting === 0) && !how.cascade)
-      throw invalidVolume(
-        `Volume ${row.id} still has ${snapshots.length} dependent snapshots; delete them first, or use cascade.`,
-      );
-    for (const one of snapshots) await removeSnapshot(tx, ctx, deps, one);
-    for (const one of attachments) await endAttachment(tx, ctx.platform, one);
-    await tx
-      .deleteFrom('volume_transfers')
-      .where('volume_id', '=', row.id)
-      .where('accepted', '=', 0)
-      .execute();
-    if (row.item_generation === 0) return finishVolume(tx, ctx.platform, row);
-    await save(ctx, tx, row, { deleting: 1, forced_status: null });
-    await dropItem(deps, 'volume')(tx, row.id);
+    await removeVolumeIn(tx, ctx, deps, row, how);
   });
+
+export async function removeVolumeIn(
+  tx: Tx,
+  ctx: Ctx,
+  deps: VolumeDeps,
+  row: VolumeRow,
+  how: { cascade: boolean; force: boolean },
+): Promise<void> {
+  if (row.deleting === 1) return;
+  const attachments = await attachmentsOf(tx, row.id);
+  if (attachments.some((one) => one.managed === 1))
+    throw invalidVolume(
+      `Volume ${row.id} is still attached to server ${attachments[0]?.server_id ?? ''}, detach it first.`,
+    );
+  if (!how.force && (!DELETABLE.includes(row.status) || attachments.length > 0))
+    throw invalidVolume(
+      `Volume status must be available or error or error_restoring or error_extending or error_managing and must not be migrating, attached, belong to a group, have snapshots or be awaiting a transfer; it is ${row.status}.`,
+    );
+  if (!how.force && row.task === 'awaiting-transfer')
+    throw invalidVolume(`Volume ${row.id} awaits a transfer; withdraw it first.`);
+  const snapshots = await tx
+    .selectFrom('volume_snapshots')
+    .selectAll()
+    .where('volume_id', '=', row.id)
+    .where('hidden', '=', 0)
+    .execute();
+  if (snapshots.some((one) => one.deleting === 0) && !how.cascade)
+    throw invalidVolume(
+      `Volume ${row.id} still has ${snapshots.length} dependent snapshots; delete them first, or use cascade.`,
+    );
+  for (const one of snapshots) await removeSnapshot(tx, ctx, deps, one);
+  for (const one of attachments) await endAttachment(tx, ctx.platform, one);
+  await tx.deleteFrom('volume_transfers').where('volume_id', '=', row.id).where('accepted', '=', 0).execute();
+  if (row.item_generation === 0) return finishVolume(tx, ctx.platform, row);
+  await save(ctx, tx, row, { deleting: 1, forced_status: null });
+  await dropItem(deps, 'volume')(tx, row.id);
+}
 
 export async function extendVolume(ctx: Ctx, id: string, sizeGib: number): Promise<void> {
   const { project_id: owner } = await findVolume(ctx.platform.db.read, ctx, id);
@@ -165,6 +177,7 @@ export const revertVolume = (ctx: Ctx, id: string, snapshotId: string): Promise<
       .selectFrom('volume_snapshots')
       .select('id')
       .where('volume_id', '=', row.id)
+      .where('hidden', '=', 0)
       .orderBy('created_at', 'desc')
       .orderBy('id', 'desc')
       .limit(1)
@@ -192,10 +205,10 @@ export const retypeVolume = (ctx: Ctx, id: string, typeName: string, policy: str
       );
     if (type.id === row.type_id)
       throw badRequest(`Invalid input received: New volume_type same as original: ${type.name}.`);
-    const backend = mapOf(type.extra_specs)['volume_backend_name'] ?? BACKEND;
-    if (backend !== BACKEND)
+    const refused = unmet(mapOf(type.extra_specs));
+    if (refused !== null)
       throw badRequest(
-        `Invalid input received: type ${type.name} asks for backend ${backend}; volumes cannot be migrated (policy ${policy}), there is ${BACKEND} only.`,
+        `Invalid input received: type ${type.name} asks for ${refused}, which no back end has: the volume cannot be migrated (policy ${policy}).`,
       );
     await save(ctx, tx, row, { type_id: type.id });
   });

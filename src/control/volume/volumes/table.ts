@@ -35,6 +35,9 @@ export type VolumeRow = {
   source_snapshot_id: string | null;
   source_image_id: string | null;
 
+  /** The group that it belongs to. */
+  group_id: string | null;
+
   /** Desired. GiB. */
   size_gib: number;
   /** JSON of the item's source, as long as it does not exist; 'null' afterwards. */

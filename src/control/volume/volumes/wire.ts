@@ -62,7 +62,7 @@ export function volumeView(
     attachments: attachments
       .filter((one) => one.state !== 'reserved')
       .map((one) => attachmentView(one, admin)),
-    ...(minor >= 13 ? { group_id: null } : {}),
+    ...(minor >= 13 ? { group_id: row.group_id } : {}),
     ...(minor >= 21 && admin ? { provider_id: null } : {}),
     ...(minor >= 48 ? { shared_targets: minor >= 69 ? null : false, service_uuid: null } : {}),
     ...(minor >= 61 && admin ? { cluster_name: null } : {}),

@@ -9,6 +9,7 @@ import type { Log } from '../../../../kernel/log.ts';
 import { DriverError } from '../../errors.ts';
 import { GIB, type HeldVolume, type VolumeDriver, type VolumeLayer, type VolumeSource } from '../driver.ts';
 import { copyChain, createLayer, explained, growLayer, sizeOf } from './disk-images.ts';
+import { contentVerbs } from './content.ts';
 import { imageLayerOf, keepImage } from './image-layer.ts';
 import { createRecords, type Layer, type VolumeRecord } from './records.ts';
 
@@ -46,6 +47,8 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
       await chmod(attachedDir, 0o700);
       await chmod(layersDir, 0o700);
       await records.load();
+      for (const name of await readdir(dir))
+        if (name.startsWith('copy-')) await rm(join(dir, name), { force: true });
       await sweep();
     })().catch((error: unknown) => {
       opened = null;
@@ -142,6 +145,19 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
     return folder;
   }
 
+  const content = contentVerbs({
+    dir,
+    ready,
+    inTurn,
+    records,
+    reading: (chain, what, work) => reading(chain, what, work),
+    newLayerId,
+    newTop,
+    pathOf,
+    full,
+    young,
+    sweep,
+  });
   return {
     name: 'file',
     async probe() {
@@ -312,12 +328,7 @@ export function createFileVolumeDriver({ dir, log, maxDepth = 8 }: FileVolumeOpt
         .all('volume')
         .flatMap(([id, record]) => (record.holder?.serverId === serverId ? [id] : []));
     },
-    async exportTo(kind, id, format, path) {
-      await ready();
-      const chain = records.get(kind, id)?.chain;
-      if (chain === undefined) throw new DriverError('failed', `${kind} ${id} is not on this host`);
-      await reading(chain, `${kind} ${id} cannot be read`, () => copyChain(full(chain), format, path));
-    },
+    ...content,
     async flatten() {
       await ready();
       let shortened = 0;

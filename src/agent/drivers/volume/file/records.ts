@@ -21,6 +21,8 @@ const VolumeRecord = Type.Object({
     Type.Null(),
     Type.Object({ serverId: Type.String(), uid: Type.Integer(), readOnly: Type.Boolean() }),
   ]),
+  /** Token of the last replacement of its content. */
+  replaced: Type.Optional(Type.String()),
 });
 export type VolumeRecord = Static<typeof VolumeRecord>;
 const SnapshotRecord = Type.Object({

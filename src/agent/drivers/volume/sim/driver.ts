@@ -8,6 +8,8 @@ export type SimVolume = {
   revertCount: number;
   holder: string | null;
   readOnly: boolean;
+  /** Of the last replacement of its content. */
+  replaced?: string;
 };
 
 export type SimVolumeHost = {
@@ -113,6 +115,20 @@ export function createSimVolumeDriver(host: SimVolumeHost): VolumeDriver {
       [...host.volumes].flatMap(([id, one]) => (one.holder === serverId ? [id] : [])),
     exportTo: async () => {
       throw new DriverError('unavailable', 'simulated volumes have no content to read');
+    },
+    async *extents(kind, id) {
+      const text = contentOf({ type: kind, id });
+      if (text !== '') yield { offset: 0, data: Buffer.from(text) };
+    },
+    async replace(id, token, extents) {
+      const found = volume(id);
+      if (found.replaced === token) return;
+      if (found.holder !== null) throw new DriverError('failed', `volume ${id} is in use; detach it first`);
+      let text = '';
+      for await (const { data } of extents) text += data.toString();
+      // A chunk is padded with zeros to its end.
+      found.content = text.replaceAll('\0', '');
+      found.replaced = token;
     },
     flatten: async () => 0,
     close: async () => {},
