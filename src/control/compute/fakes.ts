@@ -52,6 +52,7 @@ const noVolumes: VolumeApi = {
   offHost: async () => {},
   onServerNamed: () => {},
   onServerVolumesChanged: () => {},
+  onServerVolumeExtended: () => {},
 };
 
 export type FakeCloud = {

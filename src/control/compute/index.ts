@@ -40,7 +40,7 @@ import { shelveRoutes } from './servers/shelve.ts';
 import { serverMigrationMigrations } from './servers/server-migrations.ts';
 import { findServer } from './servers/store.ts';
 import { serverMigrations, WORK_SERVER_IMAGE } from './servers/table.ts';
-import { volumeAttachmentRoutes, volumesChanged } from './servers/volume-attachments.ts';
+import { volumeAttachmentRoutes, volumeExtended, volumesChanged } from './servers/volume-attachments.ts';
 import { createServerEncoder } from './servers/wire.ts';
 import { securityGroupRoutes } from './security-groups/routes.ts';
 import { serviceRoutes } from './services/routes.ts';
@@ -87,6 +87,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
   deps.network.onServerPortsChanged(portsChanged(platform, deps));
   deps.volumes.onServerNamed(async (tx, ctx, id) => void (await findServer(tx, ctx, id)));
   deps.volumes.onServerVolumesChanged(volumesChanged(platform, deps));
+  deps.volumes.onServerVolumeExtended(volumeExtended(platform));
   return {
     service: {
       name: 'compute',

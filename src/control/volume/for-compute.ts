@@ -122,6 +122,7 @@ export const volumesForCompute = (deps: VolumeDeps): VolumesForCompute => ({
     const rows = await ctx.platform.db.read
       .selectFrom('volume_snapshots')
       .selectAll()
+      .where('hidden', '=', 0)
       .where('project_id', '=', projectOf(ctx.actor))
       .orderBy('created_at', 'desc')
       .orderBy('id', 'desc')

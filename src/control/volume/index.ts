@@ -21,7 +21,13 @@ import { groupTypeRoutes } from './groups/type-routes.ts';
 import { messageMigrations, messageRoutes } from './messages/messages.ts';
 import { volumePolicies } from './policy.ts';
 import { quotaRoutes, volumeQuotas } from './quotas/routes.ts';
-import { snapshotReports, snapshotWork, volumeReports, volumeWork } from './reconcile.ts';
+import {
+  snapshotReports,
+  snapshotWork,
+  volumeReports,
+  volumeWork,
+  type VolumeExtended,
+} from './reconcile.ts';
 import { underProject, VOLUME_PREFIX } from './routing.ts';
 import { poolRoutes } from './services/pools.ts';
 import { serviceRoutes } from './services/routes.ts';
@@ -72,6 +78,8 @@ export type VolumeApi = Omit<ServerVolumes, 'attachNew'> & {
   onServerNamed(check: VolumeDeps['requireServer']): void;
   /** Registers who is told, in the transaction, of servers whose volumes are not as they were; once, at start. */
   onServerVolumesChanged(handler: (tx: Tx, serverIds: string[]) => Promise<void>): void;
+  /** Registers who is told, in the transaction, that a guest has seen the new size of its volume; once, at start. */
+  onServerVolumeExtended(handler: VolumeExtended): void;
 };
 
 export type VolumeService = {
@@ -88,12 +96,16 @@ export function createVolumeService(
   let requireServer: VolumeDeps['requireServer'] = async () => {};
   const deps: VolumeDeps = { ...given, requireServer: (tx, ctx, id) => requireServer(tx, ctx, id) };
   const { backups } = given;
+  let extended: VolumeExtended = async () => {};
   let changed: (tx: Tx, serverIds: string[]) => Promise<void> = async () => {};
   const servers = serverVolumes(platform, {
     changed: (tx, ids) => changed(tx, ids),
     drop: dropItem(deps, 'volume'),
   });
-  deps.hosts.onReports('volume', volumeReports(platform));
+  deps.hosts.onReports(
+    'volume',
+    volumeReports(platform, (...about) => extended(...about)),
+  );
   deps.hosts.onReports('snapshot', snapshotReports(platform));
   const { attachNew, ...api } = servers;
   return {
@@ -108,6 +120,7 @@ export function createVolumeService(
       find: findVolume,
       onServerNamed: (check) => void (requireServer = check),
       onServerVolumesChanged: (handler) => void (changed = handler),
+      onServerVolumeExtended: (handler) => void (extended = handler),
     },
     bootstrap: () => bootstrapTypes(platform),
     service: {

@@ -10,7 +10,7 @@ import { tell } from './messages/messages.ts';
 import { finishSnapshot, saveSnapshot } from './snapshots/store.ts';
 import type { SnapshotRow } from './snapshots/table.ts';
 import { finishVolume } from './volumes/remove.ts';
-import { saveVolume } from './volumes/store.ts';
+import { attachmentsOf, saveVolume } from './volumes/store.ts';
 import type { VolumeRow } from './volumes/table.ts';
 
 type Rows = { volumes: VolumeRow; volume_snapshots: SnapshotRow };
@@ -120,7 +120,9 @@ function reportsOf<T extends keyof Rows>(
   };
 }
 
-export function volumeReports(platform: Platform): ReportHandler {
+export type VolumeExtended = (tx: Tx, serverId: string, userId: string) => Promise<void>;
+
+export function volumeReports(platform: Platform, extended: VolumeExtended): ReportHandler {
   return reportsOf(
     'volumes',
     (tx, row) => finishVolume(tx, platform, row),
@@ -140,6 +142,9 @@ export function volumeReports(platform: Platform): ReportHandler {
               : 'extend volume',
           changes.error,
         );
+      if (row.created === 1 && next.observed_size_gib > row.observed_size_gib)
+        for (const one of await attachmentsOf(tx, row.id))
+          if (one.managed === 1) await extended(tx, one.server_id, row.user_id);
       // What it was made of may go from now on.
       if (changes.created === 1) await platform.work.enqueue(tx, 'volume', [row.id]);
       if (row.task === 'restoring-backup') await wakeBackups(tx, platform, 'restoring_id', row.id);

@@ -2,49 +2,14 @@
 // One object of every resource kind, for a tenant: what the cross-tenant matrix substitutes and the fuzzer plays with.
 // A new resource kind in the route table needs one line here; the tests fail until it has it.
 import type { TestCloud } from './cloud.ts';
+import { given, id, idIn, managed, named, own, TENANT_ROLES, type Maker, type Tenant } from './makers.ts';
+import { volumeFixtures } from './volume-fixtures.ts';
 
-export const TENANT_ROLES = ['reader', 'member', 'manager'] as const;
-export type TenantRole = (typeof TENANT_ROLES)[number];
-
-export type Tenant = {
-  /** In the name or description of everything that is the tenant's. */
-  marker: string;
-  projectId: string;
-  /** Tokens scoped to the project, by role. */
-  tokens: Record<TenantRole, string>;
-  users: Record<TenantRole, string>;
-  /** Resource kind -> id of the tenant's object. */
-  ids: Record<string, string>;
-};
-
-type Maker = (cloud: TestCloud, tenant: Tenant) => Promise<string>;
+export { TENANT_ROLES, type Tenant, type TenantRole } from './makers.ts';
 
 const compute = '/compute/v2.1';
 const neutron = '/network/v2.0';
 const keystone = '/identity/v3';
-const cinder = '/volume/v3';
-
-const idIn = (answer: unknown, key: string): string =>
-  (answer as Record<string, { id: string }>)[key]?.id ?? '';
-
-/** Created by the tenant's member: `{"<key>": {...}}` in and out. */
-const own =
-  (url: string, key: string, body: (tenant: Tenant) => object): Maker =>
-  async (cloud, tenant) =>
-    idIn(await cloud.must(tenant.tokens.member, 'POST', url, { [key]: body(tenant) }), key);
-/** Created by the tenant's manager. */
-const managed =
-  (url: string, key: string, body: (tenant: Tenant) => object): Maker =>
-  async (cloud, tenant) =>
-    idIn(await cloud.must(tenant.tokens.manager, 'POST', url, { [key]: body(tenant) }), key);
-/** Created by the operator. */
-const given =
-  (url: string, key: string, body: (tenant: Tenant) => object): Maker =>
-  async (cloud, tenant) =>
-    idIn(await cloud.must(cloud.admin, 'POST', url, { [key]: body(tenant) }), key);
-
-const named = (what: string) => (tenant: Tenant) => ({ name: `${tenant.marker}-${what}` });
-const id = (tenant: Tenant, kind: string): string => tenant.ids[kind] ?? '';
 
 export const hostId = async (cloud: TestCloud): Promise<string> =>
   (await cloud.control.platform.db.read.selectFrom('hosts').select('id').executeTakeFirstOrThrow()).id;
@@ -52,51 +17,6 @@ export const hostId = async (cloud: TestCloud): Promise<string> =>
 export const externalNetworkId = async (cloud: TestCloud): Promise<string> =>
   (await cloud.must(cloud.admin, 'GET', `${neutron}/networks?name=public&router:external=true`)).networks[0]
     .id as string;
-
-async function freeVolume(cloud: TestCloud, tenant: Tenant, what: string): Promise<string> {
-  const volume = idIn(
-    await cloud.must(tenant.tokens.member, 'POST', `${cinder}/volumes`, {
-      volume: { ...named(what)(tenant), size: 1, volume_type: id(tenant, 'volume-type') },
-    }),
-    'volume',
-  );
-  await cloud.settle();
-  return volume;
-}
-
-const newest = { 'openstack-api-version': 'volume 3.70' };
-
-/** Of a public type, which is gone from lists at once: types of groups cannot be given to a project. */
-async function group(cloud: TestCloud, tenant: Tenant, what: string): Promise<string> {
-  const groupType = id(tenant, 'group-type');
-  const show = (isPublic: boolean) =>
-    cloud.must(
-      cloud.admin,
-      'PUT',
-      `${cinder}/group_types/${groupType}`,
-      { group_type: { is_public: isPublic } },
-      newest,
-    );
-  await show(true);
-  const made = idIn(
-    await cloud.must(
-      tenant.tokens.member,
-      'POST',
-      `${cinder}/groups`,
-      {
-        group: {
-          ...named(what)(tenant),
-          group_type: groupType,
-          volume_types: [id(tenant, 'volume-type')],
-        },
-      },
-      newest,
-    ),
-    'group',
-  );
-  await show(false);
-  return made;
-}
 
 /** In the order of making: later ones use earlier ones. */
 export const fixtures: Readonly<Record<string, Maker>> = {
@@ -407,117 +327,7 @@ export const fixtures: Readonly<Record<string, Maker>> = {
   agent: async (cloud) =>
     (await cloud.must(cloud.admin, 'GET', `${neutron}/agents?agent_type=L3%20agent`)).agents[0].id as string,
   // Shared with a project, private otherwise: as flavors.
-  'volume-type': async (cloud, tenant) => {
-    const type = idIn(
-      await cloud.must(cloud.admin, 'POST', `${cinder}/types`, {
-        volume_type: { ...named('type')(tenant), 'os-volume-type-access:is_public': false },
-      }),
-      'volume_type',
-    );
-    await cloud.must(cloud.admin, 'POST', `${cinder}/types/${type}/action`, {
-      addProjectAccess: { project: tenant.projectId },
-    });
-    return type;
-  },
-  'qos-spec': given(`${cinder}/qos-specs`, 'qos_specs', named('qos')),
-  volume: (cloud, tenant) => freeVolume(cloud, tenant, 'volume'),
-  snapshot: async (cloud, tenant) => {
-    const snapshot = idIn(
-      await cloud.must(tenant.tokens.member, 'POST', `${cinder}/snapshots`, {
-        snapshot: { ...named('snapshot')(tenant), volume_id: id(tenant, 'volume') },
-      }),
-      'snapshot',
-    );
-    await cloud.settle();
-    return snapshot;
-  },
-  'volume-attachment': own(`${cinder}/attachments`, 'attachment', (tenant) => ({
-    volume_uuid: id(tenant, 'volume'),
-    instance_uuid: id(tenant, 'server'),
-  })),
-  backup: async (cloud, tenant) => {
-    const backup = idIn(
-      await cloud.must(tenant.tokens.member, 'POST', `${cinder}/backups`, {
-        backup: { ...named('backup')(tenant), volume_id: await freeVolume(cloud, tenant, 'kept') },
-      }),
-      'backup',
-    );
-    await cloud.settle();
-    return backup;
-  },
-  'group-type': async (cloud, tenant) =>
-    idIn(
-      await cloud.must(
-        cloud.admin,
-        'POST',
-        `${cinder}/group_types`,
-        { group_type: { ...named('group-type')(tenant), is_public: false } },
-        newest,
-      ),
-      'group_type',
-    ),
-  'volume-group': async (cloud, tenant) => group(cloud, tenant, 'group'),
-  'group-snapshot': async (cloud, tenant) => {
-    const from = await group(cloud, tenant, 'taken');
-    await cloud.must(
-      tenant.tokens.member,
-      'POST',
-      `${cinder}/volumes`,
-      {
-        volume: {
-          ...named('member')(tenant),
-          size: 1,
-          volume_type: id(tenant, 'volume-type'),
-          group_id: from,
-        },
-      },
-      newest,
-    );
-    await cloud.settle();
-    const snapshot = idIn(
-      await cloud.must(
-        tenant.tokens.member,
-        'POST',
-        `${cinder}/group_snapshots`,
-        { group_snapshot: { ...named('group-snapshot')(tenant), group_id: from } },
-        newest,
-      ),
-      'group_snapshot',
-    );
-    await cloud.settle();
-    return snapshot;
-  },
-  // Of a volume that no back end could take.
-  'volume-message': async (cloud, tenant) => {
-    const type = idIn(
-      await cloud.must(cloud.admin, 'POST', `${cinder}/types`, {
-        volume_type: {
-          ...named('nowhere')(tenant),
-          extra_specs: { storage_protocol: 'none' },
-          'os-volume-type-access:is_public': false,
-        },
-      }),
-      'volume_type',
-    );
-    await cloud.must(cloud.admin, 'POST', `${cinder}/types/${type}/action`, {
-      addProjectAccess: { project: tenant.projectId },
-    });
-    await cloud.must(tenant.tokens.member, 'POST', `${cinder}/volumes`, {
-      volume: { ...named('nowhere')(tenant), size: 1, volume_type: type },
-    });
-    const { messages } = (await cloud.must(tenant.tokens.member, 'GET', `${cinder}/messages`, undefined, {
-      ...newest,
-    })) as { messages: { id: string }[] };
-    return messages[0]?.id ?? '';
-  },
-  // Of a volume of its own: one that is attached cannot be given away.
-  'volume-transfer': async (cloud, tenant) =>
-    idIn(
-      await cloud.must(tenant.tokens.member, 'POST', `${cinder}/volume-transfers`, {
-        transfer: { ...named('transfer')(tenant), volume_id: await freeVolume(cloud, tenant, 'offered') },
-      }),
-      'transfer',
-    ),
+  ...volumeFixtures,
 };
 
 /** Kinds that no tenant owns: the same object for all, so that its id says nothing. */

@@ -51,7 +51,7 @@ export async function saveServer(
 /** Begins an entry of the server's history; it ends when `version` is observed, or at once when `done`. */
 export async function recordAction(
   tx: Tx,
-  ctx: Ctx,
+  ctx: Pick<Ctx, 'platform' | 'requestId'> & { actor: Pick<Ctx['actor'], 'userId'> },
   row: Pick<ServerRow, 'id' | 'project_id' | 'host_id' | 'desired_version'>,
   action: string,
   outcome: { done: boolean; message?: string } = { done: false },

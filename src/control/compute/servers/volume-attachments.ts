@@ -149,6 +149,18 @@ export function volumesChanged(
   };
 }
 
+/** Its guest has seen the new size: the action that Nova records then. */
+export function volumeExtended(
+  platform: Platform,
+): (tx: Tx, serverId: string, userId: string) => Promise<void> {
+  return async (tx, serverId, userId) => {
+    const row = await tx.selectFrom('servers').selectAll().where('id', '=', serverId).executeTakeFirst();
+    if (row === undefined) return;
+    const request = { platform, requestId: `req-${platform.ids.uuid()}`, actor: { userId } };
+    await recordAction(tx, request, row, 'extend_volume', { done: true });
+  };
+}
+
 const LIVE = ['active', 'paused', 'stopped'];
 
 async function requireAttachable(tx: Tx, row: ServerRow, verb: string): Promise<AttachingServer> {
