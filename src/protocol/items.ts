@@ -199,6 +199,29 @@ export type VolumeBody = Static<typeof VolumeBody>;
 export const SnapshotBody = Type.Object({ volumeId: id });
 export type SnapshotBody = Static<typeof SnapshotBody>;
 
+/** Limits of what a guest may ask of a volume: bytes and operations a second; `_max`: for bursts of a second. */
+export const IO_LIMITS = [
+  'total_bytes_sec',
+  'read_bytes_sec',
+  'write_bytes_sec',
+  'total_iops_sec',
+  'read_iops_sec',
+  'write_iops_sec',
+  'total_bytes_sec_max',
+  'read_bytes_sec_max',
+  'write_bytes_sec_max',
+  'total_iops_sec_max',
+  'read_iops_sec_max',
+  'write_iops_sec_max',
+] as const;
+export type IoLimits = Partial<Record<(typeof IO_LIMITS)[number], number>>;
+const IoLimits = Type.Partial(
+  Type.Record(
+    Type.Union(IO_LIMITS.map((name) => Type.Literal(name))),
+    Type.Integer({ minimum: 1, maximum: 1_000_000_000_000_000 }),
+  ),
+);
+
 /** A volume that a server has: plugged while the guest runs, or with its next start. */
 export const ServerVolume = Type.Object({
   volumeId: id,
@@ -209,6 +232,8 @@ export const ServerVolume = Type.Object({
   boot: Type.Boolean(),
   /** What its user calls it; absent: nothing. */
   tag: Type.Optional(plain),
+  /** Absent: none. */
+  limits: Type.Optional(IoLimits),
 });
 export type ServerVolume = Static<typeof ServerVolume>;
 

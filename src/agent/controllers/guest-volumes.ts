@@ -36,10 +36,10 @@ export function guestVolumes(volumes: VolumeDriver | null): GuestVolumes {
       const folder = (await volumes?.prepare(serverId, guestUid(serverId))) ?? null;
       const held: GuestVolume[] = [];
       const failed: VolumeOutcome[] = [];
-      for (const { volumeId, device, boot, readOnly } of wanted) {
+      for (const { volumeId, device, boot, readOnly, limits = {} } of wanted) {
         try {
           const got = await (volumes ?? none()).hold(volumeId, serverId, guestUid(serverId), readOnly);
-          held.push({ ...got, volumeId, device, boot });
+          held.push({ ...got, volumeId, device, boot, limits });
         } catch (error) {
           if (boot) throw error;
           failed.push({ id: volumeId, attached: false, error: reason(error) });

@@ -9,6 +9,8 @@ export type VolumeDeps = {
   images: ImageApi;
   /** 404 when the actor may not see the server. */
   requireServer(tx: Tx, ctx: Ctx, serverId: string): Promise<void>;
+  /** What servers have of their volumes is not as it was. */
+  serversChanged(tx: Tx, serverIds: string[]): Promise<void>;
 };
 
 /** Takes a volume or snapshot from its host. */

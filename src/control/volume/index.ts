@@ -5,7 +5,7 @@ import type { Service } from '../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../kernel/platform.ts';
 import { attachmentRoutes } from './attachments/routes.ts';
 import { serverVolumes, type ServerVolumes } from './attachments/servers.ts';
-import { attachmentMigrations } from './attachments/table.ts';
+import { attachmentLimits, attachmentMigrations } from './attachments/table.ts';
 import { dropItem, type VolumeDeps } from './deps.ts';
 import { volumesForCompute, type VolumesForCompute } from './for-compute.ts';
 import { discoveryRoutes, MAX_VERSION, MIN_VERSION, versionRoutes } from './discovery/routes.ts';
@@ -91,10 +91,14 @@ export type VolumeService = {
 
 export function createVolumeService(
   platform: Platform,
-  given: Omit<VolumeDeps, 'requireServer'> & { backups: BackupObjects },
+  given: Omit<VolumeDeps, 'requireServer' | 'serversChanged'> & { backups: BackupObjects },
 ): VolumeService {
   let requireServer: VolumeDeps['requireServer'] = async () => {};
-  const deps: VolumeDeps = { ...given, requireServer: (tx, ctx, id) => requireServer(tx, ctx, id) };
+  const deps: VolumeDeps = {
+    ...given,
+    requireServer: (tx, ctx, id) => requireServer(tx, ctx, id),
+    serversChanged: (tx, ids) => changed(tx, ids),
+  };
   const { backups } = given;
   let extended: VolumeExtended = async () => {};
   let changed: (tx: Tx, serverIds: string[]) => Promise<void> = async () => {};
@@ -165,6 +169,7 @@ export function createVolumeService(
         ...snapshotColumns,
         ...backupMigrations,
         ...groupMigrations,
+        ...attachmentLimits,
       ],
       work: {
         volume: volumeWork(deps),

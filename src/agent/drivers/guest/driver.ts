@@ -1,6 +1,6 @@
 // The one contract for whatever runs a server: QEMU, podman, or the simulation. The server controller
 // diffs desired against `list()`, the kernel's own truth, and calls these verbs.
-import type { ServerBody } from '../../../protocol/items.ts';
+import type { IoLimits, ServerBody } from '../../../protocol/items.ts';
 import type { ConfigFile } from './config-drive.ts';
 import type { HeldVolume } from '../volume/driver.ts';
 
@@ -34,7 +34,13 @@ export type PluggedPort = {
 );
 
 /** A volume that is held for this guest. */
-export type GuestVolume = HeldVolume & { volumeId: string; device: string; boot: boolean };
+export type GuestVolume = HeldVolume & {
+  volumeId: string;
+  device: string;
+  boot: boolean;
+  /** Applied as soon as the guest has it, and whenever they change; absent or {}: none. */
+  limits?: IoLimits;
+};
 
 /** A volume of a guest, as it is: `error` says why the guest does not have it, or does not let go of it. */
 export type VolumeOutcome = { id: string; attached: boolean; error: string | null };

@@ -36,6 +36,7 @@ export function bodyOf(row: ServerRow): ServerBody {
         device: one.device,
         readOnly: one.readOnly,
         boot: one.boot,
+        ...(one.limits === undefined ? {} : { limits: one.limits }),
         ...(one.tag === null ? {} : { tag: one.tag }),
       })),
     ports: portsOf(row)

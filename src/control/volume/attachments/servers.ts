@@ -3,6 +3,7 @@
 import { badRequest, conflict, forbidden, notFound } from '../../../kernel/errors.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
+import type { IoLimits } from '../../../protocol/items.ts';
 import type { Report } from '../../../protocol/link.ts';
 import { removeVolume } from '../volumes/remove.ts';
 import { findVolume, saveVolume } from '../volumes/store.ts';
@@ -22,6 +23,8 @@ export type ServerAttachment = {
   /** Going: the guest is to let go of it. */
   leaving: boolean;
   attached: boolean;
+  /** Absent: none. */
+  limits?: IoLimits;
 };
 
 export type AttachRequest = {
@@ -68,6 +71,7 @@ export const viewOf = (row: AttachmentRow): ServerAttachment => ({
   tag: row.tag,
   leaving: row.state === 'detaching',
   attached: row.state === 'attached' || row.state === 'detaching',
+  ...(row.limits === '{}' ? {} : { limits: JSON.parse(row.limits) as IoLimits }),
 });
 
 const managedOf = (db: Db, serverId: string): Promise<AttachmentRow[]> =>

@@ -8,6 +8,7 @@ import { canSee } from '../../../kernel/policy.ts';
 import { attachmentsOf, findVolume, saveVolume } from '../volumes/store.ts';
 import type { Db, VolumeRow } from '../volumes/table.ts';
 import type { VolumeDeps } from '../deps.ts';
+import { limitsOf } from './limits.ts';
 import type { AttachmentRow } from './table.ts';
 
 export const invalidVolume = (reason: string) => badRequest(`Invalid volume: ${reason}`, 'InvalidVolume');
@@ -62,6 +63,7 @@ export async function insertAttachment(
     detach_generation: 0,
     error: null,
     connector: JSON.stringify(connector),
+    limits: JSON.stringify(await limitsOf(tx, volume.type_id)),
     created_at: now,
     attached_at: columns.state === 'attached' ? now : null,
   };

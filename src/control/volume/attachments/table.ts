@@ -34,6 +34,8 @@ export type AttachmentRow = {
   connector: string;
   created_at: number;
   attached_at: number | null;
+  /** JSON of IoLimits, as the type of the volume had them when it was attached or retyped. */
+  limits: string;
 };
 
 export const attachmentMigrations: Migration[] = [
@@ -63,6 +65,18 @@ export const attachmentMigrations: Migration[] = [
         .createIndex('volume_attachments_server')
         .on('volume_attachments')
         .column('server_id')
+        .execute();
+    },
+  },
+];
+
+export const attachmentLimits: Migration[] = [
+  {
+    id: 'volume-0012-attachment-limits',
+    async up(db) {
+      await db.schema
+        .alterTable('volume_attachments')
+        .addColumn('limits', 'text', (c) => c.notNull().defaultTo('{}'))
         .execute();
     },
   },

@@ -4,6 +4,7 @@ import { audit } from '../../../kernel/audit.ts';
 import { badRequest, conflict } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import { idOf, integer, strict, text } from '../../../kernel/schema.ts';
+import { checkLimits } from '../attachments/limits.ts';
 import { linksOf } from '../routing.ts';
 import { isSet, pageQuery } from '../volumes/schema.ts';
 import { mapOf } from '../volumes/store.ts';
@@ -62,6 +63,7 @@ export const qosRoutes: Route[] = [
         throw badRequest(
           `Invalid input for field/attribute consumer. Value: ${consumer}. It must be one of ${CONSUMERS.join(', ')}.`,
         );
+      checkLimits(consumer, specs);
       const row: QosRow = {
         id: ctx.platform.ids.uuid(),
         name: name.trim(),
@@ -107,6 +109,7 @@ export const qosRoutes: Route[] = [
         );
       await ctx.platform.db.tx(async (tx) => {
         const row = await findQos(tx, params.qos_id);
+        checkLimits(consumer ?? row.consumer, { ...mapOf(row.specs), ...specs });
         await tx
           .updateTable('volume_qos')
           .set({

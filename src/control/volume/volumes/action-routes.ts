@@ -120,7 +120,7 @@ export const volumeActionRoutes = (deps: VolumeDeps): Route[] => [
       ),
     }),
     202,
-    (ctx, id, body) => retypeVolume(ctx, id, body.new_type, body.migration_policy ?? 'never'),
+    (ctx, id, body) => retypeVolume(ctx, deps, id, body.new_type, body.migration_policy ?? 'never'),
   ),
   act(
     'revert',

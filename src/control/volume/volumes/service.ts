@@ -5,7 +5,8 @@ import { badRequest, conflict, notFound } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { projectOf } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
-import { endAttachment, invalidVolume } from '../attachments/service.ts';
+import { limitsOf } from '../attachments/limits.ts';
+import { endAttachment, invalidVolume, updateAttachment } from '../attachments/service.ts';
 import { dropItem, type VolumeDeps } from '../deps.ts';
 import { checkVolumeSize, claimQuota } from '../quota-errors.ts';
 import { removeSnapshot } from '../snapshots/service.ts';
@@ -194,7 +195,13 @@ export const revertVolume = (ctx: Ctx, id: string, snapshotId: string): Promise<
     await ctx.platform.work.enqueue(tx, 'volume', [row.id]);
   });
 
-export const retypeVolume = (ctx: Ctx, id: string, typeName: string, policy: string): Promise<void> =>
+export const retypeVolume = (
+  ctx: Ctx,
+  deps: VolumeDeps,
+  id: string,
+  typeName: string,
+  policy: string,
+): Promise<void> =>
   changeVolume(ctx, id, async (tx, row) => {
     const type = await findType(tx, ctx, typeName).catch(() => {
       throw badRequest(`Invalid volume_type passed: ${typeName}.`);
@@ -211,6 +218,11 @@ export const retypeVolume = (ctx: Ctx, id: string, typeName: string, policy: str
         `Invalid input received: type ${type.name} asks for ${refused}, which no back end has: the volume cannot be migrated (policy ${policy}).`,
       );
     await save(ctx, tx, row, { type_id: type.id });
+    const limits = JSON.stringify(await limitsOf(tx, type.id));
+    const attached = (await attachmentsOf(tx, row.id)).filter((one) => one.limits !== limits);
+    for (const one of attached) await updateAttachment(tx, one.id, { limits });
+    const servers = attached.flatMap((one) => (one.managed === 1 ? [one.server_id] : []));
+    if (servers.length > 0) await deps.serversChanged(tx, servers);
   });
 
 export const resetStatus = (

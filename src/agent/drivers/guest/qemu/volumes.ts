@@ -5,6 +5,7 @@ import { DriverError } from '../../errors.ts';
 import type { VolumeLayer } from '../../volume/driver.ts';
 import type { GuestSpec, GuestVolume, VolumeOutcome } from '../driver.ts';
 import type { Qmp } from './qmp.ts';
+import { sameThrottle, throttleIn, throttleOf, type Throttle } from './throttle.ts';
 
 export type VolumeHardware = { volumeId: string; readOnly: boolean; boot: boolean; layers: VolumeLayer[] };
 
@@ -65,7 +66,8 @@ export function volumeArguments(
   ];
 }
 
-type Attached = { node: string; size: number };
+/** `throttle`: QEMU's own names, of limits that are set. */
+type Attached = { node: string; size: number; throttle: Throttle };
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;
@@ -79,7 +81,11 @@ export async function attachedVolumes(qmp: Qmp): Promise<Map<string, Attached>> 
     if (id === undefined) continue;
     const inserted = isRecord(block['inserted']) ? block['inserted'] : {};
     const image = isRecord(inserted['image']) ? inserted['image'] : {};
-    found.set(id, { node: String(inserted['node-name'] ?? ''), size: Number(image['virtual-size'] ?? 0) });
+    found.set(id, {
+      node: String(inserted['node-name'] ?? ''),
+      size: Number(image['virtual-size'] ?? 0),
+      throttle: throttleIn(inserted),
+    });
   }
   return found;
 }
@@ -188,6 +194,16 @@ async function follow(qmp: Qmp, volume: GuestVolume, now: Attached): Promise<voi
   if (now.size < volume.size) await qmp.execute('block_resize', { 'node-name': top.id, size: volume.size });
 }
 
+/** The guest is held to the limits of the volume, also when it has had it for long. */
+async function limit(qmp: Qmp, volume: GuestVolume, now: Throttle): Promise<void> {
+  const wanted = throttleOf(volume.limits ?? {});
+  if (sameThrottle(wanted, now)) return;
+  await qmp.execute('block_set_io_throttle', {
+    id: `/machine/peripheral/${deviceOf(volume.volumeId)}/virtio-backend`,
+    ...wanted,
+  });
+}
+
 export async function syncVolumes(qmp: Qmp, clock: Clock, spec: GuestSpec): Promise<VolumeOutcome[]> {
   const wanted = new Set(spec.body.volumes.map((volume) => volume.volumeId));
   const outcomes: VolumeOutcome[] = [];
@@ -217,8 +233,16 @@ export async function syncVolumes(qmp: Qmp, clock: Clock, spec: GuestSpec): Prom
     if (!wanted.has(id)) await attempt(id, true, () => unplug(qmp, clock, id, node), false);
   for (const volume of spec.volumes) {
     const now = before.get(volume.volumeId);
-    if (now === undefined) await attempt(volume.volumeId, false, () => plug(qmp, volume), true);
-    else await attempt(volume.volumeId, true, () => follow(qmp, volume, now), true);
+    await attempt(
+      volume.volumeId,
+      now !== undefined,
+      async () => {
+        if (now === undefined) await plug(qmp, volume);
+        else await follow(qmp, volume, now);
+        await limit(qmp, volume, now?.throttle ?? throttleOf({}));
+      },
+      true,
+    );
   }
   return outcomes;
 }
