@@ -210,6 +210,7 @@ export const backupRoutes = (deps: VolumeDeps, objects: BackupObjects): Route[] 
       }),
     }),
     async handler({ ctx, params, body }) {
+      await findBackup(ctx.platform.db.read, ctx, params.backup_id);
       const { name: newName, description: text, metadata: map } = body.backup;
       if (newName === undefined && text === undefined && map === undefined)
         throw badRequest('Missing required element: name, description or metadata of the backup.');

@@ -196,6 +196,7 @@ export const groupRoutes = (deps: VolumeDeps): Route[] => [
       }),
     }),
     async handler({ ctx, params, body }) {
+      await findGroup(ctx.platform.db.read, ctx, params.group_id);
       const { name: newName, description: text, add_volumes: add, remove_volumes: remove } = body.group;
       if ([newName, text, add, remove].every((one) => one === undefined))
         throw badRequest(

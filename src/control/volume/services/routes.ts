@@ -38,7 +38,7 @@ async function serviceViews(ctx: Ctx) {
       zone: host.zone,
       status: host.taking ? 'enabled' : 'disabled',
       state: host.up ? 'up' : 'down',
-      updated_at: stamp(host.seenAt),
+      updated_at: stamp(host.heardAt),
       disabled_reason: host.takingReason,
       replication_status: 'disabled',
       active_backend_id: null,

@@ -147,6 +147,10 @@ export async function createVolumeIn(
     throw badRequest('A volume belongs to a project: send a token that is scoped to one.');
   const from = await sourceOf(tx, ctx, deps, asked);
   const type = await findType(tx, ctx, asked.type ?? from.typeId);
+  // Looked at before anything else: whoever may not see it is told that there is none.
+  const group = (asked.groupId ?? null) === null ? null : await findGroup(tx, ctx, asked.groupId ?? '');
+  const no = group === null ? null : await groupRefuses(tx, group, type.id);
+  if (no !== null) throw invalidInput(`${no}: the volume cannot be made in it.`);
   const size = asked.size ?? (from.source === null ? null : from.minGib);
   if (size === null)
     throw badRequest(
@@ -162,10 +166,6 @@ export async function createVolumeIn(
   await claimQuota(tx, platform, projectId, { volumes: 1, gigabytes: size });
   if (from.place !== null && asked.host !== null && from.place.id !== asked.host.id)
     throw invalidInput('what the volume is made of is kept on another host than the server runs on.');
-  if (asked.groupId !== undefined && asked.groupId !== null) {
-    const no = await groupRefuses(tx, await findGroup(tx, ctx, asked.groupId), type.id);
-    if (no !== null) throw invalidInput(`${no}: the volume cannot be made in it.`);
-  }
   const refused = unmet(JSON.parse(type.extra_specs) as Record<string, string>);
   const place =
     refused !== null
