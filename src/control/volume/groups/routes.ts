@@ -109,7 +109,7 @@ export const groupRoutes = (deps: VolumeDeps): Route[] => [
       group: strict({
         name: name(),
         description: description(),
-        group_type: idOf('group-type'),
+        group_type: text(255, 1),
         volume_types: Type.Array(idOf('volume-type'), { minItems: 1, maxItems: 100 }),
         availability_zone: Type.Optional(nullable(text(255))),
       }),

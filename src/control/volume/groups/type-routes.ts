@@ -6,14 +6,15 @@ import { badRequest, conflict, notFound } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { isAdmin } from '../../../kernel/policy.ts';
-import { idOf, nullable, prose, strict, text } from '../../../kernel/schema.ts';
+import { nullable, prose, strict, text } from '../../../kernel/schema.ts';
 import { pageOf, sorted } from '../pages.ts';
 import { flag, isSet, pageQuery } from '../volumes/schema.ts';
 import { mapOf } from '../volumes/store.ts';
 import { findGroupType, groupTypes } from './store.ts';
 import type { GroupTypeRow } from './table.ts';
 
-const ids = { group_type_id: 'group-type' } as const;
+// No project owns a group type: they are everybody's, or the operators' own.
+const ids = { group_type: 'none' } as const;
 const since = '3.11';
 const list = 'volume:group-types:list';
 const manage = 'volume:group-types:manage';
@@ -60,7 +61,7 @@ const types: Route[] = [
     query: Type.Object({
       ...pageQuery,
       is_public: Type.Optional(text(10)),
-      marker: Type.Optional(idOf('group-type')),
+      marker: Type.Optional(text(255)),
     }),
     async handler({ ctx, query, rawQuery }) {
       const rows = (await groupTypes(ctx.platform.db.read, ctx)).filter(
@@ -117,30 +118,20 @@ const types: Route[] = [
   }),
   route({
     method: 'GET',
-    path: '/group_types/default',
-    policy: list,
-    summary: 'Show the default group type: there is none',
-    since,
-    handler: async () => {
-      throw notFound('Group type', 'default');
-    },
-  }),
-  route({
-    method: 'GET',
-    path: '/group_types/:group_type_id',
+    path: '/group_types/:group_type',
     ids,
     policy: list,
     summary: 'Show a group type',
     since,
     handler: async ({ ctx, params }) => ({
       body: {
-        group_type: view(ctx, await findGroupType(ctx.platform.db.read, ctx, params.group_type_id)),
+        group_type: view(ctx, await findGroupType(ctx.platform.db.read, ctx, params.group_type)),
       },
     }),
   }),
   route({
     method: 'PUT',
-    path: '/group_types/:group_type_id',
+    path: '/group_types/:group_type',
     ids,
     policy: manage,
     summary: 'Change a group type',
@@ -158,7 +149,7 @@ const types: Route[] = [
         throw badRequest('Group type name can not be empty.');
       if (name === undefined && description === undefined && isPublic === undefined)
         throw badRequest('Specify group type name, description or a combination thereof.');
-      const row = await change(ctx, params.group_type_id, async (tx, before) => {
+      const row = await change(ctx, params.group_type, async (tx, before) => {
         const changes: Partial<GroupTypeRow> = {
           ...(typeof name === 'string' ? { name: name.trim() } : {}),
           ...(description === undefined ? {} : { description }),
@@ -173,14 +164,14 @@ const types: Route[] = [
   }),
   route({
     method: 'DELETE',
-    path: '/group_types/:group_type_id',
+    path: '/group_types/:group_type',
     ids,
     policy: manage,
     summary: 'Delete a group type',
     since,
     status: 202,
     async handler({ ctx, params }) {
-      await change(ctx, params.group_type_id, async (tx, row) => {
+      await change(ctx, params.group_type, async (tx, row) => {
         const used = await tx
           .selectFrom('volume_groups')
           .select('id')
@@ -196,7 +187,7 @@ const types: Route[] = [
   }),
 ];
 
-const SPECS = '/group_types/:group_type_id/group_specs';
+const SPECS = '/group_types/:group_type/group_specs';
 
 export const groupTypeRoutes: Route[] = [
   ...types,
@@ -209,7 +200,7 @@ export const groupTypeRoutes: Route[] = [
     since,
     handler: async ({ ctx, params }) => ({
       body: {
-        group_specs: mapOf((await findGroupType(ctx.platform.db.read, ctx, params.group_type_id)).specs),
+        group_specs: mapOf((await findGroupType(ctx.platform.db.read, ctx, params.group_type)).specs),
       },
     }),
   }),
@@ -223,7 +214,7 @@ export const groupTypeRoutes: Route[] = [
     status: 202,
     body: strict({ group_specs: specs }),
     async handler({ ctx, params, body }) {
-      await change(ctx, params.group_type_id, (tx, row) =>
+      await change(ctx, params.group_type, (tx, row) =>
         save(tx, row.id, { specs: JSON.stringify({ ...mapOf(row.specs), ...body.group_specs }) }),
       );
       return { body: { group_specs: body.group_specs } };
@@ -237,7 +228,7 @@ export const groupTypeRoutes: Route[] = [
     summary: 'Show a spec of a group type',
     since,
     async handler({ ctx, params }) {
-      const all = mapOf((await findGroupType(ctx.platform.db.read, ctx, params.group_type_id)).specs);
+      const all = mapOf((await findGroupType(ctx.platform.db.read, ctx, params.group_type)).specs);
       if (!Object.hasOwn(all, params.key)) throw notFound('Group type spec', params.key);
       return { body: { [params.key]: all[params.key] } };
     },
@@ -255,7 +246,7 @@ export const groupTypeRoutes: Route[] = [
         throw badRequest(
           `Request body and URI mismatch: the body must have exactly the key '${params.key.slice(0, 100)}' of the address.`,
         );
-      await change(ctx, params.group_type_id, (tx, row) =>
+      await change(ctx, params.group_type, (tx, row) =>
         save(tx, row.id, { specs: JSON.stringify({ ...mapOf(row.specs), ...body }) }),
       );
       return { body };
@@ -270,7 +261,7 @@ export const groupTypeRoutes: Route[] = [
     since,
     status: 202,
     async handler({ ctx, params }) {
-      await change(ctx, params.group_type_id, async (tx, row) => {
+      await change(ctx, params.group_type, async (tx, row) => {
         const { [params.key]: gone, ...rest } = mapOf(row.specs);
         if (gone === undefined) throw notFound('Group type spec', params.key);
         await save(tx, row.id, { specs: JSON.stringify(rest) });
