@@ -1,5 +1,6 @@
 // What tenants do all at once in a simulated cloud: servers, networks, groups and addresses come and go, while the
 // program is killed and its hosts misbehave. It keeps what clients were told, for the invariants.
+import { disksWith } from './scenario-disks.ts';
 import type { Answer } from './http.ts';
 import type { Witness } from './invariants.ts';
 import { endGuest, incarnationsOf } from './sim-host.ts';
@@ -327,20 +328,7 @@ export function createScenario(world: World, options: { servers: number; misfort
       imageRef: world.given.images.vm,
       flavorRef: world.given.flavorId,
       networks: [{ uuid: pick(given.networks) }],
-      block_device_mapping_v2: [
-        { source_type: 'volume', destination_type: 'volume', uuid: volume, boot_index: -1 },
-        ...(rng() < 0.4
-          ? [
-              {
-                source_type: 'blank',
-                destination_type: 'volume',
-                volume_size: 1,
-                boot_index: -1,
-                delete_on_termination: rng() < 0.7,
-              },
-            ]
-          : []),
-      ],
+      block_device_mapping_v2: disksWith(volume, rng),
     });
     await sleep(rng() * 6_000);
     if (rng() < 0.5)
