@@ -136,6 +136,20 @@ onBothEngines('delegation', (engine) => {
     expect((await use(id)).status).toBe(401);
   });
 
+  it('the manager of a domain does not come by a trust through the password of its trustee', async () => {
+    const domain = await create('domain', { name: 'acme' });
+    const worker = await create('user', { name: 'worker', password: 'pw', domain_id: domain });
+    const manager = await create('user', { name: 'dm', password: 'pw', domain_id: domain });
+    const at = `/v3/domains/${domain}/users/${manager}/roles/${roles['manager'] ?? ''}`;
+    expect((await cloud.call(admin, 'PUT', at)).status).toBe(204);
+    const token = await cloud.token(manager, 'pw', { domain: { id: domain } });
+    const reset = async (): Promise<number> =>
+      (await cloud.call(token, 'PATCH', `/v3/users/${worker}`, { user: { password: 'mine' } })).status;
+    expect(await reset()).toBe(200);
+    await trustId({ trustee_user_id: worker });
+    expect(await reset()).toBe(403);
+  });
+
   it('a trust is used as often as it says, also when all come at once', async () => {
     const id = await trustId({ remaining_uses: 3 });
     const answers = await Promise.all(Array.from({ length: 8 }, () => use(id)));
@@ -346,6 +360,16 @@ onBothEngines('delegation', (engine) => {
       methods: ['ec2credential'],
     });
     expect(await works(tokenOf(answer))).toBe(true);
+    const elsewhere = await cloud.call(null, 'POST', '/v3/auth/tokens', {
+      auth: {
+        identity: { methods: ['token'], token: { id: tokenOf(answer) } },
+        scope: { project: { id: ids.other } },
+      },
+    });
+    expect(elsewhere.status, 'the key is for one project').toBe(403);
+    const more = { application_credential: { name: 'outlives the key' } };
+    const path = `/v3/users/${ids.alice}/application_credentials`;
+    expect((await cloud.call(tokenOf(answer), 'POST', path, more)).status).toBe(403);
     expect((await exchange(credential, now, null)).status, 'CVE-2025-65073').toBe(401);
     expect((await exchange(credential, now, alice)).status).toBe(403);
     expect((await exchange({ ...credential, secret: 'x' })).status).toBe(401);

@@ -183,7 +183,7 @@ export function permit(ctx: Ctx, target: Target): void {
 export function requireFree(ctx: Ctx): void {
   if (ctx.actor.mayDelegate === false)
     throw forbidden(
-      `You are not authorized to perform the requested action: ${ctx.action}. A token of a trust, or of an application credential that is restricted, cannot manage credentials and trusts.`,
+      `You are not authorized to perform the requested action: ${ctx.action}. A token of a trust, of an EC2 credential, or of an application credential that is restricted, cannot manage credentials and trusts.`,
     );
 }
 

@@ -6,15 +6,33 @@ import type { Ctx } from '../../../kernel/platform.ts';
 import { chunks, type Rows } from '../identity.ts';
 import { isDelegable, listedDomain } from '../policy.ts';
 import { assignmentsOf } from './effective.ts';
-import type { ActorKind } from './table.ts';
+import type { ActorKind, AssignmentRow } from './table.ts';
+
+type Held = Pick<AssignmentRow, 'scope_kind' | 'scope_id' | 'role_id'>;
+
+/** What others have handed to the user: who is let in as the user has that too. */
+async function trustedWith(rows: Rows, userId: string): Promise<Held[]> {
+  const trusts = await rows
+    .selectFrom('trusts')
+    .select(['project_id', 'roles'])
+    .where('trustee_user_id', '=', userId)
+    .execute();
+  return trusts.flatMap((trust) =>
+    (JSON.parse(trust.roles) as string[]).map((role_id): Held => ({
+      scope_kind: 'project',
+      scope_id: trust.project_id,
+      role_id,
+    })),
+  );
+}
 
 /** Refuses with 403 unless all roles that `id` holds are ones that the actor could have given. */
 export async function requireReach(rows: Rows, ctx: Ctx, kind: ActorKind, id: string): Promise<void> {
   if (isAdmin(ctx.actor)) return;
   const own = listedDomain(ctx.actor);
-  const held =
+  const held: Held[] =
     kind === 'user'
-      ? await assignmentsOf(rows, id)
+      ? [...(await assignmentsOf(rows, id)), ...(await trustedWith(rows, id))]
       : await rows
           .selectFrom('role_assignments')
           .selectAll()

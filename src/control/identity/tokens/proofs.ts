@@ -95,6 +95,9 @@ async function byToken(identity: Identity, rows: Rows, token: string): Promise<W
   // The user of such a token may be somebody else than who holds it.
   if (claims.trust !== undefined)
     throw forbidden('A token of a trust cannot be exchanged for another one: ask for the trust again.');
+  // The key is for one project, whatever else its user has.
+  if (claims.methods.includes('ec2credential'))
+    throw forbidden('A token of an EC2 credential cannot be exchanged for another one: sign again.');
   const credential =
     claims.credential === undefined
       ? null

@@ -46,7 +46,7 @@ async function revoke(identity: Identity, ctx: Ctx, { claims }: ValidToken): Pro
   }, revoking);
 }
 
-/** A token of a trust or an application credential gives its project and no other, whatever its user has. */
+/** A token of a trust, a key or an application credential gives its project and no other, whatever its user has. */
 const isBound = ({ actor }: Ctx): boolean => actor.trustId !== undefined || actor.credentialId !== undefined;
 
 export const tokenRoutes = (identity: Identity): Route[] => [

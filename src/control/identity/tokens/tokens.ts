@@ -30,8 +30,11 @@ const REMEMBERED = 5_000;
 const MAX_LENGTH = 6_000;
 
 /** Whoever holds a part of somebody's rights must not make of them what lasts longer or reaches farther. */
-const mayDelegate = ({ credential, trust, accessRules }: Claims): boolean =>
-  trust === undefined && accessRules === undefined && (credential === undefined || credential.unrestricted);
+const mayDelegate = ({ credential, trust, accessRules, methods }: Claims): boolean =>
+  trust === undefined &&
+  accessRules === undefined &&
+  !methods.includes('ec2credential') &&
+  (credential === undefined || credential.unrestricted);
 
 const actorOf = (claims: Claims): Actor => ({
   userId: claims.user.id,
