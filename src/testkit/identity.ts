@@ -10,6 +10,7 @@ import {
 import { auditMigrations } from '../kernel/audit.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { migrate } from '../kernel/db/index.ts';
+import { quotaMigrations } from '../kernel/quota.ts';
 import { createHttpServer } from '../kernel/http/server.ts';
 import type { Platform } from '../kernel/platform.ts';
 import { createTelemetry } from '../kernel/telemetry.ts';
@@ -50,7 +51,11 @@ async function serve(
   database: Pick<TestDatabase, 'peer' | 'remove'>,
 ): Promise<TestIdentity> {
   const identity = await createIdentityService(platform, options);
-  await migrate(platform.db, platform.clock.now(), [...auditMigrations, ...identity.service.migrations]);
+  await migrate(platform.db, platform.clock.now(), [
+    ...auditMigrations,
+    ...quotaMigrations,
+    ...identity.service.migrations,
+  ]);
   await identity.bootstrap(PASSWORDS);
   const app = createHttpServer({
     platform,
@@ -117,8 +122,8 @@ export async function testIdentity(
   const database = await openTestDatabase(engine);
   const keyDir = mkdtempSync(join(tmpdir(), 'strata-keys-'));
   return serve(
-    testPlatform(database.db, {}, clock),
-    { catalog: CATALOG, keyDir, passwordCost: 4, ...options },
+    testPlatform(database.db, { instances: 10 }, clock),
+    { catalog: CATALOG, keyDir, passwordCost: 4, countedBy: () => ({ instances: 'compute' }), ...options },
     {
       ...database,
       async remove() {

@@ -281,4 +281,37 @@ onBothEngines('rules of operators', (engine) => {
     await ok('DELETE', `/v3/services/${service}`);
     await ok('DELETE', '/v3/regions/Moon');
   });
+
+  it('sets by unified limits what the services hold projects to, and shows what they set themselves', async () => {
+    const demo = (await call('GET', '/v3/projects?name=demo')).json.projects[0].id as string;
+    const { db, quotas } = cloud.platform;
+    const held = async (): Promise<number | undefined> => (await quotas.limits(db.read, demo))['instances'];
+    const [registered] = (await call('GET', '/v3/registered_limits')).json.registered_limits;
+    expect(registered).toMatchObject({ resource_name: 'instances', default_limit: 10 });
+    await ok('PATCH', `/v3/registered_limits/${registered.id}`, { registered_limit: { default_limit: 7 } });
+    expect(await held()).toBe(7);
+    const limit = {
+      project_id: demo,
+      service_id: registered.service_id,
+      resource_name: 'instances',
+      resource_limit: 3,
+    };
+    const made = await call('POST', '/v3/limits', { limits: [limit] });
+    expect([made.status, await held()]).toEqual([201, 3]);
+    const [{ id }] = made.json.limits;
+    expect((await call('POST', '/v3/limits', { limits: [limit] })).status).toBe(409);
+    expect(
+      (await call('POST', '/v3/limits', { limits: [{ ...limit, resource_name: 'teapots' }] })).status,
+    ).toBe(403);
+    const token = await cloud.token('demo', PASSWORDS.demo, { project: { id: demo } });
+    expect((await call('GET', `/v3/limits/${id}`, undefined, token)).json.limit.resource_limit).toBe(3);
+    expect((await call('PATCH', `/v3/limits/${id}`, { limit: { resource_limit: 99 } }, token)).status).toBe(
+      403,
+    );
+    await db.tx((tx) => quotas.setLimits(tx, demo, { instances: 4 }));
+    expect((await call('GET', '/v3/limits')).json.limits[0].resource_limit).toBe(4);
+    await ok('DELETE', `/v3/limits/${id}`);
+    expect(await held()).toBe(7);
+    expect((await call('GET', '/v3/limits/model')).json.model.name).toBe('flat');
+  });
 });
