@@ -2,6 +2,7 @@
 // from its rows, the agent keeps them on disk and converges the host towards them. Schemas only: this
 // folder is the whole contract between control and agent.
 import { Type, type Static } from 'typebox';
+import { DhcpOption } from './dhcp-options.ts';
 
 const id = Type.String({ minLength: 1, maxLength: 128, pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$' });
 const cidr = Type.String({ maxLength: 49 });
@@ -67,6 +68,8 @@ export const PortBody = Type.Object({
   /** The guest that the port belongs to, and how it is plugged: a tap for QEMU, a veth into a namespace for a container. */
   serverId: id,
   plug: Type.Union([Type.Literal('tap'), Type.Literal('netns')]),
+  /** Of this port alone, beside those of its network; absent: none. */
+  dhcpOptions: Type.Optional(Type.Array(DhcpOption)),
   /** Bandwidth limits in kbit/s, seen from the guest; absent: none. */
   egressKbps: Type.Optional(Type.Integer({ minimum: 1 })),
   ingressKbps: Type.Optional(Type.Integer({ minimum: 1 })),

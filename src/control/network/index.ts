@@ -35,6 +35,7 @@ import { nestedRoutes } from './nested.ts';
 import { portForwardings } from './port-forwardings/port-forwardings.ts';
 import { portForwardingMigration } from './port-forwardings/table.ts';
 import { portsCollection, type ServersChanged } from './ports/ports.ts';
+import { portOptionMigration } from './ports/dhcp-options.ts';
 import { compileQos } from './qos/bindings.ts';
 import { qosPolicies } from './qos/policies.ts';
 import { qosRuleRoutes } from './qos/routes.ts';
@@ -199,6 +200,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         addressScopeMigration,
         zoneMigration,
         serverInterfaceMigration,
+        portOptionMigration,
       ],
       work: {
         network: rows(compileNetworks(hosts.items)),

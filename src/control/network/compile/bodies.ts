@@ -9,6 +9,7 @@ import type {
 } from '../../../protocol/items.ts';
 import type { PortForwardingRow } from '../port-forwardings/table.ts';
 import type { NetworkRow } from '../networks/table.ts';
+import { optionsOf } from '../ports/dhcp-options.ts';
 import type { PortRow } from '../ports/table.ts';
 import type { Limits } from '../qos/bindings.ts';
 import { GATEWAY, type RouterAddress } from '../routers/ports.ts';
@@ -75,6 +76,7 @@ export const portBody = (
   serverId: row.server_id,
   plug: row.plug === 'netns' ? 'netns' : 'tap',
   ...limits,
+  ...(row.extra_dhcp_opts === '[]' ? {} : { dhcpOptions: optionsOf(row) }),
 });
 
 export const pairsOf = (row: {

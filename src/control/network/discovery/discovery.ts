@@ -124,6 +124,11 @@ const extensions = [
     'API for retrieving service providers for Neutron advanced services.',
   ],
   ['tag', 'Tag support', 'Enables to set tag on networks.'],
+  [
+    'extra_dhcp_opt',
+    'Neutron Extra DHCP options',
+    'Extra options configuration for DHCP. For example PXE boot options to DHCP clients can be specified (e.g. tftp-server, server-ip-address, bootfile-name).',
+  ],
   ['quotas', 'Quota management support', 'Expose functions for quotas management per project.'],
   [
     'quota_details',

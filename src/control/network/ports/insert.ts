@@ -65,6 +65,7 @@ export async function insertPort(tx: Tx, ctx: Ctx, given: NewPort): Promise<Port
       host_id: '',
       binding_host: '',
       binding_profile: '{}',
+      extra_dhcp_opts: '[]',
       error: '',
       ...newRow(ctx, given.project_id, given.description),
       ...given,

@@ -17,6 +17,7 @@ import { defaultGroup } from '../security-groups/groups.ts';
 import { subnetsLock } from '../subnets/subnets.ts';
 import { addressText, parseAddress } from '../subnets/addressing.ts';
 import { releaseAddresses } from './addresses.ts';
+import { joinOptions, optionsOf } from './dhcp-options.ts';
 import {
   deletePorts,
   insertPort,
@@ -99,6 +100,7 @@ async function insertOne(
     port_security_enabled: flag(security),
     binding_host: input['binding:host_id'] ?? '',
     binding_profile: JSON.stringify(input['binding:profile'] ?? {}),
+    extra_dhcp_opts: JSON.stringify(joinOptions([], input.extra_dhcp_opts ?? [])),
   });
   const pairs = checkPairs(input.allowed_address_pairs, row.mac_address);
   checkSecurity(security, groups, pairs);
@@ -253,6 +255,7 @@ const changeWith =
         device_owner: input.device_owner ?? row.device_owner,
         port_security_enabled: flag(security),
         allowed_address_pairs: JSON.stringify(pairs),
+        extra_dhcp_opts: JSON.stringify(joinOptions(optionsOf(row), input.extra_dhcp_opts ?? [])),
         binding_host:
           input['binding:host_id'] === undefined ? row.binding_host : (input['binding:host_id'] ?? ''),
         binding_profile:

@@ -9,6 +9,7 @@ import { idOf, nullable, strict, text } from '../../../kernel/schema.ts';
 import { standardFilters, standardSort, type ListSpec } from '../listing.ts';
 import { policiesOf, policyFilter, shownPolicies } from '../qos/bindings.ts';
 import { chunks, tagsOf, type Queries } from '../rows.ts';
+import { extraDhcpOpts, optionViews } from './dhcp-options.ts';
 import type { PortRow } from './table.ts';
 
 const mac = Type.String({ pattern: '^([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}$' });
@@ -35,6 +36,7 @@ const changeable = {
     nullable(Type.Record(Type.String({ maxLength: 64 }), text(), { maxProperties: 32 })),
   ),
   'binding:vnic_type': Type.Optional(Type.Literal('normal')),
+  extra_dhcp_opts: Type.Optional(extraDhcpOpts),
 };
 export const portUpdate = strict(changeable);
 export const portCreate = strict({
@@ -159,6 +161,7 @@ export const portView = (row: PortRow, extras: PortExtras, forOperator: boolean)
   port_security_enabled: row.port_security_enabled === 1,
   allowed_address_pairs: JSON.parse(row.allowed_address_pairs) as unknown,
   ...extras.qos,
+  extra_dhcp_opts: optionViews(row),
   'binding:vnic_type': 'normal',
   ...(forOperator
     ? {

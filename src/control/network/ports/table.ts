@@ -33,6 +33,8 @@ export type PortRow = StandardColumns & {
   /** binding:* as operators set them. */
   binding_host: string;
   binding_profile: string;
+  /** JSON list of DhcpOption. */
+  extra_dhcp_opts: string;
   /** Public message of the last failure on its host; '' when there is none. */
   error: string;
 };

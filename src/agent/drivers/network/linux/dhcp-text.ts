@@ -5,7 +5,15 @@ import { address, netmask, prefix } from './addresses.ts';
 import { subnetConfig } from './guest-config.ts';
 import { dhcpInterface, short } from './names.ts';
 
-export type DhcpFiles = { pid: string; config: string; hosts: string; options: string };
+export type DhcpFiles = {
+  pid: string;
+  config: string;
+  hosts: string;
+  options: string;
+  /** Of single ports: the MACs that carry a tag, and the options of these tags. */
+  portMacs: string;
+  portOptions: string;
+};
 
 export const dhcpFiles = (runDir: string, networkId: string): DhcpFiles => {
   const dir = `${runDir}/dhcp/${short(networkId)}`;
@@ -14,6 +22,8 @@ export const dhcpFiles = (runDir: string, networkId: string): DhcpFiles => {
     config: `${dir}/dnsmasq.conf`,
     hosts: `${dir}/hosts`,
     options: `${dir}/options`,
+    portMacs: `${dir}/port-macs`,
+    portOptions: `${dir}/port-options`,
   };
 };
 
@@ -67,6 +77,9 @@ export function dnsmasqConfig(network: NetworkBody, files: DhcpFiles): string {
     `pid-file=${files.pid}`,
     `dhcp-hostsfile=${files.hosts}`,
     `dhcp-optsfile=${files.options}`,
+    // Read after those of the network: what a port has of its own takes precedence.
+    `dhcp-optsfile=${files.portOptions}`,
+    `conf-file=${files.portMacs}`,
     ...ranges,
     '',
   ].join('\n');

@@ -17,13 +17,14 @@ import {
 } from './dhcp-text.ts';
 import { runningDnsmasq, signal, startDnsmasq, stopDnsmasq, writeWhole } from './dnsmasq.ts';
 import { short, type CloudNames } from './names.ts';
+import { noPortOptions, parsePortOptions, type PortOptions } from './port-options.ts';
 
 export type Dhcp = {
   /** Starts, adopts or stops the network's dnsmasq and tells it changed options. */
   ensure(networkId: string, network: NetworkBody): Promise<void>;
   remove(networkId: string): Promise<void>;
   /** null: DHCP no longer answers the port. */
-  setHost(networkId: string, portId: string, host: DhcpHost | null): Promise<void>;
+  setHost(networkId: string, portId: string, host: DhcpHost | null, options?: PortOptions): Promise<void>;
   close(): void;
 };
 
@@ -31,6 +32,8 @@ type Server = {
   config: string;
   options: string;
   hosts: Map<string, DhcpHost>;
+  /** Of the ports that have options of their own. */
+  portOptions: Map<string, PortOptions>;
   /** Address -> MAC that this dnsmasq may hold a lease for: it refuses the address to another MAC, so it has to start afresh then. null: adopted, hence unknown. */
   given: Map<string, string> | null;
   pid: number;
@@ -63,6 +66,13 @@ export function createDhcp(options: {
       [...server.hosts].map(([key, host]) => `${hostLine(key, host)}\n`).join(''),
     );
 
+  async function writePortOptions(networkId: string, server: Server): Promise<void> {
+    const files = dhcpFiles(names.runDir, networkId);
+    const all = [...server.portOptions.values()];
+    await writeWhole(files.portMacs, all.map(({ macs }) => macs).join(''));
+    await writeWhole(files.portOptions, all.map(({ options: lines }) => lines).join(''));
+  }
+
   async function launch(networkId: string, server: Server): Promise<void> {
     const files = dhcpFiles(names.runDir, networkId);
     await stopDnsmasq(files, clock);
@@ -82,6 +92,7 @@ export function createDhcp(options: {
       config: await read(files.config),
       options: await read(files.options),
       hosts: new Map([...parseHosts(await read(files.hosts))].filter(([key]) => plugged(key))),
+      portOptions: parsePortOptions(await read(files.portMacs), await read(files.portOptions)),
       given: null,
       pid: 0,
     };
@@ -90,6 +101,7 @@ export function createDhcp(options: {
     if (restart) await writeWhole(files.config, config);
     if (server.options !== options || restart) await writeWhole(files.options, options);
     if (restart) await writeHosts(networkId, server);
+    if (restart) await writePortOptions(networkId, server);
     if (restart) await launch(networkId, server);
     else if (server.options !== options) signal(server.pid, 'SIGHUP');
     Object.assign(server, { config, options });
@@ -103,13 +115,29 @@ export function createDhcp(options: {
     await rm(dirname(files.config), { recursive: true, force: true });
   }
 
-  async function setHost(networkId: string, portId: string, host: DhcpHost | null): Promise<void> {
+  /** True when they changed. */
+  function setPortOptions(server: Server, key: string, wanted: PortOptions): boolean {
+    const before = server.portOptions.get(key) ?? noPortOptions;
+    if (before.macs === wanted.macs && before.options === wanted.options) return false;
+    if (wanted.macs === '') server.portOptions.delete(key);
+    else server.portOptions.set(key, wanted);
+    return true;
+  }
+
+  async function setHost(
+    networkId: string,
+    portId: string,
+    host: DhcpHost | null,
+    own: PortOptions = noPortOptions,
+  ): Promise<void> {
     const server = servers.get(networkId);
     if (server === undefined) return;
     const key = short(portId);
+    const restart = setPortOptions(server, key, own);
+    if (restart) await writePortOptions(networkId, server);
     const before = server.hosts.get(key);
     if (before === undefined ? host === null : host !== null && hostLine(key, before) === hostLine(key, host))
-      return;
+      return restart ? launch(networkId, server) : undefined;
     // An address has one owner: a line that a crash left behind gives way.
     for (const [other, entry] of server.hosts)
       if (
@@ -121,6 +149,7 @@ export function createDhcp(options: {
     if (host === null) server.hosts.delete(key);
     else server.hosts.set(key, host);
     await writeHosts(networkId, server);
+    if (restart) return launch(networkId, server);
     if (host === null) return signal(server.pid, 'SIGHUP');
     const { given } = server;
     if (given === null || ipsOf(host).some((ip) => (given.get(ip) ?? host.mac) !== host.mac))
@@ -159,7 +188,7 @@ export function createDhcp(options: {
   return {
     ensure: (networkId, network) => alone(networkId, () => ensure(networkId, network)),
     remove: (networkId) => alone(networkId, () => removeServer(networkId)),
-    setHost: (networkId, portId, host) => alone(networkId, () => setHost(networkId, portId, host)),
+    setHost: (networkId, portId, host, own) => alone(networkId, () => setHost(networkId, portId, host, own)),
     close: () => {
       closed = true;
       cancel();

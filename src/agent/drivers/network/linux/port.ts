@@ -13,6 +13,7 @@ import { firstPortMark, portRules, removePortRules } from './filter.ts';
 import { guestConfig, hasDhcpInterface, resolvConf, servesIpv6, type GuestConfig } from './guest-config.ts';
 import { aliasOf, type Device } from './kernel-state.ts';
 import { bridgeOf, checkId, fingerprint, ifbOf, short, tapOf, vethOf } from './names.ts';
+import { portOptions } from './port-options.ts';
 
 const deviceOf = (id: string, body: PortBody): string => (body.plug === 'tap' ? tapOf(id) : vethOf(id));
 
@@ -242,7 +243,7 @@ export async function applyPort(ctx: LinuxContext, id: string, body: PortBody): 
     kernel.devices.set(device, final);
   }
   ctx.ports.set(id, body);
-  await ctx.dhcp.setHost(body.networkId, id, dhcpHost(body, network));
+  await ctx.dhcp.setHost(body.networkId, id, dhcpHost(body, network), portOptions(short(id), body));
   if (hasDhcpInterface(network)) await ctx.listeners.ensure(body.networkId, servesIpv6(network));
   const plugged = { portId: id, mac: body.mac, mtu: config.mtu };
   return body.plug === 'tap'

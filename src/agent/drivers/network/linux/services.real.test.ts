@@ -104,7 +104,7 @@ describe('DHCP, metadata and adoption', { timeout: 30_000 }, () => {
       );
       await inside(spare, 'ip', 'link', 'set', 'eth0', 'up');
       const script =
-        '#!/bin/sh\necho "$1 ip=$ip mask=$mask router=$router dns=$dns mtu=$mtu routes=$staticroutes host=$hostname"\n';
+        '#!/bin/sh\necho "$1 ip=$ip mask=$mask router=$router dns=$dns mtu=$mtu routes=$staticroutes host=$hostname boot=$bootfile$boot_file tftp=$tftp"\n';
       const file = `${names.runDir}/udhcpc.sh`;
       await exec('sh', ['-c', `printf '%s' "$1" > "${file}" && chmod 755 "${file}"`, 'sh', script]);
       const lease = await inside(
@@ -134,7 +134,17 @@ describe('DHCP, metadata and adoption', { timeout: 30_000 }, () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
       expect(runningDnsmasq(dhcpFiles(names.runDir, 'network-1'))).toBe(serving);
       // Another guest with the same address later: dnsmasq must not keep it for the first.
-      await driver.ensurePort('port-6', portBody(6, { plug: 'tap', fixedIps: portBody(5).fixedIps }));
+      // It has options of its own as well; one that makes no sense is left out and stops nobody.
+      const dhcpOptions = [
+        { ipVersion: 4, name: 'bootfile-name', value: 'pxelinux.0' },
+        { ipVersion: 4, name: 'tftp-server', value: '203.0.113.9' },
+        { ipVersion: 4, name: 'dns-server', value: '203.0.113.53' },
+        { ipVersion: 4, name: 'ntp-server', value: 'no address' },
+      ] as const;
+      await driver.ensurePort(
+        'port-6',
+        portBody(6, { plug: 'tap', fixedIps: portBody(5).fixedIps, dhcpOptions: [...dhcpOptions] }),
+      );
       await inside(names.switchNs, 'ip', 'link', 'del', tapOf('port-6'));
       await inside(
         names.switchNs,
@@ -163,9 +173,25 @@ describe('DHCP, metadata and adoption', { timeout: 30_000 }, () => {
         'up',
       );
       await inside(spare, 'ip', 'link', 'set', 'eth0', 'up');
-      expect(
-        await inside(spare, 'busybox', 'udhcpc', '-i', 'eth0', '-n', '-q', '-t', '5', '-T', '1', '-s', file),
-      ).toContain('bound ip=10.20.0.15');
+      const wishes = ['-O', 'bootfile', '-O', 'tftp'];
+      const second = await inside(
+        spare,
+        'busybox',
+        'udhcpc',
+        '-i',
+        'eth0',
+        '-n',
+        '-q',
+        '-t',
+        '5',
+        '-T',
+        '1',
+        ...wishes,
+        '-s',
+        file,
+      );
+      expect(second).toContain('bound ip=10.20.0.15 mask=24 router=10.20.0.1 dns=203.0.113.53');
+      expect(second).toMatch(/boot=pxelinux\.0 tftp=203\.0\.113\.9/);
     } finally {
       await driver.removePort('port-5');
       await driver.removePort('port-6');
