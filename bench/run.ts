@@ -11,6 +11,7 @@ const load: Record<string, () => Promise<Figure>> = {
   container: async () => (await import('./figures/container.ts')).container,
   creates: async () => (await import('./figures/creates.ts')).creates,
   list: async () => (await import('./figures/list.ts')).list,
+  ports: async () => (await import('./figures/ports.ts')).ports,
   tokens: async () => (await import('./figures/tokens.ts')).tokens,
   logins: async () => (await import('./figures/logins.ts')).logins,
   placements: async () => (await import('./figures/placements.ts')).placements,
