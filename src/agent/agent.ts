@@ -33,6 +33,8 @@ export type Agent = {
   /** True while nothing is queued, running or due for a retry. */
   idle(): boolean;
   desired: HostState['desired'];
+  /** As control knows this host; null: not registered yet. */
+  hostId(): string | null;
 };
 
 const RETRY_MS = { min: 500, max: 30_000 };
@@ -186,6 +188,7 @@ export function createAgent(options: AgentOptions): Agent {
 
   return {
     desired: convergence.host.desired,
+    hostId: () => hostId,
     idle: () => convergence.idle() && reporter.idle(),
     async start() {
       await convergence.load();

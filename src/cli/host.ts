@@ -59,7 +59,16 @@ export async function startHost(options: {
 }): Promise<Host> {
   const { dataDir, cloud, link, clock, log } = options;
   const parts = { dataDir, cloudId: cloud.cloudId, log, clock };
-  const network = createLinuxNetworkDriver({ ...parts, externalCidr: cloud.externalCidr, guestUid });
+  const network = createLinuxNetworkDriver({
+    ...parts,
+    externalCidr: cloud.externalCidr,
+    guestUid,
+    onPassword: async (serverId, sealed) => {
+      const hostId = agent.hostId();
+      if (hostId === null) throw new Error('control has not answered yet');
+      return link.guestPassword(hostId, serverId, sealed);
+    },
+  });
   const drivers = new Map<GuestType, GuestDriver>();
   const guests: GuestCapabilities[] = [];
   await Promise.all(

@@ -120,6 +120,8 @@ export type Link = {
   report(hostId: string, reports: Report[], sequence?: number): Promise<void>;
   /** A sign of life, every HEARTBEAT_MS; a host that stays silent counts as down. */
   heartbeat(hostId: string): Promise<void>;
+  /** What a guest of this host told the metadata service as its sealed password; false: it has one already, or is not there. */
+  guestPassword(hostId: string, serverId: string, sealed: string): Promise<boolean>;
   /** The content of an image, streamed. */
   image(imageId: string): Promise<Readable>;
   /** Called whenever there may be something to pull; returns the unsubscribe function. */

@@ -104,6 +104,7 @@ export function world() {
       for (const one of batch) if (one.state === 'gone') changed.delete(keyOf(one.kind, one.id));
     },
     heartbeat: () => here(undefined),
+    guestPassword: () => here(false),
     image: () => Promise.reject(new Error('none')),
     onWake(_host, callback) {
       wake = callback;

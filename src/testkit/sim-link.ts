@@ -51,6 +51,8 @@ export function simLink(parts: {
       return call('report', (link) => link.report(hostId, reports, sequence));
     },
     heartbeat: (hostId) => call('heartbeat', (link) => link.heartbeat(hostId)),
+    guestPassword: (hostId, serverId, sealed) =>
+      call('guestPassword', (link) => link.guestPassword(hostId, serverId, sealed)),
     image: (imageId) => call('image', (link) => link.image(imageId)),
     onWake: (hostId, wake) =>
       parts.control()?.link.onWake(hostId, () => {

@@ -26,6 +26,7 @@ import { createBackupRoute } from './servers/backup.ts';
 import { serverImageWork } from './servers/create-image.ts';
 import { deferredDeleteRoutes } from './servers/deferred-delete.ts';
 import { deletedServerMigration } from './servers/deleted.ts';
+import { guestPasswordMigration, guestPasswordRoutes, guestPasswordSaid } from './servers/guest-password.ts';
 import { historyRoutes } from './servers/history-routes.ts';
 import { imageMetadataRoutes } from './images/metadata-routes.ts';
 import { imageRoutes } from './images/routes.ts';
@@ -64,6 +65,7 @@ const migrations: readonly Migration[] = [
   ...groupMigrations,
   ...aggregateMigrations,
   deletedServerMigration,
+  guestPasswordMigration,
 ];
 
 /** Nova's defaults; -1 where another service counts. */
@@ -84,6 +86,7 @@ export const computeQuotas = {
 export function createComputeService(platform: Platform, deps: ComputeDeps): ComputeService {
   const encoder = createServerEncoder();
   deps.hosts.onReports('server', serverReports(platform, deps));
+  deps.hosts.onGuestPassword(guestPasswordSaid(platform));
   deps.network.onServerPortsChanged(portsChanged(platform, deps));
   deps.volumes.onServerNamed(async (tx, ctx, id) => void (await findServer(tx, ctx, id)));
   deps.volumes.onServerVolumesChanged(volumesChanged(platform, deps));
@@ -112,6 +115,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         createBackupRoute(deps),
         ...migrationRoutes,
         ...historyRoutes,
+        ...guestPasswordRoutes,
         ...deferredDeleteRoutes(deps),
         ...interfaceRoutes(deps),
         ...rescueRoutes(deps),

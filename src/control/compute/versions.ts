@@ -58,6 +58,7 @@ const extensions = [
   ['ServerGroups', 'os-server-groups'],
   ['SecurityGroups', 'os-security-groups'],
   ['ServerExternalEvents', 'os-server-external-events'],
+  ['ServerPassword', 'os-server-password'],
   ['ServerUsage', 'os-server-usage'],
   ['Services', 'os-services'],
   ['SimpleTenantUsage', 'os-simple-tenant-usage'],

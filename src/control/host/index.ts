@@ -44,6 +44,8 @@ export type HostService = {
   queries(hostId: string): HostQueries | null;
   /** Registers who handles reports of a kind; once per kind, at start. */
   onReports(kind: ItemKind, handler: ReportHandler): void;
+  /** Registers who keeps what guests tell as their sealed password; once, at start. */
+  onGuestPassword(handler: Link['guestPassword']): void;
   /** Called after a host registered or came back, in its own transaction. */
   onHost(handler: (tx: Tx, hostId: string) => Promise<void>): void;
 };
@@ -63,11 +65,21 @@ export function createHostService(
   const reportHandlers = new Map<ItemKind, ReportHandler>();
   const hostHandlers: ((tx: Tx, hostId: string) => Promise<void>)[] = [];
   const queries = new Map<string, HostQueries>();
+  let guestPassword: Link['guestPassword'] = async () => false;
   return {
     items: createItems(wake),
-    link: createLink({ platform, wakes, queries, reportHandlers, hostHandlers, openImage: deps.openImage }),
+    link: createLink({
+      platform,
+      wakes,
+      queries,
+      reportHandlers,
+      hostHandlers,
+      openImage: deps.openImage,
+      guestPassword: (...said) => guestPassword(...said),
+    }),
     queries: (hostId) => queries.get(hostId) ?? null,
     onReports: (kind, handler) => void reportHandlers.set(kind, handler),
+    onGuestPassword: (handler) => void (guestPassword = handler),
     onHost: (handler) => void hostHandlers.push(handler),
   };
 }

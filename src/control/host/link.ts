@@ -15,6 +15,7 @@ type LinkParts = {
   reportHandlers: ReadonlyMap<ItemKind, ReportHandler>;
   hostHandlers: readonly ((tx: Tx, hostId: string) => Promise<void>)[];
   openImage(imageId: string): Promise<Readable>;
+  guestPassword: Link['guestPassword'];
 };
 
 type Entry = {
@@ -263,6 +264,8 @@ export function createLink(parts: LinkParts): Link {
         tx.updateTable('hosts').set({ seen_at: platform.clock.now() }).where('id', '=', hostId).execute(),
       );
     },
+
+    guestPassword: (hostId, serverId, sealed) => parts.guestPassword(hostId, serverId, sealed),
 
     image: (imageId) => parts.openImage(imageId),
 

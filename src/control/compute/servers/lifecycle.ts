@@ -171,6 +171,7 @@ export async function finishDelete(
   await tx.deleteFrom('server_images').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('server_backups').where('server_id', '=', row.id).execute();
   await tx.deleteFrom('server_tags').where('server_id', '=', row.id).execute();
+  await tx.deleteFrom('server_passwords').where('server_id', '=', row.id).execute();
   await keepDeleted(tx, row, platform.clock.now());
   await tx.deleteFrom('servers').where('id', '=', row.id).execute();
 }

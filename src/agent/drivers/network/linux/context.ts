@@ -21,6 +21,8 @@ export type LinuxNetworkOptions = {
   externalCidr: string;
   /** Owner of a server's taps: the user as whom its guest runs. */
   guestUid: (serverId: string) => number;
+  /** Keeps what a guest told as its sealed password; false: it has one already. Absent: guests tell none. */
+  onPassword?(serverId: string, sealed: string): Promise<boolean>;
 };
 
 export type LinuxContext = {

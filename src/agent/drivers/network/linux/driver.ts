@@ -11,7 +11,14 @@ import { createDhcp } from './dhcp.ts';
 import { ensureHostLink } from './external.ts';
 import { emptyState, objectsOf, readKernelState } from './kernel-state.ts';
 import { createMetadataListeners } from './metadata-listener.ts';
-import { configDriveFiles, metadataResponse, type MetadataGuest, type MetadataResponse } from './metadata.ts';
+import {
+  configDriveFiles,
+  isPasswordPath,
+  metadataResponse,
+  passwordResponse,
+  type MetadataGuest,
+  type MetadataResponse,
+} from './metadata.ts';
 import { cloudNames } from './names.ts';
 import { ensureNetwork, removeNetwork } from './network.ts';
 import { ensurePort, removePort } from './port.ts';
@@ -116,6 +123,13 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     listeners: createMetadataListeners({
       namespaceOf: names.networkNs,
       answer: (networkId, sourceIp, path) => answerMetadata(ctx, seedOf, networkId, sourceIp, path),
+      async accept(networkId, sourceIp, path, content) {
+        const { onPassword } = options;
+        if (onPassword === undefined || !isPasswordPath(path)) return null;
+        const found = ctx.metadata(networkId, fixedIpOf(ctx, networkId, sourceIp));
+        if (found === null) return null;
+        return passwordResponse(content, (sealed) => onPassword(found.serverId, sealed));
+      },
       clock: options.clock,
       log: options.log,
     }),

@@ -2,7 +2,12 @@
 // started in the namespace, listens there, hands its socket to this process and is gone.
 // The guest is known by (network, source address) alone, which anti-spoofing makes trustworthy; no header counts.
 import { spawn } from 'node:child_process';
-import { createServer, type Server as HttpServer } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server as HttpServer,
+  type ServerResponse,
+} from 'node:http';
 import { Server, type Socket } from 'node:net';
 import type { Clock } from '../../../../kernel/clock.ts';
 import type { Log } from '../../../../kernel/log.ts';
@@ -74,6 +79,27 @@ export type MetadataListeners = {
 };
 
 export type Answer = (networkId: string, sourceIp: string, path: string) => MetadataResponse | null;
+/** null: nothing is taken at this path. */
+export type Accept = (
+  networkId: string,
+  sourceIp: string,
+  path: string,
+  content: string,
+) => Promise<MetadataResponse | null>;
+
+/** Bytes of what a guest may send: a sealed password. */
+const MAX_CONTENT = 4096;
+
+async function contentOf(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += (chunk as Buffer).length;
+    if (size > MAX_CONTENT) return null;
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
 
 const limits = {
   headersTimeout: 10_000,
@@ -85,15 +111,50 @@ const limits = {
 export function createMetadataListeners(options: {
   namespaceOf(networkId: string): string;
   answer: Answer;
+  accept: Accept;
   clock: Clock;
   log: Log;
 }): MetadataListeners {
-  const { namespaceOf, answer, clock, log } = options;
+  const { namespaceOf, answer, accept, clock, log } = options;
   const listeners = new Map<string, { ready: Promise<void>; close: () => void }>();
+
+  async function taken(
+    networkId: string,
+    source: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    let result: MetadataResponse;
+    try {
+      const path = decodeURIComponent((request.url ?? '/').split('?')[0] ?? '/');
+      const content = await contentOf(request);
+      result =
+        content === null
+          ? { status: 413, contentType: 'text/plain', content: 'Request is too large.\n' }
+          : ((await accept(networkId, source, path, content)) ?? {
+              status: 405,
+              contentType: 'text/plain',
+              content: '',
+            });
+    } catch (error) {
+      log.warn(
+        { networkId, source, error: String(error) },
+        'what a guest told the metadata service was lost',
+      );
+      result = { status: 503, contentType: 'text/plain', content: 'Try again later.\n' };
+    }
+    response.writeHead(result.status, {
+      'content-type': result.contentType,
+      'content-length': Buffer.byteLength(result.content),
+      ...(result.status === 413 ? { connection: 'close' } : {}),
+    });
+    response.end(result.content);
+  }
 
   function httpServer(networkId: string): HttpServer {
     return createServer(limits, (request, response) => {
       const source = request.socket.remoteAddress?.replace(/^::ffff:|%.*$/g, '') ?? '';
+      if (request.method === 'POST') return void taken(networkId, source, request, response);
       let result: MetadataResponse;
       try {
         const path = decodeURIComponent((request.url ?? '/').split('?')[0] ?? '/');

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { ServerBody } from '../../../../protocol/items.ts';
 import { networkBody, portBody, subnetBody } from '../conformance.ts';
-import { metadataResponse, type MetadataGuest } from './metadata.ts';
+import { isPasswordPath, metadataResponse, passwordResponse, type MetadataGuest } from './metadata.ts';
 
 const body: ServerBody = {
   type: 'vm',
@@ -131,4 +131,26 @@ test('paths that lead nowhere, or out of the tree, are 404', () => {
     '/latest/user-data/x',
   ])
     expect(get(path), path).toBe('404');
+});
+
+test('a guest tells its sealed password once, where cloud-init and cloudbase-init tell it', async () => {
+  expect(isPasswordPath('/openstack/latest/password')).toBe(true);
+  expect(isPasswordPath('/openstack/2013-04-04/password/')).toBe(true);
+  for (const path of [
+    '/openstack/2012-08-10/password',
+    '/openstack/latest/user_data',
+    '/latest/password',
+    '/',
+  ])
+    expect(isPasswordPath(path)).toBe(false);
+  const kept: string[] = [];
+  const keep = async (sealed: string): Promise<boolean> => {
+    kept.push(sealed);
+    return kept.length === 1;
+  };
+  expect((await passwordResponse('c2VhbGVk\n', keep)).status).toBe(200);
+  expect((await passwordResponse('c2VhbGVk', keep)).status).toBe(409);
+  for (const bad of ['', '<script>', 'a'.repeat(1021), 'a\0b'])
+    expect((await passwordResponse(bad, keep)).status).toBe(400);
+  expect(kept).toEqual(['c2VhbGVk', 'c2VhbGVk']);
 });

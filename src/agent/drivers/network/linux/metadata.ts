@@ -221,6 +221,32 @@ function openstack(guest: MetadataGuest, [version, name, ...rest]: string[]): Me
   return visible.find(([entry]) => entry === name)?.[1].answer() ?? notFound;
 }
 
+/** Characters of a sealed password; Nova's limit. */
+const MAX_PASSWORD = 1020;
+
+/** Whether a guest tells its sealed password there. */
+export const isPasswordPath = (path: string): boolean => {
+  const [tree, version = '', name, ...rest] = path.split('/').filter((part) => part !== '');
+  const known = version === 'latest' || (openstackVersions.includes(version) && version >= '2013-04-04');
+  return tree === 'openstack' && known && name === 'password' && rest.length === 0;
+};
+
+const plain = (status: number, content: string): MetadataResponse => ({
+  status,
+  contentType: 'text/plain; charset=utf-8',
+  content,
+});
+/** The answer to a guest that tells its sealed password; `keep`: false, it has one already. */
+export async function passwordResponse(
+  content: string,
+  keep: (sealed: string) => Promise<boolean>,
+): Promise<MetadataResponse> {
+  const sealed = content.trim();
+  if (sealed.length > MAX_PASSWORD) return plain(400, 'Request is too large.\n');
+  if (!/^[A-Za-z0-9+/=\s]+$/.test(sealed)) return plain(400, 'A sealed password is base64.\n');
+  return (await keep(sealed)) ? plain(200, '') : plain(409, '');
+}
+
 /** The answer to GET `path` (without a query) for one guest. */
 export function metadataResponse(path: string, guest: MetadataGuest): MetadataResponse {
   const parts = path.split('/').filter((part) => part !== '');

@@ -16,6 +16,8 @@ const cloudId = `t${randomBytes(4).toString('hex')}`;
 /** 198.18.0.0/15 is for tests between networks (RFC 2544); each cloud of a run takes its own piece. */
 export const external = `198.${18 + (randomBytes(1).readUInt8() % 2)}.${randomBytes(1).readUInt8()}`;
 export const names = cloudNames(cloudId);
+/** What guests told as their sealed passwords; the first is kept. */
+export const passwords: string[] = [];
 /** A driver of this cloud, as a new process would make it. */
 export const createDriver = (): NetworkDriver =>
   createLinuxNetworkDriver({
@@ -25,6 +27,10 @@ export const createDriver = (): NetworkDriver =>
     clock: systemClock,
     externalCidr: `${external}.0/24`,
     guestUid: () => 65534,
+    onPassword: async (serverId, sealed) => {
+      passwords.push(`${serverId} ${sealed}`);
+      return passwords.length === 1;
+    },
   });
 
 /** Runs a program in a namespace; null: it failed. */

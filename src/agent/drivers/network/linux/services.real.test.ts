@@ -14,6 +14,7 @@ import {
   guest,
   inside,
   metadata,
+  passwords,
   names,
   reaches,
   ruleset,
@@ -67,6 +68,24 @@ describe('DHCP, metadata and adoption', { timeout: 30_000 }, () => {
         'X-Instance-ID: 8f2b1c3d-0000-4000-8000-000000000001',
       ),
     ).toBe(null);
+  });
+
+  test('a guest tells its sealed password once, as itself; nothing else is taken from it', async () => {
+    const tell = (n: number, path: string, content: string): Promise<string | null> =>
+      inside(
+        guest(n),
+        ...['timeout', '5', 'busybox', 'wget', '-qO-', '--post-data', content],
+        `http://169.254.169.254${path}`,
+      );
+    expect(await tell(1, '/openstack/latest/password', 'c2VhbGVk')).toBe('');
+    expect(await tell(1, '/openstack/latest/password', 'b3RoZXI=')).toBe(null);
+    expect(await tell(1, '/openstack/latest/user_data', 'c2VhbGVk')).toBe(null);
+    expect(await tell(1, '/openstack/latest/password', 'a'.repeat(5000))).toBe(null);
+    expect(await tell(2, '/openstack/latest/password', 'c2VhbGVk')).toBe(null);
+    expect(passwords).toEqual([
+      '8f2b1c3d-0000-4000-8000-000000000001 c2VhbGVk',
+      '8f2b1c3d-0000-4000-8000-000000000001 b3RoZXI=',
+    ]);
   });
 
   test('a virtual machine gets its lease by DHCP: address, router, DNS, MTU, routes and name', async () => {
