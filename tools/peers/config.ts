@@ -185,9 +185,6 @@ export async function configOf({ api, url, password, lockPath, web }: Parts): Pr
             volume_size: 1,
             vendor_name: 'Strata',
             storage_protocol: 'file',
-            // Where unmanaged volumes and snapshots lie, by the id that they had.
-            manage_volume_ref: 'source-name,%s',
-            manage_snapshot_ref: 'source-name,%s',
             ...(await microversions(api, '/volume/v3')),
           },
           'volume-feature-enabled': {
@@ -197,8 +194,9 @@ export async function configOf({ api, url, password, lockPath, web }: Parts): Pr
             extend_attached_volume: true,
             // One back end: files.
             multi_backend: false,
-            manage_volume: true,
-            manage_snapshot: true,
+            // Not built yet.
+            manage_volume: false,
+            manage_snapshot: false,
           },
         }),
   };

@@ -8,7 +8,7 @@ import { canSee, projectOf } from '../../../kernel/policy.ts';
 import { idOf, integer, text } from '../../../kernel/schema.ts';
 import { isSet } from '../volumes/schema.ts';
 
-/** Cinder's defaults; -1: unlimited. Backups and groups do not exist yet. */
+/** Cinder's defaults; -1: unlimited. */
 export const volumeQuotas = {
   volumes: 10,
   snapshots: 10,
@@ -25,6 +25,8 @@ const only = (values: Readonly<Record<string, number>>): Record<string, number> 
   Object.fromEntries(names.map((name) => [name, values[name] ?? volumeQuotas[name]]));
 const limitsOf = async (ctx: Ctx, projectId: string): Promise<Record<string, number>> =>
   only(await ctx.platform.quotas.limits(ctx.platform.db.read, projectId));
+const defaultsOf = async (ctx: Ctx): Promise<Record<string, number>> =>
+  only(await ctx.platform.quotas.defaultLimits(ctx.platform.db.read));
 async function usageOf(ctx: Ctx, projectId: string): Promise<Record<string, number>> {
   const used = await ctx.platform.quotas.usage(ctx.platform.db.read, projectId);
   return Object.fromEntries(names.map((name) => [name, used[name] ?? 0]));
@@ -102,7 +104,7 @@ export const quotaRoutes: Route[] = [
     policy: 'volume:quotas:show',
     summary: 'Show the default quota',
     handler: async ({ ctx, params }) => ({
-      body: { quota_set: { id: params.target_id, ...only(ctx.platform.quotas.defaults) } },
+      body: { quota_set: { id: params.target_id, ...(await defaultsOf(ctx)) } },
     }),
   }),
   route({
@@ -143,7 +145,31 @@ export const quotaRoutes: Route[] = [
     summary: 'Show the default quota as a quota class',
     async handler({ ctx, params }) {
       if (params.class_name !== 'default') throw notFound('Quota class', params.class_name);
-      return { body: { quota_class_set: { id: 'default', ...only(ctx.platform.quotas.defaults) } } };
+      return { body: { quota_class_set: { id: 'default', ...(await defaultsOf(ctx)) } } };
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: '/os-quota-class-sets/:class_name',
+    ids: { class_name: 'none' },
+    policy: 'volume:quotas:manage',
+    summary: 'Set the default quota of all projects',
+    body: Type.Object(
+      {
+        quota_class_set: Type.Object(Object.fromEntries(names.map((name) => [name, limit()])), {
+          additionalProperties: limit(),
+        }),
+      },
+      { additionalProperties: false },
+    ),
+    async handler({ ctx, params, body }) {
+      if (params.class_name !== 'default') throw notFound('Quota class', params.class_name);
+      const given = readLimits(body.quota_class_set);
+      await ctx.platform.db.tx(async (tx) => {
+        await ctx.platform.quotas.setDefaultLimits(tx, given);
+        await audit(tx, ctx, 'quota-class', params.class_name);
+      });
+      return { body: { quota_class_set: await defaultsOf(ctx) } };
     },
   }),
   route({
