@@ -1,4 +1,4 @@
-// Resident memory: of ./up idle, and of a control plane that holds a thousand simulated servers.
+// Resident memory: of ./up idle, and of a control plane that holds a thousand, then ten thousand simulated servers.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runningPid } from '../../src/cli/data-dir.ts';
 import { line, median, mib, spread, withFolder, type Figure } from '../figure.ts';
@@ -8,7 +8,8 @@ import { prepareServers, residentBytes, startSimCloud, untilActive } from '../lo
 
 const TARGET = 150 * 1024 * 1024;
 const HOSTS = 100;
-const SERVERS = 1000;
+const SERVERS = [1_000, 10_000];
+const ACTIVE_SECONDS = 900;
 const SETTLE_MS = 10_000;
 
 export const memory: Figure = {
@@ -28,29 +29,47 @@ export const memory: Figure = {
     } finally {
       await cloud.teardown();
     }
-    const [before, after] = await withFolder(async (dir) => {
+    const [before, held] = await withFolder(async (dir) => {
       const sim = await startSimCloud(dir, HOSTS);
       try {
         const body = await prepareServers(sim, dir);
         const empty = residentBytes(sim.pid);
-        await concurrently(SERVERS, 16, (at) =>
-          sim.demo.call('POST', '/compute/v2.1/servers', body(`server-${at}`)),
-        );
-        await untilActive(sim, SERVERS);
-        await sleep(SETTLE_MS);
-        return [empty, residentBytes(sim.pid)];
+        const grown: number[] = [];
+        let made = 0;
+        for (const servers of SERVERS) {
+          const from = made;
+          await concurrently(servers - from, 16, (at) =>
+            sim.demo.call('POST', '/compute/v2.1/servers', body(`server-${from + at}`)),
+          );
+          made = servers;
+          await untilActive(sim, servers, ACTIVE_SECONDS);
+          await sleep(SETTLE_MS);
+          grown.push(residentBytes(sim.pid));
+          say(`${servers} servers: ${mib(grown.at(-1) ?? 0)}`);
+        }
+        return [empty, grown] as const;
       } finally {
         await sim.stop();
       }
     });
+    // No more than linear: what each of the many costs, against what each of the first thousand did.
+    const each = held.map((bytes, at) => (bytes - before) / (SERVERS[at] ?? 1));
     return [
       line('resident memory of ./up, idle', spread(idle, mib), {
         target: '<= 150 MiB',
         met: median(idle) <= TARGET,
       }),
-      line(`resident memory with ${SERVERS} sim servers`, mib(after), {
-        rival: `the same process with its ${HOSTS} simulated hosts and no server: ${mib(before)}`,
-      }),
+      ...held.map((bytes, at) =>
+        line(`resident memory with ${SERVERS[at]} sim servers`, mib(bytes), {
+          rival: `the same process with its ${HOSTS} simulated hosts and no server: ${mib(before)}`,
+          ...(at === 0
+            ? {}
+            : {
+                target: `<= ${((each[0] ?? 0) / 1024).toFixed(1)} KiB more a server, as with ${SERVERS[0]}`,
+                met: (each[at] ?? 0) <= (each[0] ?? 0),
+              }),
+        }),
+      ),
     ];
   },
 };
