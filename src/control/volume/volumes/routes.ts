@@ -173,6 +173,10 @@ export const volumeRoutes = (deps: VolumeDeps): Route[] => [
     async handler({ ctx, body }) {
       const asked = readCreate(body);
       const backup = body.volume.backup_id ?? null;
+      if (backup !== null && ctx.microversion < 47)
+        throw badRequest(
+          'Invalid input for backup_id. A volume is made of a backup from microversion 3.47 on.',
+        );
       if (backup === null)
         return { body: await answer(ctx, await createVolume(ctx, deps, asked), volumeView) };
       const { volumeId } = await restoreBackup(ctx, deps, backup, { ...asked, volumeId: null });

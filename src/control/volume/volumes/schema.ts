@@ -52,7 +52,8 @@ export const createBody = strict({
     source_replica: Type.Optional(Type.Null()),
     multiattach: Type.Optional(nullable(flag())),
     group_id: since('3.13', Type.Optional(nullable(idOf('volume-group')))),
-    backup_id: since('3.47', Type.Optional(nullable(idOf('backup')))),
+    // Clients send null before 3.47 as well, which is where it may be more.
+    backup_id: Type.Optional(nullable(idOf('backup'))),
     // Sent by old clients; they say nothing that counts.
     user_id: Type.Optional(nullable(text(255))),
     project_id: Type.Optional(nullable(text(255))),
