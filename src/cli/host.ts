@@ -136,6 +136,10 @@ export async function startHost(options: {
       exportServer: (serverId) =>
         exported(join(dataDir, 'exports'), (path) => server.exportRoot(serverId, path, agent)),
       uptime: async () => (await run(['uptime'], { timeoutMs: 5_000 })).stdout.trim(),
+      async interruptServer(serverId) {
+        const type = agent.desired('server', serverId)?.body?.type;
+        await (type === undefined ? undefined : drivers.get(type))?.interrupt?.(serverId);
+      },
       async consoleLog(serverId, lines) {
         const type = agent.desired('server', serverId)?.body?.type;
         const driver = type === undefined ? undefined : drivers.get(type);

@@ -90,6 +90,8 @@ export type HostQueries = {
   consoleLog(serverId: string, lines: number | null): Promise<string>;
   /** What `uptime` says on the host: the time, for how long it is up, users and load. */
   uptime?(): Promise<string>;
+  /** Sends the guest a non-maskable interrupt. Hosts without it name no 'nmi' among the guest's capabilities. */
+  interruptServer?(serverId: string): Promise<void>;
   /** The root disk of a server as it is now, as a qcow2 of its own. Hosts without it name no 'snapshot' among the guest's capabilities. */
   exportServer?(serverId: string): Promise<Readable>;
   /** The whole content of a volume or snapshot as a disk image, streamed. Nobody writes to it meanwhile. */

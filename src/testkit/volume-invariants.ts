@@ -30,6 +30,7 @@ export async function backups(world: Observed, read: Reader, rows: Rows): Promis
 /** Volumes come to rest, are on the host that keeps them, and are held by the one server that has them. */
 export function volumes(world: Observed, rows: Rows): string[] {
   const servers = new Set(rows.servers.map((server) => server.id));
+  const placed = new Set(rows.servers.flatMap((server) => (server.host_id === null ? [] : [server.id])));
   const refused = new Set(
     rows.servers.filter((server) => server.status === 'ERROR').map((server) => server.id),
   );
@@ -65,7 +66,8 @@ export function volumes(world: Observed, rows: Rows): string[] {
         world.hosts
           .find((host) => host.hostname === names.get(row.host_id ?? ''))
           ?.volumes.volumes.get(row.id)?.holder ?? null;
-      const expected = mine[0]?.server_id ?? null;
+      // A shelved server has its volumes, but no guest that holds them.
+      const expected = mine.find((one) => placed.has(one.server_id))?.server_id ?? null;
       return holder === expected || (expected !== null && refused.has(expected))
         ? []
         : [`volume ${row.id} is held by ${holder}, its rows say ${expected}`];

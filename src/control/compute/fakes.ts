@@ -270,7 +270,7 @@ export const testFacts = (hostname: string): HostFacts => ({
       driver: 'sim',
       hypervisorType: 'QEMU',
       hypervisorVersion: 7_002_022,
-      capabilities: ['pause', 'suspend', 'snapshot', 'resize'],
+      capabilities: ['pause', 'suspend', 'snapshot', 'resize', 'nmi'],
     },
     {
       type: 'container',
@@ -290,6 +290,8 @@ export type FakeHost = {
   report(id: string, more: Partial<Report>): Promise<void>;
   /** The disk of a server, when an image is made of it. */
   exportServer(id: string): Promise<Readable>;
+  /** Servers that got a non-maskable interrupt. */
+  interrupted: string[];
   /** Pulls and reports once; nothing is left to do when it answers 0. */
   work(): Promise<number>;
 };
@@ -299,12 +301,14 @@ export async function fakeHost(link: Link, hostname: string, follow = true): Pro
   const { hostId } = await link.register(testFacts(hostname), {
     consoleLog: async (id, lines) => `console of ${id}, lines ${lines ?? 'all'}\n`,
     exportServer: (id) => host.exportServer(id),
+    interruptServer: async (id) => void host.interrupted.push(id),
   });
   let revision = 0;
   let running: Promise<unknown> = Promise.resolve();
   const host: FakeHost = {
     id: hostId,
     bodies: new Map(),
+    interrupted: [],
     exportServer: async (id) => Readable.from([`disk of ${id}`]),
     answer: (_id, body) => ({ state: 'applied', error: null, power: body.power }),
     report: (id, more) => {

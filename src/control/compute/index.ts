@@ -30,6 +30,7 @@ import { guestPasswordMigration, guestPasswordRoutes, guestPasswordSaid } from '
 import { historyRoutes } from './servers/history-routes.ts';
 import { imageMetadataRoutes } from './images/metadata-routes.ts';
 import { imageRoutes } from './images/routes.ts';
+import { guestActionRoutes } from './servers/guest-actions.ts';
 import { migrationRoutes } from './servers/migration-routes.ts';
 import { interfaceRoutes } from './servers/interfaces.ts';
 import { serverPartRoutes } from './servers/parts-routes.ts';
@@ -119,6 +120,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...deferredDeleteRoutes(deps),
         ...interfaceRoutes(deps),
         ...rescueRoutes(deps),
+        ...guestActionRoutes(deps),
         ...volumeAttachmentRoutes(deps),
         ...flavorRoutes,
         ...keypairRoutes,

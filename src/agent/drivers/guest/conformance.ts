@@ -217,6 +217,18 @@ export function guestDriverConformance(name: string, setup: () => Promise<GuestH
     );
 
     test(
+      'a guest that runs takes an interrupt, and one that does not run refuses it',
+      async (ctx) => {
+        if (!capabilities.includes('nmi')) return ctx.skip(`${name} does not interrupt guests`);
+        const spec = await running();
+        await driver.interrupt?.(spec.id);
+        await driver.stop(spec.id, 0);
+        await expect(driver.interrupt?.(spec.id)).rejects.toBeInstanceOf(DriverError);
+      },
+      testTimeoutMs,
+    );
+
+    test(
       'the root of a guest can be copied while it runs, undisturbed, and when it is off',
       async (ctx) => {
         if (!capabilities.includes('snapshot')) return ctx.skip(`${name} makes no images of guests`);

@@ -114,6 +114,8 @@ export type GuestDriver = {
    * image is the one that the root was made of. Present where 'snapshot' is among the capabilities.
    */
   exportRoot?(spec: GuestSpec, path: string): Promise<void>;
+  /** Sends the guest a non-maskable interrupt. Present where 'nmi' is among the capabilities. */
+  interrupt?(id: string): Promise<void>;
   consoleLog(id: string, lines: number | null): Promise<string>;
   /**
    * Makes the volumes of a guest those of the spec: plugs, unplugs, follows them to new layers and sizes. One that

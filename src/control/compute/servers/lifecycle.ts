@@ -52,7 +52,7 @@ export const powerVerbs = {
 export async function refuseIncapable(
   tx: Tx,
   row: ServerRow,
-  verb: { name: string; capability?: 'pause' | 'suspend' | 'snapshot' | 'resize' | 'rescue' },
+  verb: { name: string; capability?: 'pause' | 'suspend' | 'snapshot' | 'resize' | 'rescue' | 'nmi' },
 ): Promise<void> {
   if (verb.capability === undefined || row.host_id === null) return;
   const facts = await hostFacts(tx, row.host_id);

@@ -161,6 +161,23 @@ onBothEngines('shelving and backups', (engine) => {
     expect((await show(id)).status).toBe('ACTIVE');
   });
 
+  test('a guest is interrupted where its hypervisor can; passwords and deleted servers do not come back', async () => {
+    const id = await active();
+    expect((await act(id, { trigger_crash_dump: null }, 16)).status).toBe(400);
+    expect((await act(id, { trigger_crash_dump: null }, 17)).status).toBe(202);
+    expect(host.interrupted).toEqual([id]);
+    expect((await act(await active('box'), { trigger_crash_dump: null }, 17)).status).toBe(409);
+    expect((await act(id, { changePassword: { adminPass: 'x' } })).text).toContain('has no agent');
+    expect((await act(id, { restore: null })).status).toBe(409);
+    expect((await act(id, { forceDelete: null }, 1, 'bob')).status).toBe(404);
+    expect((await act(id, { forceDelete: null })).status).toBe(202);
+    const gone = await eventually(
+      () => server.call('alice', 'GET', `${base}/servers/${id}`),
+      (one) => one.status === 404,
+    );
+    expect(gone.status).toBe(404);
+  });
+
   test('of backups of one kind as many are kept as the newest says', async () => {
     const id = await active();
     const backup = async (backup_type: string, rotation: number): Promise<number> => {

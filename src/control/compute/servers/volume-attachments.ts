@@ -96,7 +96,7 @@ export async function claimVolumes(
   tx: Tx,
   ctx: Ctx,
   deps: ComputeDeps,
-  server: AttachingServer & { zone: string; name: string },
+  server: AttachingServer & { hostId: string; zone: string; name: string },
   devices: readonly BootDevice[],
 ): Promise<void> {
   for (const one of devices.toSorted((a, b) => Number(b.boot) - Number(a.boot))) {
@@ -165,6 +165,8 @@ const LIVE = ['active', 'paused', 'stopped'];
 
 async function requireAttachable(tx: Tx, row: ServerRow, verb: string): Promise<AttachingServer> {
   const { vmState, taskState } = stateOf(row);
+  if (vmState === 'shelved_offloaded' && taskState === null)
+    return { id: row.id, projectId: row.project_id, hostId: null, hostName: '' };
   if (row.host_id === null || row.host_name === null || !LIVE.includes(vmState))
     throw conflict(`Cannot '${verb}' instance ${row.id} while it is in vm_state ${vmState}`);
   if (taskState !== null)

@@ -34,7 +34,8 @@ export type AttachRequest = {
   deleteOnTermination: boolean;
   boot: boolean;
 };
-export type AttachingServer = { id: string; projectId: string; hostId: string; hostName: string };
+/** Without a host it is shelved: it has the volume at once, and its next guest gets it. */
+export type AttachingServer = { id: string; projectId: string; hostId: string | null; hostName: string };
 
 const MAX_VOLUMES = 26;
 const letters = 'abcdefghijklmnopqrstuvwxyz';
@@ -139,10 +140,11 @@ export function serverVolumes(
     );
     const row = await insertAttachment(tx, platform, volume, {
       server_id: server.id,
-      host_name: server.hostName,
+      // Where a server without a host will have to go.
+      host_name: server.hostId === null ? (volume.host_name ?? '') : server.hostName,
       device,
       mode: volume.read_only === 1 ? 'ro' : 'rw',
-      state: 'attaching',
+      state: server.hostId === null ? 'attached' : 'attaching',
       managed: 1,
       boot: request.boot ? 1 : 0,
       delete_on_termination: request.deleteOnTermination ? 1 : 0,
@@ -156,6 +158,18 @@ export function serverVolumes(
     const row = (await managedOf(tx, serverId)).find((each) => each.volume_id === volumeId);
     if (row === undefined) throw notFound('Volume', volumeId);
     return row;
+  };
+
+  /** Where the volumes of a server are; null: it has none. */
+  const hostOfOthers = async (tx: Tx, serverId: string): Promise<string | null> => {
+    const [first] = await managedOf(tx, serverId);
+    if (first === undefined) return null;
+    const volume = await tx
+      .selectFrom('volumes')
+      .select('host_id')
+      .where('id', '=', first.volume_id)
+      .executeTakeFirst();
+    return volume?.host_id ?? null;
   };
 
   const save = async (tx: Tx, row: AttachmentRow, changes: Partial<AttachmentRow>): Promise<void> => {
@@ -173,9 +187,10 @@ export function serverVolumes(
       const volume = await findVolume(tx, ctx, request.volumeId);
       if (volume.project_id !== server.projectId) throw notFound('Volume', request.volumeId);
       const reserved = await requireFree(tx, volume, server.id);
-      if (volume.host_id !== server.hostId)
+      const hostId = server.hostId ?? (await hostOfOthers(tx, server.id)) ?? volume.host_id;
+      if (volume.host_id !== hostId)
         throw badRequest(
-          `Invalid volume: volume ${volume.id} is kept on another host than server ${server.id} runs on; volumes in files are attached on their own host only.`,
+          `Invalid volume: volume ${volume.id} is kept on another host than server ${server.id} or its other volumes; volumes in files are attached on their own host only.`,
         );
       if (reserved !== null)
         await tx.deleteFrom('volume_attachments').where('id', '=', reserved.id).execute();
@@ -222,7 +237,8 @@ export function serverVolumes(
     },
     async compiled(tx, serverId, generation) {
       for (const row of await managedOf(tx, serverId)) {
-        if (row.state === 'attaching' && row.attach_generation === 0)
+        // An attached one of a server that was on no host is with its guest from now on.
+        if (row.state !== 'detaching' && row.attach_generation === 0)
           await updateAttachment(tx, row.id, { attach_generation: generation });
         if (row.state === 'detaching' && row.detach_generation === 0)
           await updateAttachment(tx, row.id, { detach_generation: generation });
@@ -260,7 +276,7 @@ export function serverVolumes(
     async offHost(tx, serverId) {
       for (const row of await managedOf(tx, serverId)) {
         if (row.state === 'detaching') await endAttachment(tx, platform, row);
-        else if (row.state === 'attaching') await updateAttachment(tx, row.id, { attach_generation: 0 });
+        else await save(tx, row, { state: 'attached', attach_generation: 0 });
       }
       await deps.changed(tx, [serverId]);
     },

@@ -447,6 +447,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
           'suspend',
           'resize',
           'snapshot',
+          'nmi',
           'volumes',
           'rescue',
           host.accelerator,
@@ -477,6 +478,12 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
         const target = alive(spec.id);
         if (target === null) throw notRunning(spec.id, 'given its volumes');
         return syncVolumes(await reach(spec.id, target), clock, spec);
+      }),
+    interrupt: (id) =>
+      serial(id, async () => {
+        const target = alive(id);
+        if (target === null) throw notRunning(id, 'interrupted');
+        await (await reach(id, target)).execute('inject-nmi');
       }),
     destroy(id) {
       inHurry(id);
