@@ -21,7 +21,7 @@ import {
   type IdentityService,
   type Settings,
 } from './identity/index.ts';
-import { createImageService, type ImageService } from './image/index.ts';
+import { createImageService, type ContentStore, type ImageService } from './image/index.ts';
 import { createNetworkService, type NetworkService } from './network/index.ts';
 import { createPlacementService } from './placement/index.ts';
 import { createRootService } from './root/index.ts';
@@ -47,6 +47,8 @@ export type ControlOptions = {
   imagesFrom?: readonly string[];
   /** Where backups of volumes are kept. */
   backups: BackupObjects;
+  /** Where contents are kept in place of that folder; absent: there. */
+  contents?: ContentStore;
   passwords: { admin: string; demo: string };
   /** The external network `public`: its range and the address of the host in it. */
   external: { cidr: string; gateway: string };
@@ -119,6 +121,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   const images = await createImageService(platform, {
     dir: options.imageDir,
     ...(options.imagesFrom === undefined ? {} : { downloadFrom: options.imagesFrom }),
+    ...(options.contents === undefined ? {} : { files: options.contents }),
   });
   const network = createNetworkService(platform, { hosts });
   const placement = createPlacementService(platform);

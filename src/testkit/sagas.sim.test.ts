@@ -33,6 +33,11 @@ async function newServer(user: SagaUser, cloud: World, more: object = {}): Promi
   return id;
 }
 
+async function portOf(user: SagaUser, id: string): Promise<string> {
+  const answer = await user.insist('GET', `/network/v2.0/ports?device_id=${id}`);
+  return (answer.json as { ports: { id: string }[] }).ports[0]?.id ?? '';
+}
+
 const rowOf = (cloud: World, id: string) =>
   cloud.read().selectFrom('servers').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
 /** What the guest has written: the number of each start that is on its root. */
@@ -81,5 +86,44 @@ const resizeTo = (verb: 'confirmResize' | 'revertResize'): Saga<{ id: string; ro
   },
 });
 
+const shelving: Saga<{ id: string; port: string }> = {
+  name: 'a shelving and the way back',
+  async prepare(user, cloud) {
+    const id = await newServer(user, cloud, {
+      block_device_mapping_v2: [
+        { source_type: 'image', destination_type: 'local', uuid: cloud.given.images.vm, boot_index: 0 },
+        { source_type: 'blank', destination_type: 'volume', volume_size: 1, boot_index: -1 },
+      ],
+    });
+    return { id, port: await portOf(user, id) };
+  },
+  async drive(user, { id }) {
+    for (;;) {
+      await act(user, id, { shelve: null });
+      const now = await rest(user, id, 'ACTIVE', 'SHELVED_OFFLOADED');
+      if (now?.server.status === 'SHELVED_OFFLOADED') break;
+    }
+    for (;;) {
+      await act(user, id, { unshelve: null });
+      const now = await rest(user, id, 'ACTIVE', 'SHELVED_OFFLOADED');
+      if (now?.server.status === 'ACTIVE') break;
+    }
+  },
+  async wrong({ id, port }, cloud) {
+    const row = await rowOf(cloud, id);
+    const images = await cloud.read().selectFrom('images').select('name').execute();
+    const ports = JSON.parse(row.ports) as { portId: string }[];
+    const guest = cloud.hosts[0]?.guests.guests.get(id);
+    return [
+      ...(row.status === 'ACTIVE' ? [] : [`the server is ${row.status}`]),
+      ...(images.some((image) => image.name.endsWith('-shelved')) ? ['its image is left'] : []),
+      ...(ports[0]?.portId === port ? [] : ['it has another port']),
+      ...(guest?.spec.body.image?.id === row.root_image_id ? [] : ['the guest is not made of its image']),
+      ...(guest?.spec.volumes.length === 1 ? [] : ['its volume is not there']),
+    ];
+  },
+};
+
 sagaTests(resizeTo('confirmResize'));
 sagaTests(resizeTo('revertResize'));
+sagaTests(shelving);

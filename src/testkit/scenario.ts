@@ -1,5 +1,6 @@
 // What tenants do all at once in a simulated cloud: servers, networks, groups and addresses come and go, while the
 // program is killed and its hosts misbehave. It keeps what clients were told, for the invariants.
+// lines: its clients share what they were told.
 import { disksWith } from './scenario-disks.ts';
 import type { Answer } from './http.ts';
 import type { Witness } from './invariants.ts';
@@ -358,6 +359,44 @@ export function createScenario(world: World, options: { servers: number; misfort
     if (backup !== null && rng() < 0.5) await ask('DELETE', `${volumes}/backups/${backup}`);
   }
 
+  /** A server that is resized, or shelved, and left at any point of that, or brought back. */
+  async function lifeClient(at: number, given: Given): Promise<void> {
+    await sleep(rng() * 12_000);
+    const id = await create('/compute/v2.1/servers', '/compute/v2.1/servers?name=', 'server', {
+      name: `life-${at}-end`,
+      imageRef: world.given.images[rng() < 0.7 ? 'vm' : 'container'],
+      flavorRef: world.given.flavorId,
+      networks: [{ uuid: pick(given.networks) }],
+    });
+    if (id === null) return void wrong.push(`life-${at} was refused`);
+    created.add(id);
+    const until = async (...states: string[]): Promise<void> => {
+      for (let polls = 0; polls < 20; polls += 1) {
+        const now = await statusOf(id);
+        if (now === null || states.includes(now)) return;
+        await sleep(2_000);
+      }
+    };
+    const act = (body: object) => ask('POST', `/compute/v2.1/servers/${id}/action`, body);
+    await until('ACTIVE', 'ERROR');
+    touch(id);
+    if (rng() < 0.6) {
+      await act({ resize: { flavorRef: world.given.largerFlavorId } });
+      if (rng() < 0.15) return remove(id);
+      await until('VERIFY_RESIZE', 'ACTIVE', 'ERROR');
+      if (rng() < 0.2) return;
+      await act(rng() < 0.5 ? { confirmResize: null } : { revertResize: null });
+    } else {
+      await act({ shelve: null });
+      if (rng() < 0.15) return remove(id);
+      await until('SHELVED_OFFLOADED', 'ACTIVE', 'ERROR');
+      if (rng() < 0.2) return;
+      await act({ unshelve: null });
+    }
+    if (rng() < 0.3) return remove(id);
+    await until('ACTIVE', 'ERROR');
+  }
+
   async function misfortunes(): Promise<void> {
     for (let at = 0; at < 4; at += 1) {
       await sleep(3_000 + rng() * 8_000);
@@ -387,6 +426,7 @@ export function createScenario(world: World, options: { servers: number; misfort
         ...Array.from({ length: 3 }, (_, at) => groupClient(at, given)),
         ...Array.from({ length: 2 }, (_, at) => qosClient(at, given)),
         ...Array.from({ length: 4 }, (_, at) => volumeClient(at, given)),
+        ...Array.from({ length: 6 }, (_, at) => lifeClient(at, given)),
         ...(options.misfortune === true ? [misfortunes()] : []),
       ];
       await Promise.all(clients);

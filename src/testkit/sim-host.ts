@@ -1,4 +1,5 @@
 // A simulated host: what its kernel and its disk hold, which outlives every process, and the real agent over it.
+import { Readable } from 'node:stream';
 import { createAgent, type Agent } from '../agent/agent.ts';
 import { guestVolumes } from '../agent/controllers/guest-volumes.ts';
 import { networkingControllers, type Plugged } from '../agent/controllers/networking.ts';
@@ -31,6 +32,7 @@ import type { Log } from '../kernel/log.ts';
 import type { HostFacts, Link } from '../protocol/link.ts';
 import { boundItemStore, type Boundary } from './boundary.ts';
 import type { Faults } from './faults.ts';
+import { EMPTY_QCOW2 } from './sim-content.ts';
 
 export type HostSize = { vcpus: number; memoryMib: number; diskGib: number };
 
@@ -151,7 +153,7 @@ export async function startSimAgent(
         boundary,
         faults,
         ['watch', 'close'],
-        ['probe', 'list', 'get', 'consoleLog'],
+        ['probe', 'list', 'get', 'consoleLog', 'exportRoot'],
       ),
     ]),
   );
@@ -202,6 +204,10 @@ export async function startSimAgent(
     facts,
     queries: {
       ...volumeQueries(volumes),
+      async exportServer(serverId) {
+        await server.exportRoot(serverId, '/nowhere', agent);
+        return Readable.from([EMPTY_QCOW2]);
+      },
       consoleLog: async (serverId, lines) =>
         (await drivers.get(host.guests.guests.get(serverId)?.type ?? 'vm')?.consoleLog(serverId, lines)) ??
         '',

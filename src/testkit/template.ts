@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { createControl, type Control } from '../control/app.ts';
+import type { ContentStore } from '../control/image/index.ts';
 import { systemClock, type Clock } from '../kernel/clock.ts';
 import type { Database } from '../kernel/db/index.ts';
 import { openSqlite } from '../kernel/db/sqlite.ts';
@@ -39,7 +40,15 @@ const PASSWORDS = { admin: 'simulated-admin', demo: 'simulated-demo' };
 
 export function controlOver(
   dir: string,
-  parts: { db: Database; clock: Clock; ids: Ids; rng: Rng; log: Log; backups: BackupObjects },
+  parts: {
+    db: Database;
+    clock: Clock;
+    ids: Ids;
+    rng: Rng;
+    log: Log;
+    backups: BackupObjects;
+    contents?: ContentStore;
+  },
 ): Promise<Control> {
   return createControl({
     ...parts,

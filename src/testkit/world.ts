@@ -11,6 +11,7 @@ import { boundDatabase, createBoundary, type Boundary } from './boundary.ts';
 import { createFaults, type FaultOptions, type Faults } from './faults.ts';
 import type { Answer } from './http.ts';
 import { createSimHost, startSimAgent, type HostSize, type SimHost } from './sim-host.ts';
+import { memoryContents } from './sim-content.ts';
 import { simLink } from './sim-link.ts';
 import { BEGINNING, controlOver, template, type Template } from './template.ts';
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
@@ -99,6 +100,7 @@ export async function world(options: WorldOptions): Promise<World> {
   const hosts = Array.from({ length: options.hosts ?? 3 }, (_, at) =>
     createSimHost(`host-${at + 1}`, clock, options.hostSize ?? DEFAULT_SIZE),
   );
+  const contents = memoryContents();
   const trace: string[] = [];
   const errors: string[] = [];
   let process: Process | null = null;
@@ -171,6 +173,7 @@ export async function world(options: WorldOptions): Promise<World> {
       rng: programRng,
       log: logOf(boundary),
       backups: simBackups(backups, boundary),
+      contents,
     });
     const control = await Promise.race([started, boundary.killed]);
     if (control === undefined) return;
@@ -335,6 +338,19 @@ async function unsettled(read: Reader, agents: readonly Agent[]): Promise<string
         eb('status', '=', 'BUILD'),
         eb('deleting', '=', 1),
         eb('observed_version', '<', eb.ref('desired_version')),
+        // On the way from one phase to the next, and not given up.
+        eb.and([
+          eb('phase', 'in', [
+            'resizing',
+            'confirming',
+            'reverting',
+            'shelving',
+            'shelved',
+            'offloading',
+            'unshelving',
+          ]),
+          eb('error', 'is', null),
+        ]),
       ]),
     )
     .limit(3)

@@ -61,7 +61,7 @@ export type FakeCloud = {
     known: Map<string, BootImage>;
     reserved: Reservation[];
     /** Image id -> content. */
-    filled: Map<string, string>;
+    contents: Map<string, string>;
     abandoned: string[];
     discarded: string[];
   };
@@ -82,7 +82,7 @@ export function fakeCloud(platform: Platform): FakeCloud {
     ].map((one) => [one.id, one]),
   );
   const reserved: Reservation[] = [];
-  const filled = new Map<string, string>();
+  const contents = new Map<string, string>();
   const abandoned: string[] = [];
   const discarded: string[] = [];
   const ports = new Map<string, ServerPort[]>();
@@ -106,15 +106,15 @@ export function fakeCloud(platform: Platform): FakeCloud {
       },
       reserve: async () => ({ id: 'reserved', visibility: 'private' }),
       async receive(id, stream) {
-        filled.set(id, await text(stream));
+        contents.set(id, await text(stream));
         known.set(id, testImage(id));
       },
       abandon: async (id) => void abandoned.push(id),
       async discard(_tx, id) {
-        if (filled.delete(id)) known.delete(id);
+        if (contents.delete(id)) known.delete(id);
         discarded.push(id);
       },
-      existing: async (_db, ids) => new Set(ids.filter((id) => filled.has(id))),
+      filled: async (_db, ids) => new Set(ids.filter((id) => contents.has(id))),
       show: async (_ctx, id) => {
         throw notFound('Image', id);
       },
@@ -126,7 +126,7 @@ export function fakeCloud(platform: Platform): FakeCloud {
         throw notFound('Image', id);
       },
       reserved,
-      filled,
+      contents,
       abandoned,
       discarded,
     },

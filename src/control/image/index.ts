@@ -9,7 +9,7 @@ import { glanceFault } from '../../kernel/http/faults.ts';
 import type { Service } from '../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../kernel/platform.ts';
 import { checker } from '../../kernel/schema.ts';
-import { createContentStore } from './content/store.ts';
+import { createContentStore, type ContentStore } from './content/store.ts';
 import { discoveryPolicies, discoveryRoutes } from './discovery.ts';
 import { readableImages, readImage } from './images/access.ts';
 import { createContents } from './images/content.ts';
@@ -31,6 +31,8 @@ import { metadefMigrations } from './metadefs/table.ts';
 import { schemaPolicies, schemaRoutes } from './schemas.ts';
 
 export { parseSource } from './imports/download.ts';
+
+export type { ContentStore } from './content/store.ts';
 
 /** An active image that may become a server. */
 export type BootImage = {
@@ -98,8 +100,8 @@ export type ImageApi = {
   abandon(imageId: string): Promise<void>;
   /** Forgets an image that another service made for itself; one that is protected stays. */
   discard(tx: Tx, imageId: string): Promise<void>;
-  /** Those of the ids that are there. */
-  existing(db: Pick<Reader, 'selectFrom'>, imageIds: readonly string[]): Promise<Set<string>>;
+  /** Those of the ids that are there with their content. */
+  filled(db: Pick<Reader, 'selectFrom'>, imageIds: readonly string[]): Promise<Set<string>>;
 };
 
 /** A file on this machine that is an image of the cloud from its first start on. */
@@ -137,6 +139,8 @@ const shown = (row: ImageRow): ShownImage => ({
 
 export type ImageOptions = {
   dir: string;
+  /** Where contents are kept in place of that folder; absent: there. */
+  files?: ContentStore;
   /** Where users may have images downloaded from, e.g. `https://cloud-images.ubuntu.com`; see imports/download.ts. */
   downloadFrom?: readonly string[];
   /** Instead of the system's. */
@@ -145,7 +149,7 @@ export type ImageOptions = {
 
 export async function createImageService(platform: Platform, options: ImageOptions): Promise<ImageService> {
   const { db, clock, ids } = platform;
-  const files = await createContentStore({ dir: options.dir, newId: ids.uuid });
+  const files = options.files ?? (await createContentStore({ dir: options.dir, newId: ids.uuid }));
   const contents = createContents(platform, files);
   const imports = createImports(platform, contents, {
     sources: (options.downloadFrom ?? []).map(parseSource),
@@ -175,7 +179,7 @@ export async function createImageService(platform: Platform, options: ImageOptio
       ],
       migrations: [...imageMigrations, ...memberMigrations, ...taskMigrations, ...metadefMigrations],
       work: {
-        [WORK_CONTENT]: { mode: 'effect', leaseMs: 900_000, concurrency: 1, run: contents.reconcile },
+        [WORK_CONTENT]: { mode: 'effect', leaseMs: 60_000, concurrency: 1, run: contents.reconcile },
         ...imports.work,
       },
       quotas: imageQuotas,
@@ -264,12 +268,13 @@ export async function createImageService(platform: Platform, options: ImageOptio
           .executeTakeFirst();
         if (gone.numDeletedRows > 0n) await platform.work.enqueue(tx, WORK_CONTENT, [imageId]);
       },
-      async existing(reader, imageIds) {
+      async filled(reader, imageIds) {
         if (imageIds.length === 0) return new Set();
         const rows = await reader
           .selectFrom('images')
           .select('id')
           .where('id', 'in', [...imageIds])
+          .where('status', 'in', ['active', 'deactivated'])
           .execute();
         return new Set(rows.map((row) => row.id));
       },

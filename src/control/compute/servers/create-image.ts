@@ -19,6 +19,8 @@ import { WORK_SERVER_IMAGE, type FlavorCopy, type ServerImageRow, type ServerRow
 
 /** A host that fails this often will fail again: the image is given up. */
 const MAX_TRIES = 6;
+/** Until a host that is not connected is looked for again. */
+const HOST_AWAY_MS = 2_000;
 
 /** What the new image says of itself: what its base said, whose root it is, and what the user says. */
 const propertiesOf = (
@@ -120,7 +122,7 @@ async function rotateBackups(tx: Tx, deps: ComputeDeps, imageId: string): Promis
     .orderBy('image_id', 'desc')
     .execute();
   const ids = all.map((one) => one.image_id);
-  const there = await deps.images.existing(tx, ids);
+  const there = await deps.images.filled(tx, ids);
   const kept = new Set(ids.filter((id) => there.has(id)).slice(0, backup.rotation));
   const gone = ids.filter((id) => !kept.has(id));
   for (const id of gone) await deps.images.discard(tx, id);
@@ -151,7 +153,8 @@ async function finish(
 /** Fills one image. Runs again after a failure or a crash, until it is full, given up, or nobody wants it any more. */
 export function serverImageWork(platform: Platform, deps: ComputeDeps): WorkHandler {
   const { db } = platform;
-  const attempt = async (imageId: string): Promise<void> => {
+  /** False: the host is away, and is waited for. */
+  const attempt = async (imageId: string): Promise<boolean> => {
     const entry = await db.read
       .selectFrom('server_images as i')
       .innerJoin('servers as s', 's.id', 'i.server_id')
@@ -159,19 +162,26 @@ export function serverImageWork(platform: Platform, deps: ComputeDeps): WorkHand
       .where('i.image_id', '=', imageId)
       .executeTakeFirst();
     // The server went meanwhile, and with it what there was to copy.
-    if (entry === undefined || entry.host_id === null) return deps.images.abandon(imageId);
+    if (entry === undefined || entry.host_id === null) {
+      await deps.images.abandon(imageId);
+      return true;
+    }
+    // Filled by a process that was killed before it said so.
+    if ((await deps.images.filled(db.read, [imageId])).has(imageId)) return true;
     const host = deps.hosts.queries(entry.host_id);
-    if (host?.exportServer === undefined) throw new Error(`host ${entry.host_id} is not connected`);
+    if (host?.exportServer === undefined) return false;
     await deps.images.receive(imageId, await host.exportServer(entry.id));
+    return true;
   };
   return {
     mode: 'effect',
-    leaseMs: 600_000,
+    leaseMs: 60_000,
     concurrency: 2,
     async run(imageId) {
       let filled = true;
       try {
-        await attempt(imageId);
+        if (!(await attempt(imageId)))
+          return db.tx((tx) => platform.work.enqueue(tx, WORK_SERVER_IMAGE, [imageId], HOST_AWAY_MS));
       } catch (error) {
         const tries = await db.tx(async (tx) => {
           await tx

@@ -118,7 +118,7 @@ onBothEngines('rebuild and images', (engine) => {
       properties: { image_type: 'snapshot', instance_uuid: id, base_image_ref: 'tiny', stage: 'one' },
     });
     await eventually(
-      async () => cloud.images.filled.get('image-1'),
+      async () => cloud.images.contents.get('image-1'),
       (one) => one === `disk of ${id}`,
     );
     await until(id, 'ACTIVE');
@@ -142,7 +142,7 @@ onBothEngines('rebuild and images', (engine) => {
     expect((await act(id, { createImage: { name: 'second' } })).status).toBe(409);
     gate.resolve();
     await eventually(
-      async () => cloud.images.filled.get('image-1'),
+      async () => cloud.images.contents.get('image-1'),
       (one) => one === `disk of ${id}`,
     );
     await until(id, 'ACTIVE');

@@ -71,7 +71,7 @@ onBothEngines('shelving and backups', (engine) => {
       properties: { image_type: 'snapshot', instance_uuid: id, base_image_ref: 'tiny' },
     });
     expect([host.bodies.size, cloud.placement.claimed.size]).toEqual([0, 0]);
-    expect(cloud.images.filled.get('image-1')).toBe(`disk of ${id}`);
+    expect(cloud.images.contents.get('image-1')).toBe(`disk of ${id}`);
     for (const body of [
       { 'os-start': null },
       { shelve: null },
@@ -190,9 +190,9 @@ onBothEngines('shelving and backups', (engine) => {
       image_type: 'backup',
       backup_type: 'daily',
     });
-    expect([...cloud.images.filled.keys()]).toEqual(['image-2', 'image-3', 'image-4']);
+    expect([...cloud.images.contents.keys()]).toEqual(['image-2', 'image-3', 'image-4']);
     expect(await backup('daily', 0)).toBe(202);
-    expect([...cloud.images.filled.keys()]).toEqual(['image-2']);
+    expect([...cloud.images.contents.keys()]).toEqual(['image-2']);
     expect((await act(id, { createBackup: { name: 'b', backup_type: 'daily', rotation: -1 } })).status).toBe(
       400,
     );

@@ -116,7 +116,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
       driver: 'sim',
       hypervisorType: 'simulated',
       hypervisorVersion: 1_000_000,
-      capabilities: ['pause', 'suspend', 'resize', 'volumes', ...(type === 'vm' ? ['rescue'] : [])],
+      capabilities: ['pause', 'suspend', 'resize', 'rescue', 'snapshot', 'volumes', 'vm'],
     }),
     list: async () => {
       const found: GuestState[] = [];
@@ -232,6 +232,8 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
             `server ${id} does not run, so it cannot be suspended; start it first`,
           );
       }),
+    // What it copies is made up where it is asked for.
+    exportRoot: async (spec) => void existing(spec.id),
     async syncVolumes(spec) {
       await verb('syncVolumes', spec.id, () => void (existing(spec.id).spec = spec));
       return spec.volumes.map((one) => ({ id: one.volumeId, attached: true, error: null }));

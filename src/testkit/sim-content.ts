@@ -1,0 +1,50 @@
+// Image contents of a simulated cloud: in memory, so that no real disk decides when something happens.
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { ContentError, type ContentStore } from '../control/image/content/store.ts';
+
+const CLUSTER = 512;
+
+/** A disk of 1 MiB on which nothing was written, as QEMU's format has it. */
+export const EMPTY_QCOW2: Buffer = (() => {
+  const image = Buffer.alloc(4 * CLUSTER);
+  image.write('QFI\xfb', 'latin1');
+  image.writeUInt32BE(3, 4);
+  image.writeUInt32BE(Math.log2(CLUSTER), 20);
+  image.writeBigUInt64BE(BigInt(1024 * 1024), 24);
+  image.writeUInt32BE((1024 * 1024) / (CLUSTER * (CLUSTER / 8)), 36);
+  image.writeBigUInt64BE(BigInt(CLUSTER), 40); // first-level table
+  image.writeBigUInt64BE(BigInt(2 * CLUSTER), 48); // reference counts
+  image.writeUInt32BE(1, 56);
+  image.writeUInt32BE(4, 96); // 16 bits each
+  image.writeUInt32BE(104, 100);
+  return image;
+})();
+
+/** Outlives the processes of its world, as a disk does. */
+export function memoryContents(): ContentStore {
+  const contents = new Map<string, Buffer>();
+  return {
+    path: (id) => `/simulated/${id}`,
+    async put(id, stream, { onChunk }) {
+      const chunks: Buffer[] = [];
+      for await (const piece of stream) {
+        const chunk = Buffer.from(piece);
+        await onChunk?.(chunk);
+        chunks.push(chunk);
+      }
+      const content = Buffer.concat(chunks);
+      contents.set(id, content);
+      const digest = (name: string): string => createHash(name).update(content).digest('hex');
+      return { size: content.length, md5: digest('md5'), sha512: digest('sha512') };
+    },
+    async open(id) {
+      const content = contents.get(id);
+      if (content === undefined) throw new ContentError('not-found', `there is no content for ${id}`);
+      return { stream: Readable.from([content]), size: content.length };
+    },
+    delete: async (id) => void contents.delete(id),
+    list: async () =>
+      [...contents].map(([id, content]) => ({ id, size: content.length, modifiedAt: new Date(0) })),
+  };
+}
