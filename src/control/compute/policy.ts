@@ -37,7 +37,6 @@ export const computePolicies = {
   'compute:servers:unshelve': member('Unshelve a server'),
   'compute:servers:shelve-offload': operator('Take a shelved server off its host'),
   'compute:servers:create-backup': member('Make a backup of a server'),
-  'compute:servers:restore': member('Bring a deleted server back'),
   'compute:servers:change-password': member('Set the password of a guest'),
   'compute:servers:crash-dump': member('Interrupt a guest, so that its kernel dumps'),
   'compute:servers:migrate': operator('Move a server to another host'),

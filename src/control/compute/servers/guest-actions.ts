@@ -1,4 +1,4 @@
-// Actions that need the guest's help, and the deletion that knows no way back: api-ref "Servers - run an action".
+// Actions that need the guest's help: api-ref "Servers - run an action".
 import { audit } from '../../../kernel/audit.ts';
 import { CloudError, conflict, unavailable } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
@@ -6,7 +6,7 @@ import type { Ctx } from '../../../kernel/platform.ts';
 import { strict, text } from '../../../kernel/schema.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { nothing } from '../links.ts';
-import { deleteServer, refuseIncapable, refuseLocked, wrongState } from './lifecycle.ts';
+import { refuseIncapable, refuseLocked, wrongState } from './lifecycle.ts';
 import { stateOf } from './status.ts';
 import { findServer, recordAction } from './store.ts';
 import type { ServerRow } from './table.ts';
@@ -30,35 +30,6 @@ async function interruptible(ctx: Ctx, serverId: string): Promise<ServerRow> {
 }
 
 export const guestActionRoutes = (deps: ComputeDeps): Route[] => [
-  route({
-    method: 'POST',
-    path: ACTION,
-    ids,
-    action: 'forceDelete',
-    policy: 'compute:servers:delete',
-    summary: 'Delete a server at once',
-    status: 202,
-    body: nothing,
-    async handler({ ctx, params }) {
-      await deleteServer(ctx, deps, params.server_id);
-      return {};
-    },
-  }),
-  route({
-    method: 'POST',
-    path: ACTION,
-    ids,
-    action: 'restore',
-    policy: 'compute:servers:restore',
-    summary: 'Bring a deleted server back',
-    status: 202,
-    body: nothing,
-    // As Nova ships it: deleted servers are reclaimed at once, so that none waits for this.
-    async handler({ ctx, params }) {
-      const row = await findServer(ctx.platform.db.read, ctx, params.server_id);
-      throw wrongState('restore', row, 'vm_state', stateOf(row).vmState);
-    },
-  }),
   route({
     method: 'POST',
     path: ACTION,
