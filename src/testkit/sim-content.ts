@@ -44,6 +44,8 @@ export function memoryContents(): ContentStore {
       return { stream: Readable.from([content]), size: content.length };
     },
     delete: async (id) => void contents.delete(id),
+    parts: async () => [],
+    dropParts: async () => {},
     list: async () =>
       [...contents].map(([id, content]) => ({ id, size: content.length, modifiedAt: new Date(0) })),
   };
