@@ -13,7 +13,7 @@ import type { ServerRow } from './table.ts';
 
 const ids = { server_id: 'server' } as const;
 const ACTION = '/v2.1/servers/:server_id/action';
-const crashable = ['active', 'paused', 'resized', 'error'];
+const crashable = ['active', 'paused', 'rescued', 'resized', 'error'];
 
 async function interruptible(ctx: Ctx, serverId: string): Promise<ServerRow> {
   return ctx.platform.db.tx(async (tx) => {

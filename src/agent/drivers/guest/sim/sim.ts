@@ -116,7 +116,14 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
       driver: 'sim',
       hypervisorType: 'simulated',
       hypervisorVersion: 1_000_000,
-      capabilities: ['pause', 'suspend', 'resize', 'rescue', 'snapshot', 'volumes', 'vm'],
+      capabilities: [
+        'pause',
+        'suspend',
+        'resize',
+        'snapshot',
+        'volumes',
+        ...(type === 'vm' ? ['rescue'] : []),
+      ],
     }),
     list: async () => {
       const found: GuestState[] = [];
