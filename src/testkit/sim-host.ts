@@ -12,6 +12,7 @@ import {
   killSimGuest,
   type SimGuestHost,
 } from '../agent/drivers/guest/sim/sim.ts';
+import { EMPTY_QCOW2 } from '../agent/drivers/guest/sim/empty-disk.ts';
 import type { NetworkDriver } from '../agent/drivers/network/driver.ts';
 import {
   createSimNetworkDriver,
@@ -32,7 +33,6 @@ import type { Log } from '../kernel/log.ts';
 import type { HostFacts, Link } from '../protocol/link.ts';
 import { boundItemStore, type Boundary } from './boundary.ts';
 import type { Faults } from './faults.ts';
-import { EMPTY_QCOW2 } from './sim-content.ts';
 
 export type HostSize = { vcpus: number; memoryMib: number; diskGib: number };
 
@@ -51,7 +51,8 @@ export type SimHost = {
 };
 
 export function createSimHost(hostname: string, clock: Clock, size: HostSize): SimHost {
-  const guests = createSimGuestHost(clock);
+  // Nothing of a simulated cloud waits for a real disk.
+  const guests = { ...createSimGuestHost(clock), writeDisk: async () => {} };
   return {
     hostname,
     size,

@@ -1,8 +1,10 @@
 // The simulated guest driver. What a kernel would hold lives in `SimGuestHost`, which outlives a simulated
 // crash: a new driver over the same host adopts its guests. Cheap enough for thousands of guests, no timers
 // unless a delay is asked for.
+import { writeFile } from 'node:fs/promises';
 import { sleep, type Clock } from '../../../../kernel/clock.ts';
 import { DriverError } from '../../errors.ts';
+import { EMPTY_QCOW2 } from './empty-disk.ts';
 import type { GuestDriver, GuestPower, GuestSpec, GuestState, GuestType } from '../driver.ts';
 
 export type SimGuest = {
@@ -50,6 +52,8 @@ export type SimGuestHost = {
   fail?: (step: SimVerb | `${SimVerb}:after`, id: string) => DriverError | null;
   /** Milliseconds each verb takes. */
   delayMs?: number;
+  /** Where copies of disks go; absent: into files. */
+  writeDisk?: (path: string, content: Buffer) => Promise<void>;
 };
 
 export function createSimGuestHost(clock: Clock): SimGuestHost {
@@ -239,8 +243,10 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
             `server ${id} does not run, so it cannot be suspended; start it first`,
           );
       }),
-    // What it copies is made up where it is asked for.
-    exportRoot: async (spec) => void existing(spec.id),
+    async exportRoot(spec, path) {
+      existing(spec.id);
+      await (host.writeDisk ?? writeFile)(path, EMPTY_QCOW2);
+    },
     async syncVolumes(spec) {
       await verb('syncVolumes', spec.id, () => void (existing(spec.id).spec = spec));
       return spec.volumes.map((one) => ({ id: one.volumeId, attached: true, error: null }));
