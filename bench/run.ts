@@ -9,6 +9,7 @@ const load: Record<string, () => Promise<Figure>> = {
   memory: async () => (await import('./figures/memory.ts')).memory,
   vm: async () => (await import('./figures/vm.ts')).vm,
   container: async () => (await import('./figures/container.ts')).container,
+  wire: async () => (await import('./figures/wire.ts')).wire,
   creates: async () => (await import('./figures/creates.ts')).creates,
   list: async () => (await import('./figures/list.ts')).list,
   ports: async () => (await import('./figures/ports.ts')).ports,

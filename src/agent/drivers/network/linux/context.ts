@@ -35,6 +35,8 @@ export type LinuxContext = {
   ports: Map<string, PortBody>;
   securityGroups: Map<string, SecurityGroupBody>;
   routers: Map<string, RouterBody>;
+  /** Of routers that this process made whole: all of what was planned but the translation rules, which change most. */
+  routerFrames: Map<string, string>;
   metadata: MetadataSource;
   dhcp: Dhcp;
   advertiser: Advertiser;

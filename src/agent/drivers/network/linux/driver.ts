@@ -110,6 +110,7 @@ export function createLinuxNetworkDriver(options: LinuxNetworkOptions): NetworkD
     ports: new Map(),
     securityGroups: new Map(),
     routers: new Map(),
+    routerFrames: new Map(),
     metadata: noMetadata,
     dhcp: createDhcp({
       names,

@@ -141,15 +141,14 @@ async function readInterfaces(ns: string, what: string): Promise<Existing> {
 
 async function readRoutes(ns: string, what: string): Promise<Map<string, Route>> {
   const routes = new Map<string, Route>();
-  for (const family of [4, 6] as const)
-    for (const row of await ipJson(
-      ns,
-      [`-${family}`, 'route', 'show', 'proto', `${routeProtocol}`],
-      what,
-    ).catch(() => [])) {
+  const read = async (family: 4 | 6): Promise<void> => {
+    const args = [`-${family}`, 'route', 'show', 'proto', `${routeProtocol}`];
+    for (const row of await ipJson(ns, args, what).catch(() => [])) {
       const route = { family, destination: String(row['dst']), via: String(row['gateway']) };
       routes.set(routeKey(route), route);
     }
+  };
+  await Promise.all([read(4), read(6)]);
   return routes;
 }
 
@@ -246,6 +245,17 @@ function redirected(before: RouterBody | null | undefined, after: RouterBody): F
   ];
 }
 
+async function prepareNamespace(ns: string, what: string): Promise<void> {
+  // Loose reverse-path filter: static routes may make paths asymmetric. arp_notify announces addresses.
+  await setSysctl(ns, '2', ['ipv4/conf/all/rp_filter', 'ipv4/conf/all/arp_announce'], what);
+  await setSysctl(ns, '1', ['ipv4/conf/all/arp_ignore', 'ipv4/conf/all/arp_notify', 'ipv4/ip_forward'], what);
+  await setSysctl(ns, '1', ['ipv6/conf/all/forwarding'], what).catch(() => {}); // a kernel without IPv6
+  // Its addresses are given, never doubted: the link-local one has to be there for the first advertisement.
+  await setSysctl(ns, '0', ['ipv6/conf/default/accept_dad', 'ipv6/conf/default/accept_ra'], what).catch(
+    () => {},
+  );
+}
+
 async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody, plan: Plan): Promise<void> {
   const ns = ctx.names.routerNs(id);
   const hash = fingerprint(JSON.stringify(plan));
@@ -256,21 +266,39 @@ async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody, plan
   );
   if (ctx.kernel.routers.get(id) === hash && there && plugged) return;
   const what = `Router ${id}`;
+  // Once all of it stood, its namespace is as it should be.
+  const settled = there && (ctx.kernel.routers.get(id) ?? '') !== '';
   // Without its hash while it is being changed: a crash in between must not pass for done.
   await ctx.nft(`add chain inet strata router_${id}\nflush chain inet strata router_${id}\n`, what);
   ctx.kernel.routers.set(id, '');
   if (!there) await ip(null, [`netns add ${ns}`], what);
-  // Loose reverse-path filter: static routes may make paths asymmetric. arp_notify announces addresses.
-  await setSysctl(ns, '2', ['ipv4/conf/all/rp_filter', 'ipv4/conf/all/arp_announce'], what);
-  await setSysctl(ns, '1', ['ipv4/conf/all/arp_ignore', 'ipv4/conf/all/arp_notify', 'ipv4/ip_forward'], what);
-  await setSysctl(ns, '1', ['ipv6/conf/all/forwarding'], what).catch(() => {}); // a kernel without IPv6
-  // Its addresses are given, never doubted: the link-local one has to be there for the first advertisement.
-  await setSysctl(ns, '0', ['ipv6/conf/default/accept_dad', 'ipv6/conf/default/accept_ra'], what).catch(
-    () => {},
+  if (!settled) await prepareNamespace(ns, what);
+  // Before any interface is up: what is private is so from the first packet on.
+  await nftInNamespace(ns, plan.rules, what);
+  const frame = JSON.stringify({ ...plan, rules: '' });
+  if (!settled || !plugged || ctx.routerFrames.get(id) !== frame)
+    await applyFrame(ctx, id, ns, plan, there, what);
+  await cutFlows(ctx.names, ns, redirected(there ? ctx.routers.get(id) : null, body), what);
+  await ctx.nft(
+    `flush chain inet strata router_${id}\nadd rule inet strata router_${id} return comment "${hash}"\n`,
+    what,
   );
+  ctx.kernel.routers.set(id, hash);
+  ctx.routerFrames.set(id, frame);
+}
+
+/** Interfaces, addresses, routes and limits: the difference to what is there. */
+async function applyFrame(
+  ctx: LinuxContext,
+  id: string,
+  ns: string,
+  plan: Plan,
+  there: boolean,
+  what: string,
+): Promise<void> {
+  ctx.routerFrames.delete(id);
   const existing = await readInterfaces(ns, what);
   await plugInterfaces(ctx, id, ns, plan, existing, what);
-  await nftInNamespace(ns, plan.rules, what);
 
   const wantedRoutes = new Map(plan.routes.map((route) => [routeKey(route), route]));
   const lines = ['link set lo up'];
@@ -313,21 +341,13 @@ async function applyRouter(ctx: LinuxContext, id: string, body: RouterBody, plan
   await cutFlows(
     ctx.names,
     ns,
-    [
-      ...gone
-        .filter((text) => text.endsWith('/32'))
-        .flatMap((text) =>
-          (['--orig-dst', '--reply-dst'] as const).map((match) => ({ match, address: text.slice(0, -3) })),
-        ),
-      ...redirected(there ? ctx.routers.get(id) : null, body),
-    ],
+    gone
+      .filter((text) => text.endsWith('/32'))
+      .flatMap((text) =>
+        (['--orig-dst', '--reply-dst'] as const).map((match) => ({ match, address: text.slice(0, -3) })),
+      ),
     what,
   );
-  await ctx.nft(
-    `flush chain inet strata router_${id}\nadd rule inet strata router_${id} return comment "${hash}"\n`,
-    what,
-  );
-  ctx.kernel.routers.set(id, hash);
 }
 
 export function ensureRouter(ctx: LinuxContext, id: string, body: RouterBody): Promise<void> {
@@ -339,6 +359,7 @@ export function ensureRouter(ctx: LinuxContext, id: string, body: RouterBody): P
       ctx.routers.set(id, body);
       await ctx.advertiser.ensure(id, plan.advertisements);
     } catch (error) {
+      ctx.routerFrames.delete(id);
       await ctx.refresh();
       throw error;
     }
@@ -350,6 +371,7 @@ export function removeRouter(ctx: LinuxContext, id: string): Promise<void> {
     const what = `Removing router ${id}`;
     const ns = ctx.names.routerNs(id);
     ctx.routers.delete(id);
+    ctx.routerFrames.delete(id);
     try {
       await ctx.advertiser.remove(id);
       await removePeers(ctx, strayPeers(ctx, id, new Set()), what);
