@@ -64,13 +64,13 @@ export const wire: Figure = {
       );
       const address = floatingip.floating_ip_address;
       const forwardings = `${neutron}/floatingips/${floatingip.id}/port_forwardings`;
-      const forward = async (outside: number): Promise<string> =>
+      const forward = async (outside: number, inside = 80): Promise<string> =>
         (
           await api.call<{ port_forwarding: { id: string } }>('POST', forwardings, {
             port_forwarding: {
               protocol: 'tcp',
               external_port: outside,
-              internal_port: 80,
+              internal_port: inside,
               internal_port_id: port.id,
             },
           })
@@ -98,6 +98,8 @@ export const wire: Figure = {
         into.push((await until(address, outside, open)) - asked);
         return answer;
       };
+      // Of an address that is in use already: its first forwarding also brings it to the router.
+      await forward(7_777, 81);
       const first = await forward(8_080);
       await timed([], admit, 8_080, true).then((rule) =>
         api.call('DELETE', `${neutron}/security-group-rules/${rule}`),
