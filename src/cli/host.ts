@@ -140,6 +140,10 @@ export async function startHost(options: {
         const type = agent.desired('server', serverId)?.body?.type;
         await (type === undefined ? undefined : drivers.get(type))?.interrupt?.(serverId);
       },
+      async figures(serverId) {
+        const type = agent.desired('server', serverId)?.body?.type;
+        return type === undefined ? null : ((await drivers.get(type)?.figures(serverId)) ?? null);
+      },
       async consoleLog(serverId, lines) {
         const type = agent.desired('server', serverId)?.body?.type;
         const driver = type === undefined ? undefined : drivers.get(type);

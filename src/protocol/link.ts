@@ -84,10 +84,40 @@ export const Report = Type.Object({
 });
 export type Report = Omit<Static<typeof Report>, 'kind'> & { kind: ItemKind };
 
+/** What a host measures of a guest that runs, since it runs. */
+export type GuestFigures = {
+  uptimeS: number | null;
+  /** MiB; `usedMib`: what the guest's process has of the host's memory. */
+  memory: { maximumMib: number; usedMib: number | null };
+  cpus: { id: number; timeNs: number | null }[];
+  /** As the guest sees it: rx is what it received. */
+  nics: {
+    mac: string;
+    rxOctets: number;
+    rxPackets: number;
+    rxErrors: number;
+    rxDrop: number;
+    txOctets: number;
+    txPackets: number;
+    txErrors: number;
+    txDrop: number;
+  }[];
+  disks: {
+    readBytes: number;
+    /** null: not counted. */
+    readRequests: number | null;
+    writeBytes: number;
+    writeRequests: number | null;
+    errors: number | null;
+  }[];
+};
+
 /** Questions that control asks a host; each answers with plain data. */
 export type HostQueries = {
   /** The last `lines` lines of the guest's console (null: all that is kept, at most 1 MiB). */
   consoleLog(serverId: string, lines: number | null): Promise<string>;
+  /** null: the guest does not run, or its driver measures nothing. */
+  figures?(serverId: string): Promise<GuestFigures | null>;
   /** What `uptime` says on the host: the time, for how long it is up, users and load. */
   uptime?(): Promise<string>;
   /** Sends the guest a non-maskable interrupt. Hosts without it name no 'nmi' among the guest's capabilities. */

@@ -154,7 +154,7 @@ export async function startSimAgent(
         boundary,
         faults,
         ['watch', 'close'],
-        ['probe', 'list', 'get', 'consoleLog', 'exportRoot'],
+        ['probe', 'list', 'get', 'consoleLog', 'exportRoot', 'figures'],
       ),
     ]),
   );
@@ -209,6 +209,8 @@ export async function startSimAgent(
         await server.exportRoot(serverId, '/nowhere', agent);
         return Readable.from([EMPTY_QCOW2]);
       },
+      figures: async (serverId) =>
+        (await drivers.get(host.guests.guests.get(serverId)?.type ?? 'vm')?.figures(serverId)) ?? null,
       consoleLog: async (serverId, lines) =>
         (await drivers.get(host.guests.guests.get(serverId)?.type ?? 'vm')?.consoleLog(serverId, lines)) ??
         '',

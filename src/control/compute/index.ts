@@ -35,6 +35,7 @@ import { migrationRoutes } from './servers/migration-routes.ts';
 import { interfaceRoutes } from './servers/interfaces.ts';
 import { serverPartRoutes } from './servers/parts-routes.ts';
 import { portsChanged, serverReports, serverWork } from './servers/reconcile.ts';
+import { diagnosticsRoutes } from './servers/diagnostics.ts';
 import { rescueRoutes } from './servers/rescue.ts';
 import { resizeRoutes } from './servers/resize.ts';
 import { serverRoutes } from './servers/routes.ts';
@@ -121,6 +122,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...interfaceRoutes(deps),
         ...rescueRoutes(deps),
         ...guestActionRoutes(deps),
+        ...diagnosticsRoutes(deps),
         ...volumeAttachmentRoutes(deps),
         ...flavorRoutes,
         ...keypairRoutes,

@@ -45,6 +45,7 @@ export const computePolicies = {
   'compute:servers:volumes': member('Attach volumes to a server and detach them'),
   'compute:servers:interfaces': member('Attach interfaces to a server and detach them'),
   'compute:servers:rescue': member('Rescue a server and end that'),
+  'compute:servers:diagnostics': operator('Show what the host measures of a server'),
   'compute:servers:tags': member('Change the tags of a server'),
   'compute:servers:actions': reader('Read the history of a server'),
   'compute:flavors:list': reader('List and show flavors'),

@@ -107,6 +107,8 @@ async function startSimHost(
     },
     queries: {
       ...volumeQueries(volumes),
+      figures: async (id) =>
+        (await drivers.get(host.guests.guests.get(id)?.type ?? 'vm')?.figures(id)) ?? null,
       consoleLog: async (id, lines) =>
         drivers.get(host.guests.guests.get(id)?.type ?? 'vm')?.consoleLog(id, lines) ?? '',
     },

@@ -472,6 +472,19 @@ export function guestDriverConformance(name: string, setup: () => Promise<GuestH
     );
 
     test(
+      'a guest that runs has figures, one that is off has none',
+      async () => {
+        const spec = await running();
+        const figures = await driver.figures(spec.id);
+        expect(figures?.memory.maximumMib).toBe(spec.body.memoryMib);
+        expect(figures?.cpus.length).toBeGreaterThan(0);
+        await driver.stop(spec.id, 0);
+        expect(await driver.figures(spec.id)).toBeNull();
+      },
+      testTimeoutMs,
+    );
+
+    test(
       'the console log is text, can be cut to its last lines, and outlives a stop',
       async () => {
         const spec = await running();

@@ -1,6 +1,7 @@
 // The one contract for whatever runs a server: QEMU, podman, or the simulation. The server controller
 // diffs desired against `list()`, the kernel's own truth, and calls these verbs.
 import type { IoLimits, ServerBody } from '../../../protocol/items.ts';
+import type { GuestFigures } from '../../../protocol/link.ts';
 import type { ConfigFile } from './config-drive.ts';
 import type { HeldVolume } from '../volume/driver.ts';
 
@@ -117,6 +118,8 @@ export type GuestDriver = {
   /** Sends the guest a non-maskable interrupt. Present where 'nmi' is among the capabilities. */
   interrupt?(id: string): Promise<void>;
   consoleLog(id: string, lines: number | null): Promise<string>;
+  /** Figures of a guest that runs; null: it does not. */
+  figures(id: string): Promise<GuestFigures | null>;
   /**
    * Makes the volumes of a guest those of the spec: plugs, unplugs, follows them to new layers and sizes. One that
    * the guest does not take or let go of never stops the others. Present where 'volumes' is among the capabilities.

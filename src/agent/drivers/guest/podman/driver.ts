@@ -28,6 +28,7 @@ import {
   serverLabel,
 } from './container.ts';
 import { replyFailure } from './failure.ts';
+import { containerFigures } from './figures.ts';
 import { createImageStore, imageIdleMs } from './image.ts';
 import { findPlace, podmanProcess, readText, writeWhole, type Place } from './place.ts';
 import { probeEngine, versionNumber, type Engine } from './probe.ts';
@@ -384,6 +385,13 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
       );
     },
     destroy: (id) => inTurn(id, () => destroy(id)),
+    async figures(id) {
+      const { client, records } = await ready();
+      const entry = await inspect(id);
+      if (entry === null || !isLive(entry.State)) return null;
+      const netns = (await records.read(id))?.netns ?? null;
+      return containerFigures(client, containerName(cloudId, id), netns);
+    },
     async consoleLog(id, lines) {
       const { place } = await ready();
       return await readConsole(join(guestFolder(place, id), 'console.log'), lines);

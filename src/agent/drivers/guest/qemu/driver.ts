@@ -15,6 +15,7 @@ import { capLog, readLog } from './console-log.ts';
 import { discardSnapshot, ensureDisk } from './disk.ts';
 import { exportRunning, exportStopped } from './export.ts';
 import { explain, missingProgram } from './failure.ts';
+import { figuresOf } from './figures.ts';
 import { guestFolders, newRecord, runtimeDirOf, type GuestRecord } from './folder.ts';
 import { launch as launchGuest } from './launch.ts';
 import { saveMemory, snapshotTag } from './memory.ts';
@@ -488,6 +489,12 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
     destroy(id) {
       inHurry(id);
       return serial(id, () => destroy(id));
+    },
+    async figures(id) {
+      const target = alive(id);
+      const record = await folders.read(id);
+      if (target === null || record === null || record.hardware === null) return null;
+      return figuresOf(await reach(id, target), target, record.hardware, options.netns ?? null);
     },
     async consoleLog(id, lines) {
       if (!folders.exists(id)) throw new DriverError('failed', `server ${id} is not on this host`);

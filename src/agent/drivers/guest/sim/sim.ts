@@ -263,6 +263,18 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
       verb('destroy', id, () => {
         if (mine(id) !== null) host.guests.delete(id);
       }),
+    figures: async (id) => {
+      const guest = mine(id);
+      if (guest === null || (guest.power !== 'running' && guest.power !== 'paused')) return null;
+      const { vcpus, memoryMib } = guest.spec.body;
+      return {
+        uptimeS: null,
+        memory: { maximumMib: memoryMib, usedMib: null },
+        cpus: Array.from({ length: vcpus }, (_, id) => ({ id, timeNs: null })),
+        nics: [],
+        disks: [],
+      };
+    },
     consoleLog: async (id, lines) => {
       const guest = existing(id);
       if (guest.starts === 0 || lines === 0) return '';
