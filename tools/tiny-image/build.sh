@@ -78,12 +78,13 @@ cp "$BUSYBOX" "$ROOT/bin/busybox"
 cp "$HERE/init" "$ROOT/init"
 cp "$HERE/udhcpc.sh" "$ROOT/etc/udhcpc.sh"
 cp "$HERE/lsblk.sh" "$ROOT/bin/lsblk"
+cp "$HERE/blkid.sh" "$ROOT/bin/blkid"
 # Scripts for images with users of their own put it before their commands; here everybody is root.
 printf '#!/bin/sh\nexec "$@"\n' >"$ROOT/bin/sudo"
 printf '#!/bin/sh\nsync\nexec busybox poweroff -f\n' >"$ROOT/etc/acpi/PWRF/00000080"
 printf 'root:x:0:0:root:/root:/bin/sh\n' >"$ROOT/etc/passwd"
 printf 'root:x:0:\n' >"$ROOT/etc/group"
-chmod 755 "$ROOT/init" "$ROOT/bin/lsblk" "$ROOT/bin/sudo" "$ROOT/etc/udhcpc.sh" "$ROOT/etc/acpi/PWRF/00000080"
+chmod 755 "$ROOT/init" "$ROOT/bin/lsblk" "$ROOT/bin/blkid" "$ROOT/bin/sudo" "$ROOT/etc/udhcpc.sh" "$ROOT/etc/acpi/PWRF/00000080"
 
 # The SSH server is dynamic: with it come its libraries, where it looks for them.
 if DROPBEAR=$(command -v dropbear); then

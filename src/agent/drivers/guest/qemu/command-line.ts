@@ -34,6 +34,7 @@ export const Hardware = Type.Object({
   rescue: Type.Optional(RescueHardware),
   /** Absent in records of older versions. */
   configDrive: Type.Optional(Type.Boolean()),
+  cdromBus: Type.Optional(Type.Union([Type.Literal('scsi'), Type.Literal('sata')])),
   /** Root ports; absent in records of older versions. */
   slots: Type.Optional(Type.Integer()),
   /** At its start; absent in records of older versions. */
@@ -121,6 +122,12 @@ export function hardwareOf(spec: GuestSpec, host: { machine: string; accelerator
   });
   const diskBus = pick('hw_disk_bus', body.properties['hw_disk_bus'], diskBuses, 'virtio');
   const rescue = rescueOf(spec, diskBus);
+  const cdromBus = pick(
+    'hw_cdrom_bus',
+    body.properties['hw_cdrom_bus'],
+    ['scsi', 'sata'] as const,
+    diskBus === 'sata' ? 'sata' : 'scsi',
+  );
   const dataVolumes = spec.volumes.filter((volume) => !volume.boot).length;
   return {
     id,
@@ -135,7 +142,7 @@ export function hardwareOf(spec: GuestSpec, host: { machine: string; accelerator
     // What rescues it has the last, where no disk of its own is disturbed.
     slots: slotsFor(taps.length, dataVolumes) + (rescue === null ? 0 : 1),
     ...(rescue === null ? {} : { rescue }),
-    ...((spec.configDrive ?? null) === null ? {} : { configDrive: true }),
+    ...((spec.configDrive ?? null) === null ? {} : { configDrive: true, cdromBus }),
     volumes: spec.volumes
       .map(({ volumeId, readOnly, boot, layers }) => ({ volumeId, readOnly, boot, layers }))
       .toSorted((a, b) => Number(b.boot) - Number(a.boot)),
@@ -259,7 +266,13 @@ export function qemuArguments(hardware: Hardware, sockets: string, restore: stri
       ? [
           ...file('config-file', fds.configDrive, { 'read-only': true }),
           ...blockdev({ 'node-name': 'config', driver: 'raw', file: 'config-file', 'read-only': true }),
-          ...device({ driver: 'ide-cd', id: 'config-drive', drive: 'config', bus: 'ide.5' }),
+          ...(hardware.cdromBus === 'sata'
+            ? device({ driver: 'ide-cd', id: 'config-drive', drive: 'config', bus: 'ide.5' })
+            : [
+                // Kernels that are made for clouds have no driver of SATA.
+                ...device({ driver: 'virtio-scsi-pci', id: 'cdrom', bus: 'pcie.0', addr: '0x4' }),
+                ...device({ driver: 'scsi-cd', id: 'config-drive', drive: 'config', bus: 'cdrom.0' }),
+              ]),
         ]
       : []),
   ];
