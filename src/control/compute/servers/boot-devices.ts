@@ -108,7 +108,9 @@ export function readBootDisks(asked: Asked, count: number): BootDisks {
   const localImage = local[0]?.uuid ?? null;
   if (imageRef !== null && localImage !== null && imageRef !== localImage)
     throw invalid(`boot_index 0 names image ${localImage}, imageRef names ${imageRef}.`);
-  const imageId = imageRef ?? localImage;
+  // As Nova: an image beside a volume that is booted from says nothing more.
+  const bootsVolume = mappings.some((one) => !isLocalRoot(one) && Number(one.boot_index ?? -1) === 0);
+  const imageId = localImage ?? (bootsVolume ? null : imageRef);
   const boots = devices.filter((one) => one.boot).length + (imageId === null ? 0 : 1);
   if (boots === 0)
     throw badRequest('Invalid imageRef provided: name an imageRef, or a volume with boot_index 0.');

@@ -103,6 +103,38 @@ describe('the QEMU command line', () => {
     ]);
   });
 
+  test('boots a rescued guest from the rescue disk, with its own second, or in its place beside a stable one', () => {
+    const image = {
+      id: 'rescue',
+      diskFormat: 'raw',
+      containerFormat: 'bare',
+      hash: '0'.repeat(128),
+      size: 1,
+    };
+    const devices = (rescue: object): Record<string, { bus: string; bootindex: number }> => {
+      const spec = specOf({ ports: [tap()], body: { rescue: { image, ...rescue } as never } });
+      const args = qemuArguments(hardwareOf(spec, host), '/run/x', null);
+      return Object.fromEntries(
+        args
+          .filter((arg) => /"id":"(root|rescue)-disk"/.test(arg))
+          .map((arg) => JSON.parse(arg) as { id: string; bus: string; bootindex: number })
+          .map(({ id: name, bus, bootindex }) => [name, { bus, bootindex }]),
+      );
+    };
+    expect(devices({ stable: false, device: 'disk', bus: 'virtio' })).toEqual({
+      'rescue-disk': { bus: 'slot0', bootindex: 0 },
+      'root-disk': { bus: 'slot2', bootindex: 1 },
+    });
+    expect(devices({ stable: true, device: 'disk', bus: 'virtio' })).toEqual({
+      'rescue-disk': { bus: 'slot10', bootindex: 0 },
+      'root-disk': { bus: 'slot0', bootindex: 1 },
+    });
+    expect(devices({ stable: true, device: 'cdrom', bus: 'sata' })).toMatchObject({
+      'rescue-disk': { bus: 'ide.2' },
+      'root-disk': { bus: 'slot0' },
+    });
+  });
+
   test('gives each PCI root port an address of its own, however many ports there are', () => {
     const ports = Array.from({ length: 26 }, (_, i) => tap({ device: `tap${i}` }));
     const args = qemuArguments(hardwareOf(specOf({ ports }), host), '/run/x', null);

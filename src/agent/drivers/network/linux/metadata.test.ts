@@ -2,7 +2,13 @@
 import { expect, test } from 'vitest';
 import type { ServerBody } from '../../../../protocol/items.ts';
 import { networkBody, portBody, subnetBody } from '../conformance.ts';
-import { isPasswordPath, metadataResponse, passwordResponse, type MetadataGuest } from './metadata.ts';
+import {
+  configDriveFiles,
+  isPasswordPath,
+  metadataResponse,
+  passwordResponse,
+  type MetadataGuest,
+} from './metadata.ts';
 
 const body: ServerBody = {
   type: 'vm',
@@ -153,4 +159,39 @@ test('a guest tells its sealed password once, where cloud-init and cloudbase-ini
   for (const bad of ['', '<script>', 'a'.repeat(1021), 'a\0b'])
     expect((await passwordResponse(bad, keep)).status).toBe(400);
   expect(kept).toEqual(['c2VhbGVk', 'c2VhbGVk']);
+});
+
+test('a config drive says what the service says, and has the files that were sent along', () => {
+  const files = [{ path: '/etc/motd', contents: Buffer.from('hello').toString('base64') }];
+  const found = new Map(
+    configDriveFiles({ ...guest, body: { ...body, files } }).map((one) => [one.path, one.content]),
+  );
+  const text = (path: string): string => found.get(path)?.toString() ?? 'none';
+  expect(text('openstack/latest/network_data.json')).toBe(get('/openstack/latest/network_data.json'));
+  expect(found.get('openstack/latest/user_data')).toEqual(Buffer.from([0x1f, 0x8b, 0x00, 0xff]));
+  expect(JSON.parse(text('openstack/latest/meta_data.json'))).toEqual({
+    ...(JSON.parse(get('/openstack/latest/meta_data.json')) as object),
+    files: [{ path: '/etc/motd', content_path: '/content/0000' }],
+  });
+  expect(text('openstack/content/0000')).toBe('hello');
+  expect(JSON.parse(text('ec2/latest/meta-data.json'))).toMatchObject({ 'instance-id': 'i-8f2b1c3d' });
+  for (const path of found.keys()) expect(path).toMatch(/^[a-z0-9][a-z0-9._/-]*$/);
+});
+
+test('what is tagged is found under devices, by MAC or serial number; the rest is not listed', () => {
+  const tagged: ServerBody = {
+    ...body,
+    ports: [...body.ports, { portId: 'port-2', mac: 'fa:16:3e:00:00:02', tag: 'back' }],
+    volumes: [
+      { volumeId: 'volume-1', device: '/dev/vdb', readOnly: false, boot: false, tag: 'data' },
+      { volumeId: 'volume-2', device: '/dev/vdc', readOnly: false, boot: false },
+    ],
+  };
+  const { devices } = JSON.parse(get('/openstack/latest/meta_data.json', { ...guest, body: tagged })) as {
+    devices: unknown;
+  };
+  expect(devices).toEqual([
+    { type: 'nic', bus: 'pci', mac: 'fa:16:3e:00:00:02', tags: ['back'] },
+    { type: 'disk', bus: 'pci', serial: 'volume-1', path: '/dev/vdb', tags: ['data'] },
+  ]);
 });
