@@ -105,14 +105,13 @@ export function createConvergence(parts: {
   const heldBy = (kept: StoredItem | undefined): Key[] =>
     kept === undefined ? [] : [...new Set([...referencesOf(kept.item), ...((kept.held ?? []) as Key[])])];
 
-  /** By both the desired and the present body; of what an earlier process applied, the disk knows the body. */
-  const refsOf = (key: Key, entry: Entry): Set<Key> => {
-    const { present } = entry;
-    return new Set([
-      ...(entry.item === null ? [] : referencesOf(entry.item)),
-      ...(present === 'unknown' ? heldBy(stored.get(key)) : present === null ? [] : referencesOf(present)),
+  /** By the desired and the present body, and by any that was tried in between, or is being tried. */
+  const refsOf = (key: Key, { item, present }: Entry): Set<Key> =>
+    new Set([
+      ...(item === null ? [] : referencesOf(item)),
+      ...(present === null || present === 'unknown' ? [] : referencesOf(present)),
+      ...heldBy(stored.get(key)),
     ]);
-  };
 
   /** Makes a change of an entry that may change what it refers to. */
   function changing(key: Key, entry: Entry, change: () => void): void {
@@ -211,7 +210,8 @@ export function createConvergence(parts: {
   }
 
   async function save(key: Key, one: StoredItem): Promise<void> {
-    stored.set(key, one);
+    const entry = entryOf(one.item.kind, one.item.id);
+    changing(key, entry, () => stored.set(key, one));
     await store.save(one);
   }
 

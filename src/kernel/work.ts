@@ -5,6 +5,7 @@ import type { Kysely } from 'kysely';
 import { sleep, type Clock } from './clock.ts';
 import { createAlarm, type Alarm } from './alarm.ts';
 import { type Database, type Migration, type Tables, type Tx } from './db/index.ts';
+import { CloudError } from './errors.ts';
 import type { Log } from './log.ts';
 
 declare module './db/index.ts' {
@@ -249,7 +250,11 @@ export function createWorkQueue(platform: { db: Database; clock: Clock; log: Log
       cancel();
       if (failure !== null) {
         const { error } = failure;
-        log.error({ kind, id: row.id, attempts: row.attempts, error: traceOf(error) }, 'reconcile failed');
+        // What was anticipated is the outside world's: an effect meets it, and is done again.
+        log[error instanceof CloudError ? 'warn' : 'error'](
+          { kind, id: row.id, attempts: row.attempts, error: traceOf(error) },
+          'reconcile failed',
+        );
         await postpone(kind, row, row.version, mine);
         return;
       }

@@ -112,7 +112,13 @@ export type GuestFigures = {
   }[];
 };
 
-/** Questions that control asks a host; each answers with plain data. */
+/**
+ * The name of an error whose message a host means for users. Whatever else a query rejects with is a defect of the
+ * host's program.
+ */
+export const HOST_ERROR = 'DriverError';
+
+/** Questions that control asks a host; each answers with plain data, or rejects as HOST_ERROR says. */
 export type HostQueries = {
   /** The last `lines` lines of the guest's console (null: all that is kept, at most 1 MiB). */
   consoleLog(serverId: string, lines: number | null): Promise<string>;

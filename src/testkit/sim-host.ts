@@ -30,7 +30,7 @@ import { noImageCache } from '../agent/image-cache.ts';
 import { memoryItemStore, type StoredItem } from '../agent/item-store.ts';
 import { sleep, type Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
-import type { HostFacts, Link } from '../protocol/link.ts';
+import type { HostFacts, HostQueries, Link } from '../protocol/link.ts';
 import { boundItemStore, type Boundary } from './boundary.ts';
 import type { Faults } from './faults.ts';
 
@@ -99,6 +99,24 @@ function checkUnplugged(host: SimHost, portId: string, refused: ReadonlySet<stri
     if (guest.nics.has(portId) && !refused.has(id))
       host.broken.push(`${host.hostname} lost port ${portId} while guest ${id} had it open`);
 }
+
+/** What a host answers of its guests. The agent is asked for when it is needed: it is made with these. */
+export const simServerQueries = (
+  host: SimHost,
+  drivers: ReadonlyMap<GuestType, GuestDriver>,
+  server: Pick<ReturnType<typeof serverController>, 'exportRoot'>,
+  agent: () => Agent,
+): Pick<HostQueries, 'exportServer' | 'figures' | 'consoleLog'> => {
+  const driverOf = (id: string) => drivers.get(host.guests.guests.get(id)?.type ?? 'vm');
+  return {
+    async exportServer(id) {
+      await server.exportRoot(id, '/nowhere', agent());
+      return Readable.from([EMPTY_QCOW2]);
+    },
+    figures: async (id) => (await driverOf(id)?.figures(id)) ?? null,
+    consoleLog: async (id, lines) => (await driverOf(id)?.consoleLog(id, lines)) ?? '',
+  };
+};
 
 type Calls = Record<string, unknown>;
 /** Every function of a driver but those named crosses the boundary of its process and meets its faults there. */
@@ -205,15 +223,7 @@ export async function startSimAgent(
     facts,
     queries: {
       ...volumeQueries(volumes),
-      async exportServer(serverId) {
-        await server.exportRoot(serverId, '/nowhere', agent);
-        return Readable.from([EMPTY_QCOW2]);
-      },
-      figures: async (serverId) =>
-        (await drivers.get(host.guests.guests.get(serverId)?.type ?? 'vm')?.figures(serverId)) ?? null,
-      consoleLog: async (serverId, lines) =>
-        (await drivers.get(host.guests.guests.get(serverId)?.type ?? 'vm')?.consoleLog(serverId, lines)) ??
-        '',
+      ...simServerQueries(host, drivers, server, () => agent),
     },
     store: boundItemStore(memoryItemStore(host.items), boundary),
     controllers: {

@@ -181,7 +181,10 @@ export async function world(options: WorldOptions): Promise<World> {
     // A crash while the agents start leaves them hanging in their boundaries.
     await Promise.race([
       (async () => {
-        for (const host of hosts) await startAgent(host);
+        for (const host of hosts) {
+          if (!boundary.alive()) return;
+          await startAgent(host);
+        }
       })(),
       boundary.killed,
     ]);

@@ -1,5 +1,7 @@
 // The one error type of host-side drivers: a public message that names the object, the value, the rule and
 // the next step, and a detail for the log only (stderr, paths, command lines).
+import { HOST_ERROR } from '../../protocol/link.ts';
+
 export type DriverErrorCode =
   | 'unavailable' // a program or kernel feature is missing on this host
   | 'refused' // the desired body cannot be applied; repeating it will not help
@@ -13,7 +15,7 @@ export class DriverError extends Error {
 
   constructor(code: DriverErrorCode, publicMessage: string, detail = '', cause?: unknown) {
     super(publicMessage, cause === undefined ? undefined : { cause });
-    this.name = 'DriverError';
+    this.name = HOST_ERROR;
     this.code = code;
     this.detail = detail;
   }

@@ -7,6 +7,7 @@ import type { Platform } from '../../kernel/platform.ts';
 import type { Item, ItemKind } from '../../protocol/items.ts';
 import type { HostFacts, HostQueries, Link, Report } from '../../protocol/link.ts';
 import type { HostReport, ReportHandler } from './index.ts';
+import { anticipated } from './queries.ts';
 
 type LinkParts = {
   platform: Platform;
@@ -217,7 +218,7 @@ export function createLink(parts: LinkParts): Link {
         for (const handler of hostHandlers) await handler(tx, id);
         return { hostId: id, sequence: heard.sequence };
       });
-      queries.set(host.hostId, hostQueries);
+      queries.set(host.hostId, anticipated(hostQueries));
       return host;
     },
 

@@ -23,7 +23,7 @@ import { seededIds, seededRng } from '../../kernel/ids.ts';
 import { silentLog, type Log } from '../../kernel/log.ts';
 import { openTestDatabase, type Engine } from '../database.ts';
 import type { Answer } from '../http.ts';
-import { createSimHost, type SimHost } from '../sim-host.ts';
+import { createSimHost, simServerQueries, type SimHost } from '../sim-host.ts';
 import { entriesOf, type Entry } from './schema-walk.ts';
 
 export const ADMIN_PASSWORD = 'admin-secret-of-the-test';
@@ -107,10 +107,7 @@ async function startSimHost(
     },
     queries: {
       ...volumeQueries(volumes),
-      figures: async (id) =>
-        (await drivers.get(host.guests.guests.get(id)?.type ?? 'vm')?.figures(id)) ?? null,
-      consoleLog: async (id, lines) =>
-        drivers.get(host.guests.guests.get(id)?.type ?? 'vm')?.consoleLog(id, lines) ?? '',
+      ...simServerQueries(host, drivers, server, () => agent),
     },
     store: memoryItemStore(host.items),
     controllers: {

@@ -90,8 +90,8 @@ async function shrink(cloud: TestCloud, entry: Entry, request: Fuzzed): Promise<
   return best;
 }
 
-/** Tenants are furnished on hosts that are up, whatever fuzzing operators have disabled. */
-async function enableHosts(cloud: TestCloud): Promise<void> {
+/** Tenants are furnished on hosts that are up and within quotas, whatever fuzzing operators have set. */
+async function undoOperators(cloud: TestCloud): Promise<void> {
   const { services } = (await cloud.must(cloud.admin, 'GET', '/compute/v2.1/os-services')) as {
     services: { id: string; binary: string }[];
   };
@@ -100,6 +100,13 @@ async function enableHosts(cloud: TestCloud): Promise<void> {
       status: 'enabled',
       forced_down: false,
     });
+  const { projects } = await cloud.must(cloud.admin, 'GET', '/identity/v3/projects?name=admin');
+  for (const service of ['/compute/v2.1', `/volume/v3/${projects[0].id}`]) {
+    const url = `${service}/os-quota-class-sets/default`;
+    const { id: _, ...amounts } = (await cloud.must(cloud.admin, 'GET', url)).quota_class_set;
+    const unlimited = Object.fromEntries(Object.keys(amounts).map((name) => [name, -1]));
+    await cloud.must(cloud.admin, 'PUT', url, { quota_class_set: unlimited });
+  }
 }
 
 onBothEngines('fuzz', (engine) => {
@@ -122,7 +129,7 @@ onBothEngines('fuzz', (engine) => {
     const baseline = process.memoryUsage().rss;
     for (let index = 0; index < REQUESTS; index++) {
       if (callers === null || index % RENEW_EVERY === 0) {
-        await enableHosts(cloud);
+        await undoOperators(cloud);
         callers = {
           own: await createFurnishedTenant(cloud, `own${index}`),
           sacrificed: await createFurnishedTenant(cloud, `sacrificed${index}`),
@@ -195,7 +202,7 @@ onBothEngines('fuzz', (engine) => {
   }, 900_000);
 
   it('after the run the cloud works and its books are right', async () => {
-    await enableHosts(cloud);
+    await undoOperators(cloud);
     const tenant = await createFurnishedTenant(cloud, 'survivor');
     await cloud.settle();
     const shown = await cloud.must(

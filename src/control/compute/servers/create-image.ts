@@ -3,7 +3,7 @@
 import { Type } from 'typebox';
 import { audit } from '../../../kernel/audit.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
-import { conflict } from '../../../kernel/errors.ts';
+import { conflict, unavailable } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { strict, text } from '../../../kernel/schema.ts';
@@ -169,7 +169,9 @@ export function serverImageWork(platform: Platform, deps: ComputeDeps): WorkHand
     // Filled by a process that was killed before it said so.
     if ((await deps.images.filled(db.read, [imageId])).has(imageId)) return true;
     const host = deps.hosts.queries(entry.host_id);
-    if (host?.exportServer === undefined) return false;
+    if (host === null) return false;
+    if (host.exportServer === undefined)
+      throw unavailable(`The host of server ${entry.id} makes no images of servers.`);
     await deps.images.receive(imageId, await host.exportServer(entry.id));
     return true;
   };
@@ -198,7 +200,7 @@ export function serverImageWork(platform: Platform, deps: ComputeDeps): WorkHand
           )?.tries;
         });
         if (tries !== undefined && tries < MAX_TRIES) throw error;
-        platform.log.error({ imageId, error: String(error) }, 'the image of a server was given up');
+        platform.log.warn({ imageId, error: String(error) }, 'the image of a server was given up');
         await deps.images.abandon(imageId);
         filled = false;
       }

@@ -1,7 +1,7 @@
 // Where backups are kept, apart from the volumes that they are of: whole objects in named containers, so that an
 // object store can do it as well as this folder.
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 export type BackupObjects = {
@@ -28,6 +28,13 @@ async function syncFolder(path: string): Promise<void> {
     await folder.close();
   }
 }
+
+/** False: it holds something, were it only since now. */
+const isRemoved = (folder: string): Promise<boolean> =>
+  rmdir(folder).then(
+    () => true,
+    () => false,
+  );
 
 export function fileObjects(dir: string): BackupObjects {
   const pathOf = (container: string, key: string): string => {
@@ -69,9 +76,7 @@ export function fileObjects(dir: string): BackupObjects {
         await rm(join(folder, name), { recursive: true, force: true });
       // Folders that hold nothing any more, as far up as the container.
       for (let up = folder; up !== dir && up.startsWith(`${dir}/`); up = dirname(up))
-        if ((await readdir(up).catch(() => ['?'])).length === 0)
-          await rm(up, { recursive: true, force: true });
-        else break;
+        if (!(await isRemoved(up))) break;
     },
   };
 }

@@ -1,6 +1,7 @@
 // What backups take time for: reading a volume into the store, restoring one from it, and removing objects. Each is
 // begun anew after a crash and ends in one transaction; what failed for good is said to the user.
 import type { Tx } from '../../../kernel/db/index.ts';
+import { CloudError } from '../../../kernel/errors.ts';
 import type { Platform } from '../../../kernel/platform.ts';
 import { decodeExtents, encodeExtents } from '../../../kernel/sparse.ts';
 import type { WorkHandler } from '../../../kernel/work.ts';
@@ -21,7 +22,11 @@ const TRIES = 6;
 /** What will not become better by trying again; the message is for the user. */
 class Hopeless extends Error {}
 /** Nobody can be asked now. */
-class Unreachable extends Error {}
+class Unreachable extends CloudError {
+  constructor(message: string) {
+    super(503, 'ServiceUnavailable', message);
+  }
+}
 /** Whoever waits for it has gone away meanwhile. */
 class Abandoned extends Error {}
 
@@ -182,7 +187,7 @@ export function backupWork(platform: Platform, deps: VolumeDeps, objects: Backup
   }
 
   async function failed(row: BackupRow, reason: string): Promise<void> {
-    log.error({ backupId: row.id, reason }, 'a backup failed');
+    log.warn({ backupId: row.id, reason }, 'a backup failed');
     await end(row.id, async (tx, now) => {
       if (now.created === 0) {
         await letGo(tx, now);
@@ -206,7 +211,7 @@ export function backupWork(platform: Platform, deps: VolumeDeps, objects: Backup
   const tries = new Map<string, number>();
   return {
     mode: 'effect',
-    leaseMs: 3_600_000,
+    leaseMs: 60_000,
     concurrency: 2,
     async run(id) {
       const row = await backupById(db.read, id);

@@ -136,7 +136,7 @@ export async function uploadVolume(
 export function uploadWork(platform: Platform, deps: VolumeDeps): WorkHandler {
   return {
     mode: 'effect',
-    leaseMs: 3_600_000,
+    leaseMs: 60_000,
     concurrency: 1,
     async run(volumeId) {
       const upload = await platform.db.read
@@ -161,7 +161,7 @@ export function uploadWork(platform: Platform, deps: VolumeDeps): WorkHandler {
             await host.exportVolume('volume', volumeId, upload.disk_format === 'qcow2' ? 'qcow2' : 'raw'),
           );
       } catch (error) {
-        platform.log.error(
+        platform.log.warn(
           { volumeId, imageId: upload.image_id, error: String(error) },
           'a volume could not be uploaded as an image',
         );
