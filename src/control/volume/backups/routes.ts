@@ -24,7 +24,8 @@ import { findBackup, parentsAmong } from './store.ts';
 import type { BackupRow } from './table.ts';
 
 const ids = { backup_id: 'backup' } as const;
-const STATUSES = ['creating', 'available', 'deleting', 'error', 'restoring', 'error_deleting'];
+/** What operators may set, as in Cinder: the others say what goes on. */
+const STATUSES = ['available', 'error'];
 
 const brief = (ctx: Ctx, row: BackupRow) => ({
   id: row.id,
