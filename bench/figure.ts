@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 export type Line = {
   figure: string;
-  /** What issue 2 asks for; '' where it only asks to know. */
+  /** What the project asks of itself; '' where it only asks to know. */
   target: string;
   measured: string;
   /** null: there is no target. */

@@ -1,4 +1,4 @@
-// Prints the figures of issue 2 in one table: node bench/run.ts [NAME...]. Nothing here asserts: machines differ,
+// Prints the figures of the project in one table: node bench/run.ts [NAME...]. Nothing here asserts: machines differ,
 // so that a figure with a rival is judged by the ratio of one run.
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, release, totalmem } from 'node:os';
@@ -10,6 +10,7 @@ const load: Record<string, () => Promise<Figure>> = {
   vm: async () => (await import('./figures/vm.ts')).vm,
   container: async () => (await import('./figures/container.ts')).container,
   wire: async () => (await import('./figures/wire.ts')).wire,
+  volumes: async () => (await import('./figures/volumes.ts')).volumes,
   creates: async () => (await import('./figures/creates.ts')).creates,
   list: async () => (await import('./figures/list.ts')).list,
   ports: async () => (await import('./figures/ports.ts')).ports,

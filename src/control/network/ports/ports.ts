@@ -37,6 +37,7 @@ import {
   type AddressPair,
   type NetworkUse,
 } from './rules.ts';
+import { DHCP_OWNER, renewDhcpPort } from './dhcp-port.ts';
 import {
   portCreate,
   portList,
@@ -54,7 +55,7 @@ const managed = new Set([
   'network:router_interface',
   'network:router_gateway',
   'network:floatingip',
-  'network:dhcp',
+  DHCP_OWNER,
 ]);
 
 /** Tells the compute service that what it shows of these servers changed. */
@@ -349,7 +350,7 @@ async function refuseMac(tx: Tx, row: PortRow, mac: string): Promise<void> {
 }
 
 async function recompileOwner(tx: Tx, ctx: Ctx, row: PortRow): Promise<void> {
-  if (row.device_owner === 'network:dhcp') await ctx.platform.work.enqueue(tx, 'network', [row.network_id]);
+  if (row.device_owner === DHCP_OWNER) await ctx.platform.work.enqueue(tx, 'network', [row.network_id]);
   if (row.device_owner === 'network:router_interface' || row.device_owner === 'network:router_gateway')
     await ctx.platform.work.enqueue(tx, 'router', [row.device_id]);
 }
@@ -360,14 +361,14 @@ const removeWith =
     await ctx.platform.db.tx(async (tx) => {
       const { row } = await writablePort(tx, ctx, id, 'delete_port');
       expectRevision(ctx, row);
-      if (managed.has(row.device_owner) && row.device_owner !== 'network:dhcp')
+      if (row.device_owner === DHCP_OWNER) {
+        await renewDhcpPort(tx, ctx, row);
+        await audit(tx, ctx, 'port', id);
+        return;
+      }
+      if (managed.has(row.device_owner))
         throw conflict(
           `Port ${id} cannot be deleted directly via the port API: has device owner ${row.device_owner}.`,
-          'ServicePortInUse',
-        );
-      if (row.device_owner === 'network:dhcp')
-        throw conflict(
-          `Port ${id} cannot be deleted directly via the port API: it goes with the DHCP of the network's subnets.`,
           'ServicePortInUse',
         );
       await forgetFixedIps(tx, ctx, id, null);
