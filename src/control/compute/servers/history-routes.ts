@@ -14,6 +14,27 @@ import { findServer } from './store.ts';
 import type { ServerActionRow, ServerRow } from './table.ts';
 import { hostIdOf } from './wire.ts';
 
+/** Events of actions that Nova's compute manager does not name `compute_ACTION_instance`. */
+const EVENTS: Record<string, string> = {
+  addFixedIp: 'compute_add_fixed_ip_to_instance',
+  attach_interface: 'compute_attach_interface',
+  attach_volume: 'compute_attach_volume',
+  changePassword: 'compute_set_admin_password',
+  confirmResize: 'compute_confirm_resize',
+  create: 'compute__do_build_and_run_instance',
+  createBackup: 'compute_backup_instance',
+  createImage: 'compute_snapshot_instance',
+  delete: 'compute_terminate_instance',
+  detach_interface: 'compute_detach_interface',
+  detach_volume: 'compute_detach_volume',
+  extend_volume: 'compute_extend_volume',
+  removeFixedIp: 'compute_remove_fixed_ip_from_instance',
+  revertResize: 'compute_revert_resize',
+  shelveOffload: 'compute_shelve_offload_instance',
+  trigger_crash_dump: 'compute_trigger_crash_dump',
+};
+const eventOf = (action: string): string => EVENTS[action] ?? `compute_${action}_instance`;
+
 const ids = { server_id: 'server' } as const;
 const PATH = '/v2.1/servers/:server_id/os-instance-actions';
 const PAGED_SINCE = 58;
@@ -100,7 +121,7 @@ export const historyRoutes: Route[] = [
       if (row === undefined) throw notFound('Action for request_id', params.request_id);
       const admin = isAdmin(ctx.actor);
       const event = {
-        event: `compute_${row.action}_instance`,
+        event: eventOf(row.action),
         start_time: microseconds(row.started_at),
         finish_time: row.finished_at === null ? null : microseconds(row.finished_at),
         result: row.result,

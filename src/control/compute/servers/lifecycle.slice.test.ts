@@ -155,14 +155,15 @@ onBothEngines('servers', (engine) => {
       'stop',
       'create',
     ]);
-    const one = (
-      await server.call(
-        'root',
-        'GET',
-        `${base}/servers/${id}/os-instance-actions/${instanceActions[0].request_id}`,
-      )
-    ).json.instanceAction;
+    const shown = async (requestId: string) =>
+      (await server.call('root', 'GET', `${base}/servers/${id}/os-instance-actions/${requestId}`)).json
+        .instanceAction;
+    const one = await shown(instanceActions[0].request_id);
     expect(one.events[0]).toMatchObject({ event: 'compute_reboot_instance', result: 'Success' });
+    // As Nova's compute manager names its methods: clients wait for events by their names.
+    expect((await shown(instanceActions.at(-1).request_id)).events[0].event).toBe(
+      'compute__do_build_and_run_instance',
+    );
   });
 
   test('a container cannot be suspended, and the answer says why', async () => {
