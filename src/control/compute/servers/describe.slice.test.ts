@@ -1,47 +1,25 @@
 // The life of servers over HTTP, on both engines, with the other services and the host faked.
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { onBothEngines, openTestDatabase, type TestDatabase } from '../../../testkit/database.ts';
-import { testActor, testPlatform, testServer, type TestServer } from '../../../testkit/http.ts';
-import { eventually, type FakeCloud, fakeCloud, fakeHost, type FakeHost } from '../fakes.ts';
-import { computeQuotas, createComputeService } from '../index.ts';
+import { onBothEngines } from '../../../testkit/database.ts';
+import { fakeCompute, type FakeCompute } from '../../../testkit/compute-cloud.ts';
+import { eventually } from '../fakes.ts';
 
 onBothEngines('lists and parts of servers', (engine) => {
-  let database: TestDatabase;
-  let server: TestServer;
-  let cloud: FakeCloud;
-  let host: FakeHost;
-  let platform: ReturnType<typeof testPlatform>;
+  let compute: FakeCompute;
+  let server: FakeCompute['server'];
+  let cloud: FakeCompute['cloud'];
+  let host: FakeCompute['host'];
+  let platform: FakeCompute['platform'];
   const base = '/compute/v2.1';
   const latest = { 'openstack-api-version': 'compute 2.96' };
 
   beforeEach(async () => {
-    database = await openTestDatabase(engine);
-    platform = testPlatform(database.db, { ...computeQuotas, instances: 50, cores: 1000, ram: 1_000_000 });
-    cloud = fakeCloud(platform);
-    const compute = createComputeService(platform, cloud);
-    server = await testServer(platform, [compute.service], {
-      alice: testActor('alice', 'p1'),
-      bob: testActor('bob', 'p2'),
-      root: testActor('root', 'p0', ['admin']),
-      reader: testActor('reader', 'p1', ['reader']),
-    });
-    await compute.bootstrap();
-    await compute.bootstrap();
-    host = await fakeHost(cloud.hosts.link, 'node-1');
-    cloud.placement.hosts.set('node-1', host.id);
+    compute = await fakeCompute(engine, { instances: 50, cores: 1000, ram: 1_000_000 });
+    ({ server, cloud, host, platform } = compute);
   });
-  afterEach(async () => {
-    await server.close();
-    await database.remove();
-  });
+  afterEach(() => compute.close());
 
-  const show = async (id: string, as = 'alice') =>
-    (await server.call(as, 'GET', `${base}/servers/${id}`)).json.server;
-  const untilStatus = (id: string, status: string) =>
-    eventually(
-      () => show(id),
-      (one) => one.status === status && one['OS-EXT-STS:task_state'] === null,
-    );
+  const untilStatus = (id: string, status: string) => compute.untilStatus(id, status, 'alice');
   const create = (more: object = {}, as = 'alice', headers = {}) =>
     server.call(
       as,
@@ -166,7 +144,7 @@ onBothEngines('lists and parts of servers', (engine) => {
       [{ user_data: 'abc' }, 'user_data'],
       [{ bogus: 1 }, 'bogus'],
       [{ availability_zone: 'mars' }, 'mars'],
-      [{ block_device_mapping_v2: [{ source_type: 'volume', uuid: 'v', boot_index: 0 }] }, 'boot_index 0'],
+      [{ block_device_mapping_v2: [{ source_type: 'volume', uuid: 'v', boot_index: 0 }] }, 'could not be found'],
       [{ min_count: 0 }, 'min_count'],
       [{ networks: 'auto' }, 'networks'],
       [{ metadata: { ['k'.repeat(256)]: 'v' } }, 'metadata'],

@@ -1,43 +1,25 @@
 // Resizing servers over HTTP on both engines, with a host that is faked: what is claimed at each step, and who decides.
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { onBothEngines, openTestDatabase, type TestDatabase } from '../../../testkit/database.ts';
-import { testActor, testPlatform, testServer, type TestServer } from '../../../testkit/http.ts';
-import { eventually, type FakeCloud, fakeCloud, fakeHost, type FakeHost } from '../fakes.ts';
-import { computeQuotas, createComputeService } from '../index.ts';
+import { onBothEngines } from '../../../testkit/database.ts';
+import { fakeCompute, type FakeCompute } from '../../../testkit/compute-cloud.ts';
+import { eventually } from '../fakes.ts';
 
 onBothEngines('resize', (engine) => {
-  let database: TestDatabase;
-  let server: TestServer;
-  let cloud: FakeCloud;
-  let host: FakeHost;
-  let platform: ReturnType<typeof testPlatform>;
+  let compute: FakeCompute;
+  let server: FakeCompute['server'];
+  let cloud: FakeCompute['cloud'];
+  let host: FakeCompute['host'];
+  let platform: FakeCompute['platform'];
   const base = '/compute/v2.1';
 
   beforeEach(async () => {
-    database = await openTestDatabase(engine);
-    platform = testPlatform(database.db, { ...computeQuotas });
-    cloud = fakeCloud(platform);
-    const compute = createComputeService(platform, cloud);
-    server = await testServer(platform, [compute.service], {
-      alice: testActor('alice', 'p1'),
-      bob: testActor('bob', 'p2'),
-      root: testActor('root', 'p0', ['admin']),
-    });
-    await compute.bootstrap();
-    host = await fakeHost(cloud.hosts.link, 'node-1');
-    cloud.placement.hosts.set('node-1', host.id);
+    compute = await fakeCompute(engine);
+    ({ server, cloud, host, platform } = compute);
   });
-  afterEach(async () => {
-    await server.close();
-    await database.remove();
-  });
+  afterEach(() => compute.close());
 
-  const show = async (id: string) => (await server.call('alice', 'GET', `${base}/servers/${id}`)).json.server;
-  const until = (id: string, status: string) =>
-    eventually(
-      () => show(id),
-      (one) => one.status === status && one['OS-EXT-STS:task_state'] === null,
-    );
+  const show = (id: string, as = 'alice') => compute.show(id, as);
+  const until = (id: string, status: string) => compute.untilStatus(id, status, 'alice');
   const act = (id: string, body: object, as = 'alice') =>
     server.call(as, 'POST', `${base}/servers/${id}/action`, body);
   const resize = (id: string, flavorRef: string) => act(id, { resize: { flavorRef } });
