@@ -12,15 +12,17 @@ if ! ip -4 -o addr show dev "$interface" | grep -qF " $prefix "; then
   ip addr add "$prefix" brd + dev "$interface"
 fi
 [ -n "${mtu:-}" ] && ip link set "$interface" mtu "$mtu"
+# Of several interfaces the first leads out, whichever is answered last.
+metric=$(cat "/sys/class/net/$interface/ifindex")
+route() { ip route replace "$@" dev "$interface" metric "$metric"; }
 if [ -n "${staticroutes:-}" ]; then # RFC 3442: with option 121 the router option is not to be used
   set -- $staticroutes
   while [ $# -ge 2 ]; do
-    if [ "$2" = 0.0.0.0 ]; then ip route replace "$1" dev "$interface"; else ip route replace "$1" via "$2" dev "$interface" 2>/dev/null ||
-      ip route replace "$1" via "$2" dev "$interface" onlink; fi
+    if [ "$2" = 0.0.0.0 ]; then route "$1"; else route "$1" via "$2" 2>/dev/null || route "$1" via "$2" onlink; fi
     shift 2
   done
 else
-  for gateway in ${router:-}; do ip route replace default via "$gateway" dev "$interface"; break; done
+  for gateway in ${router:-}; do route default via "$gateway"; break; done
 fi
 for server in ${dns:-}; do echo "nameserver $server"; done >/etc/resolv.conf
 [ -e "/run/said-$interface-${ip}" ] && exit 0

@@ -227,7 +227,9 @@ const actionRoutes = (deps: ComputeDeps): Route[] => [
       if (host === null)
         throw unavailable(`The host of instance ${row.id} is not connected; try again when it is back.`);
       const lines = length === null || length === -1 ? null : Math.min(length, MAX_CONSOLE_LINES);
-      return { body: { output: lines === 0 ? '' : await host.consoleLog(row.id, lines) } };
+      const output = lines === 0 ? '' : await host.consoleLog(row.id, lines);
+      // As Nova counts them: what follows the last line break is a line too, were it empty.
+      return { body: { output: lines === null ? output : output.split('\n').slice(-lines).join('\n') } };
     },
   }),
 ];
