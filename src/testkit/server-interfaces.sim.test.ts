@@ -31,6 +31,12 @@ const guestHas = (): string[] => [...(cloud.host.guests.guests.get(serverId)?.ni
 const portsUsed = async (): Promise<number> =>
   (await cloud.must(own.tokens.member, 'GET', `/network/v2.0/quotas/${own.projectId}/details`)).quota.port
     .used;
+/** The newest entry of the server's history, with its events. */
+const lastAction = async (): Promise<object> => {
+  const history = `/compute/v2.1/servers/${serverId}/os-instance-actions`;
+  const { instanceActions } = await cloud.must(cloud.admin, 'GET', history);
+  return (await cloud.must(cloud.admin, 'GET', `${history}/${instanceActions[0].request_id}`)).instanceAction;
+};
 const settledIds = async (): Promise<string[]> => {
   await cloud.settle();
   return (await interfaces()).map((one) => one.port_id).sort();
@@ -53,6 +59,10 @@ it('an interface made for the server goes with its detach, with address and quot
   expect((await interfaces()).map((one) => one.port_state)).toEqual(['ACTIVE', 'ACTIVE']);
   await cloud.must(own.tokens.member, 'DELETE', path(`/${made.port_id}`));
   expect([await settledIds(), await portsUsed()]).toEqual(before);
+  expect(await lastAction()).toMatchObject({
+    action: 'detach_interface',
+    events: [{ event: 'compute_detach_interface', result: 'Success' }],
+  });
   expect(guestHas()).toEqual(before[0]);
   expect((await cloud.call(own.tokens.member, 'GET', `/network/v2.0/ports/${made.port_id}`)).status).toBe(
     404,

@@ -144,7 +144,10 @@ onBothEngines('lists and parts of servers', (engine) => {
       [{ user_data: 'abc' }, 'user_data'],
       [{ bogus: 1 }, 'bogus'],
       [{ availability_zone: 'mars' }, 'mars'],
-      [{ block_device_mapping_v2: [{ source_type: 'volume', uuid: 'v', boot_index: 0 }] }, 'could not be found'],
+      [
+        { block_device_mapping_v2: [{ source_type: 'volume', uuid: 'v', boot_index: 0 }] },
+        'could not be found',
+      ],
       [{ min_count: 0 }, 'min_count'],
       [{ networks: 'auto' }, 'networks'],
       [{ metadata: { ['k'.repeat(256)]: 'v' } }, 'metadata'],

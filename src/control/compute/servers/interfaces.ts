@@ -129,7 +129,7 @@ async function detach(ctx: Ctx, deps: ComputeDeps, serverId: string, portId: str
         `Cannot 'detach_interface' instance ${row.id}: a container keeps its last interface. Attach another one first.`,
       );
     await deps.network.interfaces.detach(tx, row.id, portId);
-    await recordAction(tx, ctx, row, 'detach_interface', { done: true });
+    await recordAction(tx, ctx, row, 'detach_interface');
     await audit(tx, ctx, 'server', row.id);
   });
 }

@@ -115,16 +115,18 @@ async function recordEvent(
     .execute();
 }
 
-/** History entries up to this version have ended. */
+/** History entries up to this version have ended; `action`: only those of this name. */
 async function closeActions(
   tx: Tx,
   serverId: string,
   version: number,
   now: number,
   error: string | null,
+  action?: string,
 ): Promise<void> {
   await tx
     .updateTable('server_actions')
+    .$if(action !== undefined, (update) => update.where('action', '=', action ?? ''))
     .set({
       finished_at: now,
       result: error === null ? 'Success' : 'Error',
@@ -242,7 +244,8 @@ export function serverReports(
       }
       if (report.volumes !== undefined && row.deleting === 0) {
         await deps.volumes.reported(tx, row.id, report.generation, report.volumes);
-        await deps.network.interfaces.reported(tx, row.id, report.generation, report.ports ?? []);
+        if (await deps.network.interfaces.reported(tx, row.id, report.generation, report.ports ?? []))
+          await closeActions(tx, row.id, row.desired_version, platform.clock.now(), null, 'detach_interface');
         // It may have renewed the row.
         rows.set(
           row.id,
