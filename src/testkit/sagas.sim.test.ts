@@ -1,48 +1,12 @@
 // The sagas of servers, each killed at every crossing.
+import { act, newServer, rest, rootOf, serverRow } from './saga-steps.ts';
 import { sagaTests, type Saga, type SagaUser } from './saga.ts';
 import type { World } from './world.ts';
-
-type Server = { server: { id: string; status: string; 'OS-EXT-STS:task_state': string | null } } | null;
-const at = (id: string): string => `/compute/v2.1/servers/${id}`;
-const rest = (user: SagaUser, id: string, ...statuses: string[]): Promise<Server> =>
-  user.until<Server>(
-    at(id),
-    (body) =>
-      body === null ||
-      (statuses.includes(body.server.status) && body.server['OS-EXT-STS:task_state'] === null),
-  );
-const act = (user: SagaUser, id: string, body: object) => user.insist('POST', `${at(id)}/action`, body);
-
-/** A server that runs on a network of its own. */
-async function newServer(user: SagaUser, cloud: World, more: object = {}): Promise<string> {
-  const network = await user.create('/network/v2.0/networks', 'network', { name: 'net' });
-  await user.create('/network/v2.0/subnets', 'subnet', {
-    name: 'subnet',
-    network_id: network,
-    cidr: '10.1.0.0/24',
-    ip_version: 4,
-  });
-  const id = await user.create('/compute/v2.1/servers', 'server', {
-    name: 'server',
-    imageRef: cloud.given.images.vm,
-    flavorRef: cloud.given.flavorId,
-    networks: [{ uuid: network }],
-    ...more,
-  });
-  await rest(user, id, 'ACTIVE');
-  return id;
-}
 
 async function portOf(user: SagaUser, id: string): Promise<string> {
   const answer = await user.insist('GET', `/network/v2.0/ports?device_id=${id}`);
   return (answer.json as { ports: { id: string }[] }).ports[0]?.id ?? '';
 }
-
-const rowOf = (cloud: World, id: string) =>
-  cloud.read().selectFrom('servers').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-/** What the guest has written: the number of each start that is on its root. */
-const rootOf = (cloud: World, id: string): readonly number[] =>
-  cloud.hosts[0]?.guests.guests.get(id)?.root ?? [];
 
 /** To the larger flavor, until the server waits for a decision. */
 async function resize(user: SagaUser, id: string, cloud: World): Promise<void> {
@@ -73,7 +37,7 @@ const resizeTo = (verb: 'confirmResize' | 'revertResize'): Saga<{ id: string; ro
     await decide(user, id, verb);
   },
   async wrong({ id, root }, cloud) {
-    const row = await rowOf(cloud, id);
+    const row = await serverRow(cloud, id);
     const now = rootOf(cloud, id);
     // What the guest wrote on the larger root went with it.
     const starts = verb === 'confirmResize' ? now.length >= 2 : now.length === 2;
@@ -110,7 +74,7 @@ const shelving: Saga<{ id: string; port: string }> = {
     }
   },
   async wrong({ id, port }, cloud) {
-    const row = await rowOf(cloud, id);
+    const row = await serverRow(cloud, id);
     const images = await cloud.read().selectFrom('images').select('name').execute();
     const ports = JSON.parse(row.ports) as { portId: string }[];
     const guest = cloud.hosts[0]?.guests.guests.get(id);

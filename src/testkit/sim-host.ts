@@ -72,6 +72,7 @@ export function rebootSimHost(host: SimHost): void {
   for (const guest of host.guests.guests.values()) {
     if (guest.power !== 'suspended') guest.power = 'stopped';
     guest.nics = new Set();
+    guest.disks = new Set();
   }
   const { networks, ports, routers, securityGroups, addressGroups } = host.network;
   for (const objects of [networks, ports, routers, securityGroups, addressGroups]) objects.clear();
@@ -100,6 +101,18 @@ function checkUnplugged(host: SimHost, portId: string, refused: ReadonlySet<stri
       host.broken.push(`${host.hostname} lost port ${portId} while guest ${id} had it open`);
 }
 
+/** A guest has a volume open only while the volume is held for it. */
+function checkHeld(host: SimHost): void {
+  for (const [id, guest] of host.guests.guests)
+    for (const disk of guest.disks) {
+      const volume = host.volumes.volumes.get(disk);
+      if (volume?.holder !== id)
+        host.broken.push(
+          `${host.hostname}: guest ${id} has volume ${disk} open, which ${volume === undefined ? 'is gone' : `is held by ${volume.holder ?? 'nobody'}`}`,
+        );
+    }
+}
+
 /** What a host answers of its guests. The agent is asked for when it is needed: it is made with these. */
 export const simServerQueries = (
   host: SimHost,
@@ -117,6 +130,28 @@ export const simServerQueries = (
     consoleLog: async (id, lines) => (await driverOf(id)?.consoleLog(id, lines)) ?? '',
   };
 };
+
+/** What changes which volumes guests have open, or for whom they are held. */
+const HOLDING = [
+  'guest start',
+  'guest reboot',
+  'guest syncVolumes',
+  'volume hold',
+  'volume release',
+  'volume remove',
+];
+
+/** What a host answers of the content of its volumes. */
+export const simVolumeQueries = (
+  driver: VolumeDriver,
+): ReturnType<typeof volumeQueries> & Required<Pick<HostQueries, 'exportVolume'>> => ({
+  ...volumeQueries(driver),
+  async exportVolume(kind, id) {
+    const pieces: Buffer[] = [];
+    for await (const { data } of driver.extents(kind, id)) pieces.push(data);
+    return Readable.from([Buffer.concat(pieces)]);
+  },
+});
 
 type Calls = Record<string, unknown>;
 /** Every function of a driver but those named crosses the boundary of its process and meets its faults there. */
@@ -140,6 +175,7 @@ function bound<D extends object>(
         if (fault?.before) throw fault.before;
         const result: unknown = await (call as (...given: unknown[]) => Promise<unknown>)(...args);
         if (verb === 'define') checkCapacity(host);
+        if (HOLDING.includes(`${what} ${verb}`)) checkHeld(host);
         if (verb === 'removePort') checkUnplugged(host, id, faults.refused);
         if (fault?.after) throw fault.after;
         return result;
@@ -222,7 +258,7 @@ export async function startSimAgent(
     log,
     facts,
     queries: {
-      ...volumeQueries(volumes),
+      ...simVolumeQueries(volumes),
       ...simServerQueries(host, drivers, server, () => agent),
     },
     store: boundItemStore(memoryItemStore(host.items), boundary),

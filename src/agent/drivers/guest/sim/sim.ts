@@ -22,6 +22,8 @@ export type SimGuest = {
   original: readonly number[] | null;
   /** Ports that its process has open; none while it has no process. */
   nics: ReadonlySet<string>;
+  /** Volumes that its process has open. */
+  disks: ReadonlySet<string>;
   /** The present or last run began from its rescue image. */
   rescued: boolean;
 };
@@ -64,12 +66,14 @@ export function createSimGuestHost(clock: Clock): SimGuestHost {
 export function killSimGuest(host: SimGuestHost, id: string, power: 'crashed' | 'stopped' = 'crashed'): void {
   const guest = host.guests.get(id);
   if (guest === undefined || (guest.power !== 'running' && guest.power !== 'paused')) return;
-  guest.power = power;
-  guest.nics = new Set();
+  Object.assign(guest, { power, ...nothing() });
   for (const watcher of host.watchers) watcher(id);
 }
 
 const nicsOf = (spec: GuestSpec): ReadonlySet<string> => new Set(spec.ports.map((port) => port.portId));
+const disksOf = (spec: GuestSpec): ReadonlySet<string> => new Set(spec.volumes.map((one) => one.volumeId));
+/** What a guest without a process has open. */
+const nothing = (): Pick<SimGuest, 'nics' | 'disks'> => ({ nics: new Set(), disks: new Set() });
 
 export function createSimGuestDriver(host: SimGuestHost, type: GuestType): GuestDriver {
   const mine = (id: string): SimGuest | null => {
@@ -105,11 +109,11 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
     guest.root = [...guest.root, host.incarnations];
     guest.power = 'running';
     guest.nics = nicsOf(guest.spec);
+    guest.disks = disksOf(guest.spec);
     guest.rescued = guest.spec.body.rescue !== undefined;
   };
   const end = (guest: SimGuest, power: GuestPower): void => {
-    guest.power = power;
-    guest.nics = new Set();
+    Object.assign(guest, { power, ...nothing() });
   };
   const subscriptions = new Set<(id: string) => void>();
 
@@ -151,7 +155,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
             resized: spec.body.resizeCount,
             root: [],
             original: null,
-            nics: new Set(),
+            ...nothing(),
             rescued: false,
           });
         else guest.spec = spec;
@@ -190,7 +194,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
         Object.assign(guest, {
           spec,
           power: 'stopped',
-          nics: new Set(),
+          ...nothing(),
           resized: spec.body.resizeCount,
           original: guest.original ?? guest.root,
         });
@@ -202,7 +206,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
         Object.assign(guest, {
           spec,
           power: 'stopped',
-          nics: new Set(),
+          ...nothing(),
           resized: spec.body.resizeCount,
           root: guest.original ?? guest.root,
           original: null,
@@ -248,7 +252,11 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
       await (host.writeDisk ?? writeFile)(path, EMPTY_QCOW2);
     },
     async syncVolumes(spec) {
-      await verb('syncVolumes', spec.id, () => void (existing(spec.id).spec = spec));
+      await verb('syncVolumes', spec.id, () => {
+        const guest = existing(spec.id);
+        guest.spec = spec;
+        if (guest.power === 'running' || guest.power === 'paused') guest.disks = disksOf(spec);
+      });
       return spec.volumes.map((one) => ({ id: one.volumeId, attached: true, error: null }));
     },
     async syncPorts(spec) {

@@ -15,14 +15,11 @@ export type SimVolume = {
 export type SimVolumeHost = {
   volumes: Map<string, SimVolume>;
   snapshots: Map<string, { volumeId: string; content: string }>;
-  /** Two servers had a volume at the same time. */
-  broken: string[];
 };
 
 export const createSimVolumeHost = (): SimVolumeHost => ({
   volumes: new Map(),
   snapshots: new Map(),
-  broken: [],
 });
 
 export function createSimVolumeDriver(host: SimVolumeHost): VolumeDriver {
