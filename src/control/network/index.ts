@@ -56,7 +56,7 @@ import { bindPorts, releasePorts } from './server-ports/bind.ts';
 import { claimPorts } from './server-ports/claim.ts';
 import { serverInterfaces, type ServerInterfaces } from './server-ports/interfaces.ts';
 import { portsOf } from './server-ports/read.ts';
-import { insertSubnet, subnets } from './subnets/subnets.ts';
+import { insertSubnet, subnetsCollection } from './subnets/subnets.ts';
 import { subnetMigration } from './subnets/table.ts';
 import { ensureDefaultPool, subnetPools } from './subnet-pools/subnet-pools.ts';
 import { subnetPoolMigration } from './subnet-pools/table.ts';
@@ -167,7 +167,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
         ...extraRouteRoutes,
         ...collectionRoutes(addressScopes),
         ...collectionRoutes(networks),
-        ...collectionRoutes(subnets),
+        ...collectionRoutes(subnetsCollection(serversChanged)),
         ...collectionRoutes(subnetPools),
         ...collectionRoutes(portsCollection(serversChanged)),
         ...collectionRoutes(securityGroups),

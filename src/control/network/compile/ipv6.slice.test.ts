@@ -39,6 +39,39 @@ onBothEngines('IPv6 subnets become items', (engine) => {
     },
   );
 
+  test('what guests make for themselves comes and goes with its subnet, on ports that are there already', async () => {
+    const { networkId } = await cloud.networkWith('alice', '10.6.0.0/24');
+    const portId = await cloud.boot('alice', `self-${engine}`, hostId, networkId);
+    const told = async () => {
+      await cloud.server.settle();
+      return (await cloud.items(hostId, 'port')).find((item) => item.id === portId)?.body?.fixedIps;
+    };
+    const ipv4 = await told();
+    expect(ipv4).toHaveLength(1);
+    const subnet = await cloud.make('alice', '/subnets', {
+      subnet: {
+        network_id: networkId,
+        ip_version: 6,
+        cidr: 'fd00:6::/64',
+        ipv6_ra_mode: 'slaac',
+        ipv6_address_mode: 'slaac',
+      },
+    });
+    expect(await told()).toHaveLength(2);
+    const { port } = (await cloud.call('alice', 'GET', `/ports/${portId}`)).json;
+    expect(port.fixed_ips[1].subnet_id).toBe(subnet.id);
+    expect(port.fixed_ips[1].ip_address).toMatch(/^fd00:6::.*ff:fe/);
+    const router = await cloud.make('alice', '/routers', { router: {} });
+    const path = `/routers/${router.id}`;
+    await cloud.call('alice', 'PUT', `${path}/add_router_interface`, { subnet_id: subnet.id });
+    expect((await cloud.call('alice', 'DELETE', `/subnets/${subnet.id}`)).status).toBe(409);
+    expect(await told()).toHaveLength(2);
+    await cloud.call('alice', 'PUT', `${path}/remove_router_interface`, { subnet_id: subnet.id });
+    expect((await cloud.call('alice', 'DELETE', `/subnets/${subnet.id}`)).status).toBe(204);
+    expect(await told()).toEqual(ipv4);
+    expect((await cloud.call('alice', 'GET', `/ports/${portId}`)).json.port.fixed_ips).toHaveLength(1);
+  });
+
   test('a subnet without modes is advertised by nobody, as IPv4 is', async () => {
     const { networkId, subnetId } = await cloud.networkWith('alice', 'fd00:2::/64');
     const router = await cloud.make('alice', '/routers', { router: {} });

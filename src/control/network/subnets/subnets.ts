@@ -17,9 +17,11 @@ import { poolsOf, rangesOf, resetFreeAddresses } from '../ports/addresses.ts';
 import { granted, SHARED } from '../rbac/visible.ts';
 import { defaultPool, takeFromPool } from '../subnet-pools/allocation.ts';
 import { poolLock } from '../subnet-pools/subnet-pools.ts';
-import { deleteObject } from '../removal.ts';
 import { flag, newRow, tagsOf, touched, type Queries } from '../rows.ts';
+import type { ServersChanged } from '../ports/ports.ts';
+import { announce } from './automatic.ts';
 import { overlaps, parseAddress, parseCidr, within, type Cidr } from './addressing.ts';
+import { dropSubnet } from './remove.ts';
 import {
   checkCidr,
   checkDhcp,
@@ -236,28 +238,32 @@ export async function insertSubnet(
   return row.id;
 }
 
-async function make(ctx: Ctx, inputs: Static<typeof subnetCreate>[]): Promise<string[]> {
-  const owners = inputs.map((input) => ownerOf(ctx, 'create_subnet', input));
-  return ctx.platform.db.tx(
-    async (tx) => {
-      const ids: string[] = [];
-      for (const [at, input] of inputs.entries()) {
-        const network = await readableNetwork(tx, ctx.actor, input.network_id);
-        if (!isAdmin(ctx.actor) && network.project_id !== projectOf(ctx.actor))
-          throw disallowed('create_subnet');
-        await claimQuota(tx, ctx, owners[at] ?? '', { subnet: 1 });
-        ids.push(await insertSubnet(tx, ctx, owners[at] ?? '', input));
-      }
-      return ids;
-    },
-    {
-      locks: [
-        ...owners.map(quotaLock),
-        ...inputs.flatMap((input) => [subnetsLock(input.network_id), poolLock(input.subnetpool_id ?? '')]),
-      ],
-    },
-  );
-}
+const makeWith =
+  (serversChanged: ServersChanged) =>
+  async (ctx: Ctx, inputs: Static<typeof subnetCreate>[]): Promise<string[]> => {
+    const owners = inputs.map((input) => ownerOf(ctx, 'create_subnet', input));
+    return ctx.platform.db.tx(
+      async (tx) => {
+        const ids: string[] = [];
+        for (const [at, input] of inputs.entries()) {
+          const network = await readableNetwork(tx, ctx.actor, input.network_id);
+          if (!isAdmin(ctx.actor) && network.project_id !== projectOf(ctx.actor))
+            throw disallowed('create_subnet');
+          await claimQuota(tx, ctx, owners[at] ?? '', { subnet: 1 });
+          const id = await insertSubnet(tx, ctx, owners[at] ?? '', input);
+          ids.push(id);
+          await announce(tx, ctx, await readableSubnet(tx, ctx.actor, id), serversChanged);
+        }
+        return ids;
+      },
+      {
+        locks: [
+          ...owners.map(quotaLock),
+          ...inputs.flatMap((input) => [subnetsLock(input.network_id), poolLock(input.subnetpool_id ?? '')]),
+        ],
+      },
+    );
+  };
 
 async function writableSubnet(tx: Tx, ctx: Ctx, id: string, rule: string): Promise<SubnetRow> {
   const row = await readableSubnet(tx, ctx.actor, id);
@@ -351,30 +357,9 @@ async function checkNewGateway(
     );
 }
 
-async function remove(ctx: Ctx, id: string): Promise<void> {
-  await ctx.platform.db.tx(async (tx) => {
-    const row = await writableSubnet(tx, ctx, id, 'delete_subnet');
-    const used = await tx
-      .selectFrom('ip_allocations as a')
-      .innerJoin('ports as p', 'p.id', 'a.port_id')
-      .select('p.id')
-      .where('a.subnet_id', '=', id)
-      .where('p.device_owner', '!=', 'network:dhcp')
-      .limit(1)
-      .executeTakeFirst();
-    if (used !== undefined)
-      throw conflict(
-        `Unable to complete operation on subnet ${id}: One or more ports have an IP allocation from this subnet (e.g. port ${used.id}).`,
-        'SubnetInUse',
-      );
-    await leaveDhcpPort(tx, ctx, row);
-    await tx.deleteFrom('free_addresses').where('subnet_id', '=', id).execute();
-    await deleteObject(tx, ctx, { table: 'subnets', kind: 'subnet', quota: 'subnet' }, row);
-    await ctx.platform.work.enqueue(tx, 'network', [row.network_id]);
-  });
-}
-
-export const subnets: Collection<'subnets', SubnetRow, typeof subnetCreate, typeof subnetUpdate> = {
+export const subnetsCollection = (
+  serversChanged: ServersChanged,
+): Collection<'subnets', SubnetRow, typeof subnetCreate, typeof subnetUpdate> => ({
   singular: 'subnet',
   path: '/v2.0/subnets',
   kind: 'subnet',
@@ -383,8 +368,11 @@ export const subnets: Collection<'subnets', SubnetRow, typeof subnetCreate, type
   update: subnetUpdate,
   rows,
   views,
-  make,
+  make: makeWith(serversChanged),
   change,
-  remove,
+  remove: (ctx, id) =>
+    ctx.platform.db.tx(async (tx) =>
+      dropSubnet(tx, ctx, await writableSubnet(tx, ctx, id, 'delete_subnet'), serversChanged),
+    ),
   tags: true,
-};
+});
