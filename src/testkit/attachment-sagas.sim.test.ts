@@ -1,10 +1,13 @@
 // The sagas of volumes and servers, each killed at every crossing: a volume comes to a server, grows under it, leaves it, goes
 // with it, and is never with two.
+import { differences } from './books.ts';
 import { GIB } from '../agent/drivers/volume/driver.ts';
 import {
   newServer,
+  portOf,
   newVolume,
   serverAt,
+  serverRow,
   simVolume,
   stateOf,
   volumeApi,
@@ -204,9 +207,83 @@ const bootVolume: Saga<object> = {
   },
 };
 
+const interfaces = (server: string): string => `${serverAt(server)}/os-interface`;
+
+/** What is wrong unless a server has exactly these ports: in their rows, in its own, and in its guest. */
+async function wrongPorts(cloud: World, server: string, wanted: string[]): Promise<string[]> {
+  const ports = await cloud.read().selectFrom('ports').select('id').where('device_id', '=', server).execute();
+  const row = await serverRow(cloud, server);
+  const guest = cloud.hosts[0]?.guests.guests.get(server);
+  return [
+    ...differences(
+      'port of the server',
+      ports.map((port) => port.id),
+      wanted,
+    ),
+    ...differences(
+      'port in its row',
+      (JSON.parse(row.ports) as { portId: string }[]).map((port) => port.portId),
+      wanted,
+    ),
+    ...differences('interface of its guest', guest?.nics ?? [], wanted),
+  ];
+}
+
+type Plugging = { server: string; first: string; port: string; starts: number | undefined };
+const serverAndPort = async (user: SagaUser, cloud: World): Promise<Plugging> => {
+  const server = await newServer(user, cloud);
+  const first = await portOf(user, server);
+  const network = await user.find('/network/v2.0/networks', 'net');
+  const port = await user.create('/network/v2.0/ports', 'port', { name: 'second', network_id: network });
+  return { server, first, port, starts: startsOf(cloud, server) };
+};
+async function plug(user: SagaUser, { server, port }: Plugging): Promise<void> {
+  await user.insist('POST', interfaces(server), { interfaceAttachment: { port_id: port } });
+  await user.until<{ port: { status: string } }>(
+    `/network/v2.0/ports/${port}`,
+    (body) => body.port.status === 'ACTIVE',
+  );
+}
+
+const plugging: Saga<Plugging> = {
+  name: 'an interface that comes to a server that runs',
+  prepare: serverAndPort,
+  drive: plug,
+  wrong: async ({ server, first, port, starts }, cloud) => [
+    ...(await wrongPorts(cloud, server, [first, port])),
+    ...(startsOf(cloud, server) === starts ? [] : ['its server was disturbed']),
+  ],
+};
+
+const unplugging: Saga<Plugging> = {
+  name: 'interfaces that leave a server that runs: of a port that stays, and of one that was made for it',
+  async prepare(user, cloud) {
+    const given = await serverAndPort(user, cloud);
+    await plug(user, given);
+    return given;
+  },
+  async drive(user, { server, first, port }) {
+    for (const id of [port, first]) {
+      await user.insist('DELETE', `${interfaces(server)}/${id}`);
+      await user.until(`${interfaces(server)}/${id}`, (body) => body === null);
+    }
+  },
+  async wrong({ server, first, port, starts }, cloud) {
+    const rows = await cloud.read().selectFrom('ports').select(['id', 'device_id']).execute();
+    return [
+      ...(await wrongPorts(cloud, server, [])),
+      ...(rows.some((row) => row.id === port && row.device_id === '') ? [] : ['the port did not stay']),
+      ...(rows.some((row) => row.id === first) ? ['the port that was made for it is left'] : []),
+      ...(startsOf(cloud, server) === starts ? [] : ['its server was disturbed']),
+    ];
+  },
+};
+
 sagaTests(attaching);
 sagaTests(passingOn);
 sagaTests(detaching);
 sagaTests(growing);
 sagaTests(leaving);
 sagaTests(bootVolume);
+sagaTests(plugging);
+sagaTests(unplugging);

@@ -39,6 +39,12 @@ export async function newServer(user: SagaUser, cloud: World, more: object = {})
   return id;
 }
 
+/** The first of its ports. */
+export async function portOf(user: SagaUser, id: string): Promise<string> {
+  const answer = await user.insist('GET', `/network/v2.0/ports?device_id=${id}`);
+  return (answer.json as { ports: { id: string }[] }).ports[0]?.id ?? '';
+}
+
 export const serverRow = (cloud: World, id: string) =>
   cloud.read().selectFrom('servers').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
 /** What the guest has written: the number of each start that is on its root. */

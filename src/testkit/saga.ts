@@ -11,6 +11,11 @@ import { world, type User, type World } from './world.ts';
 const ONLY = process.env['STRATA_SEED'];
 /** Of a saga with more crossings, this many are tried: evenly spread, the first drawn from its seed. */
 const MOST = 110;
+/** Lines of the trace that are printed before and after where a saga that fails was killed. */
+const SHOWN = 150;
+/** The share of crossings after which control is up for so long, in milliseconds, before it hears of its hosts. */
+const LATE = 0.5;
+const LATE_MS = 5_000;
 
 export type SagaUser = {
   /** Repeats until there is an answer. */
@@ -83,6 +88,13 @@ export function sagaUser(cloud: World, who: User = 'demo'): SagaUser {
 /** What was broken, in words; how many crossings the saga took; and what crossed from its beginning on. */
 type Life = { broken: string[]; crossings: number; trace: string[] };
 
+function hostsAreLate(cloud: World): void {
+  for (const host of cloud.hosts) host.silent = true;
+  cloud.clock.timer(LATE_MS, () => {
+    for (const host of cloud.hosts) host.silent = false;
+  });
+}
+
 /** `crashAt` 0: nothing is killed. */
 async function live<Given>(saga: Saga<Given>, seed: number, crashAt: number): Promise<Life> {
   const cloud = await world({ seed, hosts: saga.hosts ?? 1 });
@@ -94,6 +106,7 @@ async function live<Given>(saga: Saga<Given>, seed: number, crashAt: number): Pr
     begun = cloud.trace.length;
     const before = cloud.crossings();
     if (crashAt > 0) cloud.crashAt(crashAt);
+    if (seededRng(crashAt)() < LATE) cloud.onCrash(() => hostsAreLate(cloud));
     await cloud.during(saga.drive(user, given, cloud));
     await cloud.settle();
     const crossings = cloud.crossings() - before;
@@ -131,9 +144,11 @@ export function sagaTests<Given>(saga: Saga<Given>): void {
   };
   const killed = async (seed: number, at: number, crossings: number): Promise<void> => {
     const { broken, trace } = await live(saga, seed, at);
-    if (broken.length > 0) process.stdout.write(`${trace.join('\n')}\n`);
+    const crash = trace.findIndex((line) => line.endsWith('CRASH'));
+    if (broken.length > 0)
+      process.stdout.write(`${trace.slice(Math.max(0, crash - SHOWN), crash + SHOWN).join('\n')}\n`);
     expect(broken, `in the cloud of seed ${seed}, killed at crossing ${at} of ${crossings}`).toEqual([]);
-    expect(trace.some((line) => line.endsWith('CRASH'))).toBe(true);
+    expect(crash).toBeGreaterThanOrEqual(0);
   };
   describe(saga.name, () => {
     if (ONLY !== undefined) {

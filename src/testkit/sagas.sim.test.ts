@@ -1,12 +1,7 @@
 // The sagas of servers, each killed at every crossing.
-import { act, newServer, rest, rootOf, serverRow } from './saga-steps.ts';
+import { act, newServer, portOf, rest, rootOf, serverRow } from './saga-steps.ts';
 import { sagaTests, type Saga, type SagaUser } from './saga.ts';
 import type { World } from './world.ts';
-
-async function portOf(user: SagaUser, id: string): Promise<string> {
-  const answer = await user.insist('GET', `/network/v2.0/ports?device_id=${id}`);
-  return (answer.json as { ports: { id: string }[] }).ports[0]?.id ?? '';
-}
 
 /** To the larger flavor, until the server waits for a decision. */
 async function resize(user: SagaUser, id: string, cloud: World): Promise<void> {

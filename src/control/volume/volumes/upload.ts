@@ -1,7 +1,7 @@
 // Volumes as images: an image is made at once, and its content read from the volume's host by a work handler, which
 // begins anew after a crash. Nobody can attach the volume meanwhile.
 import { audit } from '../../../kernel/audit.ts';
-import { badRequest } from '../../../kernel/errors.ts';
+import { badRequest, CloudError, unavailable } from '../../../kernel/errors.ts';
 import type { Migration } from '../../../kernel/db/index.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import type { WorkHandler } from '../../../kernel/work.ts';
@@ -13,9 +13,11 @@ import type { VolumeRow } from './table.ts';
 
 declare module '../../../kernel/db/index.ts' {
   interface Tables {
-    volume_uploads: { volume_id: string; image_id: string; disk_format: string };
+    volume_uploads: UploadRow;
   }
 }
+
+type UploadRow = { volume_id: string; image_id: string; disk_format: string };
 
 export const uploadMigrations: Migration[] = [
   {
@@ -33,6 +35,10 @@ export const uploadMigrations: Migration[] = [
 
 /** Id of an upload in the work queue: that of its volume. */
 export const WORK_UPLOAD = 'volume-upload';
+/** Attempts in the life of this process before the image is given up. */
+const TRIES = 6;
+/** Until a host that is not connected is looked for again. */
+const HOST_AWAY_MS = 2_000;
 
 type Asked = {
   name: string;
@@ -134,44 +140,65 @@ export async function uploadVolume(
 }
 
 export function uploadWork(platform: Platform, deps: VolumeDeps): WorkHandler {
+  const { db, log, work } = platform;
+
+  /** False: the host of the volume is away, and is waited for. */
+  async function attempt(upload: UploadRow): Promise<boolean> {
+    // Filled by a process that was killed before it said so.
+    if ((await deps.images.filled(db.read, [upload.image_id])).has(upload.image_id)) return true;
+    const volume = await db.read
+      .selectFrom('volumes')
+      .select('host_id')
+      .where('id', '=', upload.volume_id)
+      .executeTakeFirst();
+    if (volume === undefined || volume.host_id === null) {
+      await deps.images.abandon(upload.image_id);
+      return true;
+    }
+    const host = deps.hosts.queries(volume.host_id);
+    if (host === null) return false;
+    if (host.exportVolume === undefined)
+      throw unavailable(`The host of volume ${upload.volume_id} makes no images of volumes.`);
+    await deps.images.receive(
+      upload.image_id,
+      await host.exportVolume('volume', upload.volume_id, upload.disk_format === 'qcow2' ? 'qcow2' : 'raw'),
+    );
+    return true;
+  }
+
+  const tries = new Map<string, number>();
   return {
     mode: 'effect',
     leaseMs: 60_000,
     concurrency: 1,
     async run(volumeId) {
-      const upload = await platform.db.read
+      const upload = await db.read
         .selectFrom('volume_uploads')
         .selectAll()
         .where('volume_id', '=', volumeId)
         .executeTakeFirst();
-      const volume = await platform.db.read
-        .selectFrom('volumes')
-        .selectAll()
-        .where('id', '=', volumeId)
-        .executeTakeFirst();
       if (upload === undefined) return;
+      const imageId = upload.image_id;
       try {
-        const host =
-          volume?.host_id === null || volume === undefined ? null : deps.hosts.queries(volume.host_id);
-        if (volume === undefined || host?.exportVolume === undefined)
-          await deps.images.abandon(upload.image_id);
-        else
-          await deps.images.receive(
-            upload.image_id,
-            await host.exportVolume('volume', volumeId, upload.disk_format === 'qcow2' ? 'qcow2' : 'raw'),
-          );
+        if (!(await attempt(upload)))
+          return db.tx((tx) => work.enqueue(tx, WORK_UPLOAD, [volumeId], HOST_AWAY_MS));
       } catch (error) {
-        platform.log.warn(
-          { volumeId, imageId: upload.image_id, error: String(error) },
-          'a volume could not be uploaded as an image',
-        );
-        await deps.images.abandon(upload.image_id);
+        const tried = (tries.get(imageId) ?? 0) + 1;
+        // E.g. its user deleted the image, or it is larger than images may be.
+        const hopeless = error instanceof CloudError && error.status < 500;
+        if (!hopeless && tried < TRIES) {
+          tries.set(imageId, tried);
+          throw error;
+        }
+        log.warn({ volumeId, imageId, error: String(error) }, 'a volume could not be uploaded as an image');
+        await deps.images.abandon(imageId);
       }
-      await platform.db.tx(async (tx) => {
+      tries.delete(imageId);
+      await db.tx(async (tx) => {
         await tx
           .deleteFrom('volume_uploads')
           .where('volume_id', '=', volumeId)
-          .where('image_id', '=', upload.image_id)
+          .where('image_id', '=', imageId)
           .execute();
         const now = await tx.selectFrom('volumes').selectAll().where('id', '=', volumeId).executeTakeFirst();
         if (now?.task === 'uploading') await saveVolume(tx, now, { task: null }, platform.clock.now());
