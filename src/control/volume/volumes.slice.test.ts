@@ -156,6 +156,21 @@ onBothEngines('block storage', (engine) => {
     expect(cloud.host.volumes.snapshots.size).toBe(0);
   });
 
+  it('an attachment outside of this cloud is ended by force, and the volume is available whatever was said of it', async () => {
+    const id = await create({ size: 1 });
+    const force = (action: object) =>
+      cloud.must(cloud.admin, 'POST', `/volume/v3/volumes/${id}/action`, action);
+    await must('POST', `/volumes/${id}/action`, {
+      'os-attach': { host_name: 'elsewhere', mountpoint: '/dev/vdb' },
+    });
+    expect(await volume(id)).toMatchObject({ status: 'in-use' });
+    await force({ 'os-reset_status': { status: 'error' } });
+    expect(await volume(id)).toMatchObject({ status: 'error' });
+    await force({ 'os-force_detach': {} });
+    expect(await volume(id)).toMatchObject({ status: 'available', attachments: [] });
+    await remove(id);
+  });
+
   it('a volume is attached to one server at a time and free when its guest let go of it', async () => {
     const [one, two] = [await server(), await server()];
     const id = await create({ size: 1 });

@@ -86,7 +86,8 @@ export async function endAttachment(tx: Tx, platform: Platform, row: AttachmentR
   await saveVolume(
     tx,
     volume,
-    { task: volume.task === 'detaching' ? null : volume.task },
+    // As Cinder: the end of an attachment says anew how the volume is, whatever an operator had set.
+    { task: volume.task === 'detaching' ? null : volume.task, forced_status: null },
     platform.clock.now(),
   );
 }
