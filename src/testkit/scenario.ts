@@ -326,7 +326,7 @@ export function createScenario(world: World, options: { servers: number; misfort
     await sleep(rng() * 4_000);
     const server = await create('/compute/v2.1/servers', '/compute/v2.1/servers?name=', 'server', {
       name: `vol-${at}-end`,
-      imageRef: world.given.images.vm,
+      imageRef: world.given.images[at % 2 === 0 ? 'vm' : 'container'],
       flavorRef: world.given.flavorId,
       networks: [{ uuid: pick(given.networks) }],
       block_device_mapping_v2: disksWith(volume, rng),
@@ -344,6 +344,11 @@ export function createScenario(world: World, options: { servers: number; misfort
         : null;
     const backup = kept?.status === 202 ? (kept.json as { backup: { id: string } }).backup.id : null;
     const attachment = `/compute/v2.1/servers/${server ?? ''}/os-volume_attachments`;
+    // Some are off when their volume goes.
+    if (server !== null && at % 3 === 0) {
+      await ask('POST', `/compute/v2.1/servers/${server}/action`, { 'os-stop': null });
+      await sleep(4_000);
+    }
     if (server !== null && rng() < 0.6) await ask('DELETE', `${attachment}/${volume}`);
     await sleep(rng() * 3_000);
     if (server !== null && rng() < 0.4)

@@ -50,6 +50,7 @@ export function guestVolumes(volumes: VolumeDriver | null): GuestVolumes {
     async sync(driver, spec, failed, running) {
       const before = volumes === null ? [] : await volumes.heldBy(spec.id);
       if (before.length === 0 && spec.volumes.length === 0) return [...failed];
+      if (!running) await driver.closeVolumes?.(spec.id);
       const outcomes = running
         ? await (driver.syncVolumes?.(spec) ??
             spec.volumes.map((one) => ({

@@ -21,6 +21,8 @@ export type GuestHarness = {
   restart(): Promise<GuestDriver>;
   /** Ends the guest from outside, as the kernel's OOM killer would. */
   kill?(id: string): Promise<void>;
+  /** The spec with one small volume held for it, or with none. */
+  withVolume?(spec: GuestSpec, volumeId: string | null): Promise<GuestSpec>;
   /** What kernel and disk still hold of a guest: processes, folders, cgroups. Empty after destroy. */
   leftovers?(id: string): Promise<string[]>;
 };
@@ -212,6 +214,39 @@ export function guestDriverConformance(name: string, setup: () => Promise<GuestH
         expect(await state(spec.id)).toMatchObject({ power: 'stopped', resizeCount: 5, hasOriginal: false });
         await driver.start(back);
         expect(await state(spec.id)).toMatchObject({ power: 'running', resizeCount: 5 });
+      },
+      testTimeoutMs,
+    );
+
+    test(
+      'a volume comes to a guest that runs and to one that starts, stays across a new driver, and goes again',
+      async (ctx) => {
+        const { withVolume } = harness;
+        if (!capabilities.includes('volumes')) return ctx.skip(`${name} has no volumes`);
+        if (withVolume === undefined) return ctx.skip('this harness has no volumes');
+        const spec = await running();
+        const { incarnation } = await state(spec.id);
+        const held = await withVolume(spec, 'v-1');
+        const has = [{ id: 'v-1', attached: true, error: null }];
+        expect(await driver.syncVolumes?.(held)).toEqual(has);
+        expect(await driver.syncVolumes?.(held)).toEqual(has);
+        driver = await harness.restart();
+        expect(await driver.syncVolumes?.(held)).toEqual(has);
+        expect((await state(spec.id)).incarnation).toBe(incarnation);
+        // What runs has it open, whoever asks for an end of that.
+        await driver.closeVolumes?.(spec.id);
+        expect(await driver.syncVolumes?.(held)).toEqual(has);
+        await driver.stop(spec.id, 0);
+        await driver.closeVolumes?.(spec.id);
+        await driver.closeVolumes?.(spec.id);
+        await driver.start(held);
+        await driver.reboot(held, true);
+        expect(await driver.syncVolumes?.(held)).toEqual(has);
+        await driver.syncVolumes?.(await withVolume(spec, null));
+        expect(await driver.syncVolumes?.(await withVolume(spec, null))).toEqual([]);
+        await driver.syncVolumes?.(held);
+        await driver.destroy(spec.id);
+        if (harness.leftovers !== undefined) expect(await harness.leftovers(spec.id)).toEqual([]);
       },
       testTimeoutMs,
     );

@@ -125,6 +125,8 @@ export type GuestDriver = {
    * the guest does not take or let go of never stops the others. Present where 'volumes' is among the capabilities.
    */
   syncVolumes?(spec: GuestSpec): Promise<VolumeOutcome[]>;
+  /** Closes what a guest that does not run any more still has open. Absent where its own process had it open. */
+  closeVolumes?(id: string): Promise<void>;
   /**
    * Makes the interfaces of a guest that runs those of the spec. When it returns, the guest has no access to ports that
    * the spec does not name. Absent where what plugs a port has given it to the guest already.

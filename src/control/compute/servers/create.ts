@@ -213,8 +213,11 @@ async function create(
       : await volumeAsImage(tx, ctx, deps, bootDevice);
   // A root disk of its own is as large as the flavor says; a volume is as large as it is.
   checkFits(bootDevice === undefined ? flavor : { ...flavor, disk_gib: 0 }, image);
-  if (request.devices.length > 0 && typeOf(image) === 'container')
-    throw badRequest('Block Device Mapping is Invalid: containers cannot use volumes yet.', 'InvalidBDM');
+  if (bootDevice !== undefined && typeOf(image) === 'container')
+    throw badRequest(
+      'Block Device Mapping is Invalid: a container boots from its image; name it as imageRef, and volumes with boot_index -1.',
+      'InvalidBDM',
+    );
   const volumeHost = await hostOfVolumes(tx, ctx, deps, request.devices);
   if (volumeHost !== null && request.host !== null && request.host !== volumeHost)
     throw badRequest(
@@ -251,7 +254,8 @@ async function create(
       zone: request.zone,
       hostname: request.host ?? volumeHost,
       architecture: image.properties['hw_architecture'] ?? image.properties['architecture'] ?? null,
-      capabilities: [],
+      // Hosts differ in what their containers can have.
+      capabilities: request.devices.length > 0 && common.type === 'container' ? ['volumes'] : [],
       group: group === null ? null : { ...group, hostIds: [...group.hostIds] },
       hinted,
     });

@@ -10,6 +10,8 @@ export type EngineChoice = {
   /** Hard limits that this process may hand on; without CAP_SYS_RESOURCE podman's own defaults fail. */
   nofile: number;
   nproc: number;
+  /** A filter of system calls of our own is written: what gets volumes needs it. */
+  sealed: boolean;
 };
 
 /**
@@ -34,6 +36,8 @@ export const guestCapabilities = [
 /** JSON strings without control characters are TOML basic strings. */
 const toml = (value: string | readonly string[]): string => JSON.stringify(value);
 
+export const seccompFile = (place: Place): string => join(place.state, 'conf', 'seccomp.json');
+
 export function containersConf(place: Place, choice: EngineChoice): string {
   return `[containers]
 default_capabilities = ${toml(guestCapabilities)}
@@ -42,7 +46,7 @@ default_sysctls = ["net.ipv4.ip_unprivileged_port_start=0", "net.ipv4.ping_group
 http_proxy = false
 log_driver = "k8s-file"
 pids_limit = 4096
-
+${choice.sealed ? `seccomp_profile = ${toml(seccompFile(place))}\n` : ''}
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "none"

@@ -33,6 +33,8 @@ import { createImageStore, imageIdleMs } from './image.ts';
 import { findPlace, podmanProcess, readText, writeWhole, type Place } from './place.ts';
 import { probeEngine, versionNumber, type Engine } from './probe.ts';
 import { removeRoots, resizeRoot, revertRoot, type RootContext } from './roots.ts';
+import type { ContainerProcess } from './devices.ts';
+import { createContainerVolumes } from './volumes.ts';
 import { createGuestRecords, createTurns, guestFolder, guestIdPattern, type GuestRecord } from './record.ts';
 
 const listSchema = Compile(Type.Array(ContainerEntry));
@@ -73,7 +75,8 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     const engine = await probeEngine(place, log);
     const client = createPodmanClient(place, log, clock);
     const images = createImageStore(place, client, clock);
-    return { place, engine, client, images, records: createGuestRecords(place) };
+    const volumes = createContainerVolumes({ place, runtimePath: engine.runtimePath, clock, log });
+    return { place, engine, client, images, volumes, records: createGuestRecords(place) };
   }
   const ready = (): ReturnType<typeof open> => {
     opened ??= open().catch((error: unknown) => {
@@ -193,15 +196,16 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
       throw replyFailure(reply, `server ${id}: podman cannot remove the container`);
   }
   async function create(spec: GuestSpec, engine: Engine, root: string | null): Promise<void> {
-    const { place, client, images } = await ready();
+    const { place, client, images, records } = await ready();
     const { id } = spec;
     const image = imageOf(spec);
     for (let attempt = 1; ; attempt += 1) {
       const podmanImage = root ?? (await images.ensure(image.id, image.path));
       const request = createRequest(place, spec, podmanImage, guestFolder(place, id), engine.rootQuota);
       const reply = await client.call('POST', '/containers/create', { body: request });
-      if (reply.status === 201) return;
-      if ((await inspect(id)) !== null) return; // the answer of an earlier attempt was lost
+      if (reply.status === 201) return records.set(id, { sealed: engine.sealed });
+      // The answer of an earlier attempt was lost.
+      if ((await inspect(id)) !== null) return records.set(id, { sealed: engine.sealed });
       // Once more, with the image loaded again if a sweep took it between the two calls, and without the
       // storage of a container that a killed service had half made.
       await remove(id);
@@ -236,6 +240,34 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     await create(spec, engine, record?.root ?? null);
   }
 
+  async function processOf(id: string): Promise<ContainerProcess | null> {
+    const entry = await inspect(id);
+    const identity = entry === null ? null : await processIdentity(entry.Pid);
+    return entry === null || identity === null ? null : { containerId: entry.Id, pid: entry.Pid, identity };
+  }
+  async function closeVolumes(id: string): Promise<void> {
+    const lives = async (): Promise<boolean> => {
+      const entry = await settled((await ready()).place, id);
+      return entry !== null && isLive(entry.State);
+    };
+    await (await ready()).volumes.close(id, () => processOf(id), lives);
+  }
+  /** A container that is to have volumes is made ready first, so that its first program finds them. */
+  async function giveVolumes(spec: GuestSpec): Promise<void> {
+    const { volumes, records } = await ready();
+    const { id } = spec;
+    await closeVolumes(id);
+    if (spec.volumes.length === 0 || (await records.read(id))?.sealed !== true) return;
+    try {
+      if (!(await volumes.open(spec))) return;
+      if ((await inspect(id))?.State !== 'initialized') await verb(id, '/init', [204, 304], 'prepare');
+      await volumes.give(spec, () => processOf(id));
+    } catch (error) {
+      // It starts without; the next sync of its volumes says why.
+      log.warn({ id, error }, 'a container starts without its volumes');
+    }
+  }
+
   async function start(spec: GuestSpec): Promise<void> {
     const { place, records } = await ready();
     const { id } = spec;
@@ -246,6 +278,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     if (entry !== null && isLive(entry.State)) return;
     await needNetns(spec, netnsOf(spec) === null ? ((await records.read(id))?.netns ?? null) : null);
     await writeNetworkFiles(place, spec);
+    await giveVolumes(spec);
     for (let attempt = 1; ; attempt += 1) {
       try {
         await verb(id, '/start', [204, 304], 'start');
@@ -266,12 +299,13 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     const { place, records } = await ready();
     guestFolder(place, id);
     const entry = await settled(place, id);
-    if (entry === null) return;
+    if (entry === null) return closeVolumes(id);
     await records.set(id, { stopping: true });
     if (entry.State === 'paused') await verb(id, '/unpause', [204, 404, 500], 'resume');
     // podman counts in whole seconds
     const seconds = Math.ceil(graceMs / 1000);
     await verb(id, `/stop?timeout=${seconds}`, [204, 304, 404], 'stop', graceMs + 60_000);
+    await closeVolumes(id);
   }
 
   /** The container is made anew; the record says so only when it is, so that a crash in between repeats it. */
@@ -309,6 +343,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
     const entry = await settled(place, id);
     const record = await records.read(id);
     await remove(id);
+    await closeVolumes(id);
     await removeRoots(client, record);
     if (entry !== null) guestOf.delete(entry.Id);
     await rm(dir, { recursive: true, force: true });
@@ -338,6 +373,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
           'resize',
           ...engine.controllers.map((name) => `limit-${name}`),
           ...(engine.rootQuota ? ['limit-root-disk'] : []),
+          ...(engine.volumes === null ? ['volumes'] : []),
         ],
       };
     },
@@ -385,6 +421,12 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
       );
     },
     destroy: (id) => inTurn(id, () => destroy(id)),
+    closeVolumes,
+    async syncVolumes(spec) {
+      const { volumes, records } = await ready();
+      const sealed = (await records.read(spec.id))?.sealed === true;
+      return volumes.sync(spec, () => processOf(spec.id), sealed);
+    },
     async figures(id) {
       const { client, records } = await ready();
       const entry = await inspect(id);

@@ -1,6 +1,6 @@
 // Where the podman of one data dir keeps everything: nothing is shared with another cloud's podman or the
 // user's own, neither storage nor locks nor cgroups.
-import { mkdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 export type Place = {
@@ -17,6 +17,8 @@ export type Place = {
   volatile: string;
   runroot: string;
   tmp: string;
+  /** A record, and the folder of its storage daemon, for each volume that is open. */
+  disks: string;
   /** conmon writes a file here when a container ends. */
   exits: string;
   socket: string;
@@ -63,7 +65,8 @@ async function volatileBase(state: string): Promise<string> {
 
 export async function findPlace(dataDir: string, cloudId: string): Promise<Place> {
   const state = resolve(dataDir, 'podman');
-  const volatile = join(await volatileBase(state), `strata-podman-${cloudId}`);
+  const base = await volatileBase(state);
+  const volatile = join(base, `strata-podman-${cloudId}`);
   const conf = join(state, 'conf');
   return {
     cloudId,
@@ -74,6 +77,7 @@ export async function findPlace(dataDir: string, cloudId: string): Promise<Place
     volatile,
     runroot: join(volatile, 'run'),
     tmp: join(volatile, 'tmp'),
+    disks: join(base, `strata-volumes-${cloudId}`),
     exits: join(volatile, 'tmp', 'exits'),
     socket: join(volatile, 'podman.sock'),
     containersConf: join(conf, 'containers.conf'),
@@ -88,11 +92,14 @@ export async function findPlace(dataDir: string, cloudId: string): Promise<Place
 export async function makePlace(place: Place): Promise<void> {
   const boot = await bootId();
   const mark = join(place.volatile, 'boot-id');
-  if ((await readText(mark)) !== boot) await rm(place.volatile, { recursive: true, force: true });
+  if ((await readText(mark)) !== boot)
+    for (const dir of [place.volatile, place.disks]) await rm(dir, { recursive: true, force: true });
   const dirs = ['conf', 'hooks', 'net', 'volumes', 'copy'].map((name) => join(place.state, name));
   for (const dir of [place.root, place.guests, place.images, place.runroot, place.exits, ...dirs]) {
     await mkdir(dir, { recursive: true, mode: 0o700 });
   }
+  await mkdir(place.disks, { recursive: true });
+  await chmod(place.disks, 0o711); // guests' storage daemons pass through it to their own folders
   await writeWhole(mark, boot);
   await writeWhole(join(place.state, 'volatile-base'), join(place.volatile, '..'));
 }

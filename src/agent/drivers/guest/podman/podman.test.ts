@@ -154,6 +154,7 @@ test('the configuration keeps every path of podman in the data dir or its volati
     graphDriver: 'overlay',
     nofile: 1,
     nproc: 1,
+    sealed: true,
   });
   const paths = [...conf.matchAll(/"(\/[^"]+)"/g)]
     .map((match) => match[1] ?? '')

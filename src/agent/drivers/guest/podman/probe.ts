@@ -16,6 +16,7 @@ import {
   storageConf,
   type EngineChoice,
 } from './config.ts';
+import { volumesMissing, writeSeccomp } from './probe-volumes.ts';
 import { bootId, makePlace, podmanProcess, readText, writeWhole, type Place } from './place.ts';
 
 const Engine = Type.Object({
@@ -31,6 +32,10 @@ const Engine = Type.Object({
   rootQuota: Type.Boolean(),
   /** Cgroup controllers that really limit a guest here, of cpu, memory and pids. */
   controllers: Type.Array(Type.String()),
+  /** Containers are made with a filter of system calls of our own. */
+  sealed: Type.Boolean(),
+  /** Why containers cannot have volumes; null: they can. */
+  volumes: Type.Union([Type.String(), Type.Null()]),
 });
 export type Engine = Static<typeof Engine>;
 const engineSchema = Compile(Engine);
@@ -147,7 +152,11 @@ async function writeConfig(place: Place, choice: EngineChoice): Promise<void> {
 }
 
 // The host's own /usr serves as the probe's image: no archive is needed, and dynamic linking works.
-async function runProbeContainer(place: Place): Promise<void> {
+/** Returns why containers cannot have volumes; null: they can. Throws RunError where none runs. */
+async function runProbeContainer(
+  place: Place,
+  engine: { runtimePath: string; sealed: boolean },
+): Promise<string | null> {
   const rootfs = join(place.state, 'probe-rootfs');
   await mkdir(rootfs, { recursive: true });
   const binds: string[] = [];
@@ -175,7 +184,7 @@ async function runProbeContainer(place: Place): Promise<void> {
       [
         'podman',
         'run',
-        '--rm',
+        '--detach',
         '--replace',
         '--name',
         name,
@@ -184,11 +193,19 @@ async function runProbeContainer(place: Place): Promise<void> {
         ...binds,
         '--rootfs',
         rootfs,
-        '/usr/bin/true',
+        '/usr/bin/sleep',
+        '60',
       ],
       { ...podmanProcess(place), timeoutMs: 30_000 },
     );
+    const { stdout } = await run(
+      ['podman', 'container', 'inspect', '--format', '{{.ID}} {{.State.Pid}}', name],
+      podmanProcess(place),
+    );
+    const [containerId = '', pid = '0'] = stdout.trim().split(' ');
+    return await volumesMissing(place, engine, name, { containerId, pid: Number(pid) });
   } finally {
+    await run(['podman', 'rm', '--force', '--ignore', '--time', '0', name], podmanProcess(place));
     await rm(rootfs, { recursive: true, force: true });
   }
 }
@@ -216,6 +233,7 @@ export async function probeEngine(place: Place, log: Log): Promise<Engine> {
   const cached: unknown = await readText(cache).then((text) => (text === null ? null : JSON.parse(text)));
   const candidates = await runtimeCandidates(place);
   if (engineSchema.Check(cached) && cached.key === key) {
+    if (cached.sealed) await writeSeccomp(place);
     await writeConfig(place, cached); // this Strata may be newer than the one that probed
     return cached;
   }
@@ -226,13 +244,15 @@ export async function probeEngine(place: Place, log: Log): Promise<Engine> {
     nofile: hardLimit(limits, 'Max open files', 65_536),
     // podman lowers its own to 32768, and cannot raise it again for a container
     nproc: hardLimit(limits, 'Max processes', 32_768),
+    sealed: await writeSeccomp(place),
   };
   const failures: string[] = [];
   for (const candidate of candidates) {
     const choice = { ...base, ...candidate };
     await writeConfig(place, choice);
     try {
-      await runProbeContainer(place);
+      const volumes = await runProbeContainer(place, choice);
+      if (volumes !== null) log.warn({ why: volumes }, 'containers of this host cannot have volumes');
       const { stdout } = await run(
         ['podman', 'version', '--format', '{{.Client.Version}}'],
         podmanProcess(place),
@@ -244,6 +264,7 @@ export async function probeEngine(place: Place, log: Log): Promise<Engine> {
         ...choice,
         rootQuota,
         controllers: await limitingControllers(),
+        volumes,
       };
       await writeWhole(cache, JSON.stringify(engine));
       return engine;

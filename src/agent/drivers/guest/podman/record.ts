@@ -21,6 +21,8 @@ export const GuestRecord = Type.Object({
   roots: Type.Optional(Type.Array(Type.String())),
   /** Name in /run/netns; null: the guest has no port. */
   netns: Type.Union([Type.String(), Type.Null()]),
+  /** Made with the filter of system calls that volumes need; absent in records of before there were volumes. */
+  sealed: Type.Optional(Type.Boolean()),
   /** We asked it to end: how it exits says nothing then. */
   stopping: Type.Boolean(),
 });

@@ -3,8 +3,12 @@
 import { readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep, systemClock } from '../../../../kernel/clock.ts';
+import { silentLog } from '../../../../kernel/log.ts';
 import { run, RunError } from '../../../../kernel/run.ts';
+import { DriverError } from '../../errors.ts';
 import { processIdentity, stopService } from './client.ts';
+import { createDisks, loopsOf, readDisks } from './disks.ts';
+import { udevRuleFile } from './probe-volumes.ts';
 import { findPlace, podmanProcess, readText, type Place } from './place.ts';
 
 export type PodmanDataDir = { dataDir: string; cloudId: string };
@@ -64,7 +68,9 @@ export async function podmanLeftovers({ dataDir, cloudId }: PodmanDataDir): Prom
   const service = await readText(join(place.volatile, 'service'));
   if (service !== null && (await processIdentity(Number(service.split(':')[0]))) === service)
     lines.push(`podman service ${service}`);
-  for (const dir of [place.volatile, place.state]) {
+  for (const disk of await readDisks(place))
+    for (const loop of await loopsOf(place, disk)) lines.push(`loop device ${loop}`);
+  for (const dir of [place.volatile, place.disks, place.state]) {
     if ((await readdir(dir).catch(() => null)) !== null) lines.push(`folder ${dir}`);
   }
   return lines;
@@ -90,6 +96,7 @@ export async function teardownPodman({ dataDir, cloudId }: PodmanDataDir): Promi
   }
 
   const folders = await cgroupFolders(place);
+  removed.push(...(await closeDisks(place)));
   for (let waited = 0; waited < 5_000; waited += 50) {
     const pids = await cgroupPids(folders);
     if (pids.length === 0) break;
@@ -120,12 +127,27 @@ export async function teardownPodman({ dataDir, cloudId }: PodmanDataDir): Promi
     )
       removed.push(`cgroup ${dir}`);
   }
-  for (const dir of [place.volatile, place.state]) {
+  await rm(udevRuleFile(place), { force: true });
+  for (const dir of [place.volatile, place.disks, place.state]) {
     if ((await readdir(dir).catch(() => null)) === null) continue;
     await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     removed.push(`folder ${dir}`);
   }
   return removed;
+}
+
+/** Containers are gone by now, or have lost their volumes with the daemons. */
+async function closeDisks(place: Place): Promise<string[]> {
+  const disks = createDisks(place, systemClock, silentLog);
+  const closed: string[] = [];
+  for (const disk of await readDisks(place)) {
+    closed.push(`volume ${disk.volumeId} of ${disk.serverId}`);
+    await disks.close(disk).catch((error: unknown) => {
+      if (!(error instanceof DriverError || error instanceof RunError)) throw error;
+      closed.push(`volume ${disk.volumeId} was cut off: ${error.message.slice(0, 200)}`);
+    });
+  }
+  return closed;
 }
 
 async function thaw(dir: string): Promise<void> {

@@ -1,8 +1,8 @@
-// Volumes of a guest: on its command line, and plugged and unplugged while it runs. Each file of a chain is a block
-// node of its own with an explicit format and an explicit file below it, so that no header decides what is opened.
+// Volumes of a guest: on its command line, and plugged and unplugged while it runs.
 import type { Clock } from '../../../../kernel/clock.ts';
 import { DriverError } from '../../errors.ts';
 import type { VolumeLayer } from '../../volume/driver.ts';
+import { chainNodes, nodesOf, type BlockNode } from '../block-nodes.ts';
 import type { GuestSpec, GuestVolume, VolumeOutcome } from '../driver.ts';
 import type { Qmp } from './qmp.ts';
 import { sameThrottle, throttleIn, throttleOf, type Throttle } from './throttle.ts';
@@ -14,29 +14,6 @@ const unplugMs = 8_000;
 const unplugEveryMs = 1_000;
 
 const deviceOf = (volumeId: string): string => `vol-${volumeId}`;
-const fileNode = (layer: VolumeLayer): string => `${layer.id}-file`;
-
-type Node = Record<string, unknown> & { 'node-name': string };
-
-function nodesOf(layer: VolumeLayer, readOnly: boolean, backing: string | null): Node[] {
-  const access = { 'read-only': readOnly, 'auto-read-only': false, discard: 'unmap' };
-  return [
-    { 'node-name': fileNode(layer), driver: 'file', filename: layer.path, ...access },
-    {
-      'node-name': layer.id,
-      driver: layer.format,
-      file: fileNode(layer),
-      ...access,
-      ...(layer.format === 'qcow2' ? { backing } : {}),
-    },
-  ];
-}
-
-/** Every node of a chain, the lowest first; only the top is written to. */
-const chainNodes = (layers: readonly VolumeLayer[], readOnly: boolean): Node[] =>
-  layers
-    .flatMap((layer, at) => nodesOf(layer, at > 0 || readOnly, layers[at + 1]?.id ?? null).toReversed())
-    .toReversed();
 
 const deviceFields = (volume: VolumeHardware, slot: string): Record<string, unknown> => ({
   driver: 'virtio-blk-pci',
@@ -93,7 +70,7 @@ export async function attachedVolumes(qmp: Qmp): Promise<Map<string, Attached>> 
 const detailOf = (error: unknown): string =>
   error instanceof DriverError ? `${error.message} ${error.detail}` : String(error);
 
-async function addNodes(qmp: Qmp, nodes: readonly Node[]): Promise<void> {
+async function addNodes(qmp: Qmp, nodes: readonly BlockNode[]): Promise<void> {
   for (const node of nodes) {
     try {
       await qmp.execute('blockdev-add', node);

@@ -4,27 +4,38 @@ import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../../kernel/clock.ts';
 import { DriverError } from '../../errors.ts';
 import { guestDriverConformance, sampleServerBody, type SpecOverrides } from '../conformance.ts';
-import type { GuestSpec } from '../driver.ts';
+import type { GuestSpec, GuestType } from '../driver.ts';
 import { createSimGuestDriver, createSimGuestHost, killSimGuest } from './sim.ts';
 
-const specOf = (overrides: SpecOverrides = {}): GuestSpec => ({
+const specOf = (overrides: SpecOverrides = {}, type: GuestType = 'vm'): GuestSpec => ({
   id: randomUUID(),
   ports: [],
   volumes: [],
   imagePath: '/nonexistent',
   ...overrides,
-  body: sampleServerBody('vm', overrides.body),
+  body: sampleServerBody(type, overrides.body),
 });
 
-for (const delayMs of [0, 1]) {
-  guestDriverConformance(`simulated, each verb takes ${delayMs} ms`, async () => {
+const withVolume = async (spec: GuestSpec, volumeId: string | null): Promise<GuestSpec> => {
+  const wanted = volumeId === null ? [] : [{ volumeId, device: '/dev/vdb', boot: false, readOnly: false }];
+  const volumes = wanted.map((one) => ({ ...one, layers: [], size: 0 }));
+  return { ...spec, body: { ...spec.body, volumes: wanted }, volumes };
+};
+
+for (const [type, delayMs] of [
+  ['vm', 0],
+  ['vm', 1],
+  ['container', 0],
+] as const) {
+  guestDriverConformance(`simulated ${type}, each verb takes ${delayMs} ms`, async () => {
     const host = createSimGuestHost(systemClock);
     host.delayMs = delayMs;
     return {
-      driver: createSimGuestDriver(host, 'vm'),
-      spec: specOf,
+      driver: createSimGuestDriver(host, type),
+      spec: (overrides) => specOf(overrides, type),
+      withVolume,
       cleanup: async () => {},
-      restart: async () => createSimGuestDriver(host, 'vm'),
+      restart: async () => createSimGuestDriver(host, type),
       kill: async (id) => killSimGuest(host, id),
       leftovers: async (id) => (host.guests.has(id) ? [id] : []),
     };

@@ -22,7 +22,7 @@ export type SimGuest = {
   original: readonly number[] | null;
   /** Ports that its process has open; none while it has no process. */
   nics: ReadonlySet<string>;
-  /** Volumes that its process has open. */
+  /** Volumes that are open for it. Those of a VM are open in its process, those of a container until they are closed. */
   disks: ReadonlySet<string>;
   /** The present or last run began from its rescue image. */
   rescued: boolean;
@@ -41,6 +41,7 @@ export type SimVerb =
   | 'resume'
   | 'suspend'
   | 'syncVolumes'
+  | 'closeVolumes'
   | 'syncPorts'
   | 'destroy';
 
@@ -66,7 +67,7 @@ export function createSimGuestHost(clock: Clock): SimGuestHost {
 export function killSimGuest(host: SimGuestHost, id: string, power: 'crashed' | 'stopped' = 'crashed'): void {
   const guest = host.guests.get(id);
   if (guest === undefined || (guest.power !== 'running' && guest.power !== 'paused')) return;
-  Object.assign(guest, { power, ...nothing() });
+  Object.assign(guest, { power, ...left(guest) });
   for (const watcher of host.watchers) watcher(id);
 }
 
@@ -74,6 +75,9 @@ const nicsOf = (spec: GuestSpec): ReadonlySet<string> => new Set(spec.ports.map(
 const disksOf = (spec: GuestSpec): ReadonlySet<string> => new Set(spec.volumes.map((one) => one.volumeId));
 /** What a guest without a process has open. */
 const nothing = (): Pick<SimGuest, 'nics' | 'disks'> => ({ nics: new Set(), disks: new Set() });
+/** What is open of a guest that ends by itself or is stopped. */
+const left = (guest: SimGuest): Pick<SimGuest, 'nics' | 'disks'> =>
+  guest.type === 'vm' ? nothing() : { ...nothing(), disks: guest.disks };
 
 export function createSimGuestDriver(host: SimGuestHost, type: GuestType): GuestDriver {
   const mine = (id: string): SimGuest | null => {
@@ -113,7 +117,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
     guest.rescued = guest.spec.body.rescue !== undefined;
   };
   const end = (guest: SimGuest, power: GuestPower): void => {
-    Object.assign(guest, { power, ...nothing() });
+    Object.assign(guest, { power, ...left(guest) });
   };
   const subscriptions = new Set<(id: string) => void>();
 
@@ -259,6 +263,11 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
       });
       return spec.volumes.map((one) => ({ id: one.volumeId, attached: true, error: null }));
     },
+    closeVolumes: (id) =>
+      verb('closeVolumes', id, () => {
+        const guest = mine(id);
+        if (guest !== null && guest.power !== 'running' && guest.power !== 'paused') guest.disks = new Set();
+      }),
     async syncPorts(spec) {
       await verb('syncPorts', spec.id, () => {
         const guest = existing(spec.id);
