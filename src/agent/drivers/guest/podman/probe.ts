@@ -211,7 +211,8 @@ async function runProbeContainer(
 }
 
 async function probeKey(): Promise<string> {
-  const programs = [await findProgram('podman'), await findProgram('crun'), await findProgram('runc')];
+  const names = ['podman', 'crun', 'runc', 'qemu-storage-daemon', 'losetup'];
+  const programs = await Promise.all(names.map((name) => findProgram(name)));
   const stamps = await Promise.all(
     programs.map(async (path) => (path === null ? '-' : `${path}@${(await stat(path)).mtimeMs}`)),
   );
