@@ -5,33 +5,22 @@ import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sleep, systemClock } from '../../../../kernel/clock.ts';
-import { silentLog } from '../../../../kernel/log.ts';
 import { run } from '../../../../kernel/run.ts';
-import { guestVolumes } from '../../../controllers/guest-volumes.ts';
-import { createFileVolumeDriver } from '../../volume/file/driver.ts';
 import { guestDriverConformance, type SpecOverrides } from '../conformance.ts';
 import type { GuestDriver, GuestSpec } from '../driver.ts';
 import { readDisks } from './disks.ts';
 import { mountsBelow, podmanLeftovers, teardownPodman } from './teardown.ts';
-import { makeSite, makeSpec, pidOf, processesWith, type Site } from './test-site.ts';
+import { makeSite, makeSpec, pidOf, processesWith, volumesOf, type Site } from './test-site.ts';
 
 const timeout = 60_000;
 
 guestDriverConformance('podman', async () => {
   const site = await makeSite();
   let driver = site.make();
-  const volumes = createFileVolumeDriver({ dir: join(site.dataDir, 'volumes'), log: silentLog });
   return {
     driver,
     spec: (overrides) => makeSpec(site, overrides),
-    async withVolume(spec, volumeId) {
-      const wanted =
-        volumeId === null ? [] : [{ volumeId, device: '/dev/vdb', boot: false, readOnly: false }];
-      for (const one of wanted) await volumes.create(one.volumeId, 1, { type: 'empty' });
-      const held = await guestVolumes(volumes).hold(spec.id, wanted);
-      const body = { ...spec.body, volumes: wanted };
-      return { ...spec, body, volumes: held.volumes, folder: held.folder };
-    },
+    withVolume: volumesOf(site),
     cleanup: () => site.remove(),
     async restart() {
       driver = site.make();

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { systemClock, type Clock } from '../../../../kernel/clock.ts';
 import { silentLog } from '../../../../kernel/log.ts';
 import { run } from '../../../../kernel/run.ts';
+import { guestVolumes } from '../../../controllers/guest-volumes.ts';
+import { createFileVolumeDriver } from '../../volume/file/driver.ts';
 import { sampleServerBody, type SpecOverrides } from '../conformance.ts';
 import type { GuestDriver, GuestSpec } from '../driver.ts';
 import { createPodmanDriver } from './driver.ts';
@@ -50,6 +52,17 @@ export function makeSpec(site: Site, overrides: SpecOverrides = {}): GuestSpec {
     imagePath: site.image,
     ...rest,
     body: sampleServerBody('container', body),
+  };
+}
+
+/** Specs with one volume of a gibibyte that is held for them, or with none. */
+export function volumesOf(site: Site): (spec: GuestSpec, volumeId: string | null) => Promise<GuestSpec> {
+  const volumes = createFileVolumeDriver({ dir: join(site.dataDir, 'volumes'), log: silentLog });
+  return async (spec, volumeId) => {
+    const wanted = volumeId === null ? [] : [{ volumeId, device: '/dev/vdb', boot: false, readOnly: false }];
+    for (const one of wanted) await volumes.create(one.volumeId, 1, { type: 'empty' });
+    const held = await guestVolumes(volumes).hold(spec.id, wanted);
+    return { ...spec, body: { ...spec.body, volumes: wanted }, volumes: held.volumes, folder: held.folder };
   };
 }
 
