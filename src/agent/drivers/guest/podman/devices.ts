@@ -1,5 +1,6 @@
 // What a container sees of a block device of the host: a node in its /dev and leave from the devices cgroup. A tenant
 // may link or rename a node, so that leave, not the node, is what decides; both go before the device does.
+import { constants } from 'node:fs';
 import { open, lchown, lstat, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../../../kernel/run.ts';
@@ -13,6 +14,7 @@ export type ContainerProcess = { containerId: string; pid: number; identity: str
 /** `number`: major:minor on the host. */
 export type Leave = { number: string; readOnly: boolean };
 
+const folderOnly = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const diskGroup = 6; // `disk`, by the same number in every distribution
 
 /** Path of a container's group in the devices hierarchy, from /proc/PID/cgroup; null: that is left to cgroup v2. */
@@ -69,10 +71,11 @@ export async function setLeave(
 
 /**
  * Works in the /dev of the container, by a handle that no later process of the same number can take the place of.
- * Nothing of the container is executed, and no link of it is followed. null: the container is gone.
+ * Nothing of the container is executed, and no link of it is followed: one that an image has in place of /dev would
+ * lead into the host. null: it has no such folder, or is gone.
  */
 async function inDev<T>(target: ContainerProcess, work: (dev: string) => Promise<T>): Promise<T | null> {
-  const dev = await open(`/proc/${target.pid}/root/dev`, 'r').catch(() => null);
+  const dev = await open(`/proc/${target.pid}/root/dev`, folderOnly).catch(() => null);
   if (dev === null) return null;
   try {
     if ((await processIdentity(target.pid)) !== target.identity) return null;
@@ -109,7 +112,8 @@ export async function putNode(target: ContainerProcess, name: string, leave: Lea
     await lchown(path, 0, diskGroup);
     return true;
   });
-  if (done === null) throw new DriverError('failed', 'the container ended meanwhile; it is tried again');
+  if (done === null)
+    throw new DriverError('failed', 'the container has no /dev, or ended meanwhile; it is tried again');
 }
 
 /** Removes the node where it still is that of the device; what a tenant made of it is of no use without leave. */
