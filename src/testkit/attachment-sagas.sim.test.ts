@@ -28,6 +28,19 @@ async function attach(user: SagaUser, cloud: World, server: string, volume: stri
   }
 }
 
+/** The guests that have a volume open now. */
+const openIn = (cloud: World, volume: string): string[] =>
+  cloud.hosts.flatMap((host) =>
+    [...host.guests.guests].flatMap(([id, guest]) => (guest.disks.has(volume) ? [id] : [])),
+  );
+
+/** Whoever is told that a volume is free, or theirs, may rely on it: throws when another guest has it open. */
+function relyOn(cloud: World, volume: string, server: string | null): void {
+  for (const id of openIn(cloud, volume))
+    if (id !== server)
+      throw new Error(`volume ${volume} is said to be with ${server ?? 'nobody'}; guest ${id} has it open`);
+}
+
 /** What is wrong unless exactly this server has the volume, on both sides; null: nobody has it. */
 async function wrongHolder(cloud: World, volume: string, server: string | null): Promise<string[]> {
   const rows = await cloud
@@ -36,12 +49,9 @@ async function wrongHolder(cloud: World, volume: string, server: string | null):
     .select('server_id')
     .where('volume_id', '=', volume)
     .execute();
-  const open = cloud.hosts.flatMap((host) =>
-    [...host.guests.guests].flatMap(([id, guest]) => (guest.disks.has(volume) ? [id] : [])),
-  );
   const sides = {
     'its rows': rows.map((row) => row.server_id),
-    'the guests that have it open': open,
+    'the guests that have it open': openIn(cloud, volume),
     'its hold': [simVolume(cloud, volume)?.holder ?? []].flat(),
   };
   return Object.entries(sides).flatMap(([side, is]) =>
@@ -78,10 +88,10 @@ const passingOn: Saga<Attaching & { other: string }> = {
   name: 'a volume that goes from one server to another',
   async prepare(user, cloud) {
     const given = await serverAndVolume(user, cloud);
-    await attach(user, cloud, given.server, given.volume);
     return { ...given, other: await newServer(user, cloud, { name: 'other' }) };
   },
   async drive(user, { server, volume, other }, cloud) {
+    await attach(user, cloud, server, volume);
     await user.insist('DELETE', `${attachments(server)}/${volume}`);
     // Without waiting: it is refused until the first guest has let go.
     for (;;) {
@@ -90,6 +100,7 @@ const passingOn: Saga<Attaching & { other: string }> = {
       if ((answer.json as { volumeAttachments: object[] }).volumeAttachments.length > 0) break;
       await user.sleep(100);
     }
+    relyOn(cloud, volume, other);
     await stateOf(user, cloud, 'volume', volume, 'in-use');
   },
   wrong: async ({ volume, other }, cloud) => [
@@ -108,6 +119,7 @@ const detaching: Saga<Attaching & { starts: number | undefined }> = {
   async drive(user, { server, volume }, cloud) {
     await user.insist('DELETE', `${attachments(server)}/${volume}`);
     await stateOf(user, cloud, 'volume', volume, 'available');
+    relyOn(cloud, volume, null);
   },
   wrong: async ({ server, volume, starts }, cloud) => [
     ...(await wrongHolder(cloud, volume, null)),
@@ -166,9 +178,10 @@ const leaving: Saga<{ server: string; own: string; guests: string }> = {
     );
     return { server, own, guests };
   },
-  async drive(user, { server }) {
+  async drive(user, { server, guests }, cloud) {
     await user.insist('DELETE', serverAt(server));
     await user.until(serverAt(server), (body) => body === null);
+    relyOn(cloud, guests, null);
   },
   wrong: async ({ own, guests }, cloud) => [
     ...(await wrongHolder(cloud, guests, null)),

@@ -10,12 +10,15 @@ import { world, type User, type World } from './world.ts';
 /** With it, sagas are driven in the cloud of that seed, and killed at one crossing that it draws. */
 const ONLY = process.env['STRATA_SEED'];
 /** Of a saga with more crossings, this many are tried: evenly spread, the first drawn from its seed. */
-const MOST = 110;
+const MOST = 100;
 /** Lines of the trace that are printed before and after where a saga that fails was killed. */
 const SHOWN = 150;
 /** The share of crossings after which control is up for so long, in milliseconds, before it hears of its hosts. */
 const LATE = 0.5;
 const LATE_MS = 5_000;
+/** The share of crossings after which a second kill comes within so many more. */
+const AGAIN = 0.25;
+const AGAIN_WITHIN = 60;
 
 export type SagaUser = {
   /** Repeats until there is an answer. */
@@ -105,8 +108,10 @@ async function live<Given>(saga: Saga<Given>, seed: number, crashAt: number): Pr
     await cloud.settle();
     begun = cloud.trace.length;
     const before = cloud.crossings();
-    if (crashAt > 0) cloud.crashAt(crashAt);
-    if (seededRng(crashAt)() < LATE) cloud.onCrash(() => hostsAreLate(cloud));
+    const rng = seededRng(crashAt);
+    // What recovers is killed too.
+    if (crashAt > 0) cloud.crashAt(crashAt, ...(rng() < AGAIN ? [1 + Math.floor(rng() * AGAIN_WITHIN)] : []));
+    if (rng() < LATE) cloud.onCrash(() => hostsAreLate(cloud));
     await cloud.during(saga.drive(user, given, cloud));
     await cloud.settle();
     const crossings = cloud.crossings() - before;
