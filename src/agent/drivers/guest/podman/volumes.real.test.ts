@@ -202,12 +202,15 @@ test(
   async () => {
     await volumes.create('v-busy', 1, { type: 'empty' });
     const spec = await started([vdb('v-busy')]);
-    await inside(spec, '(exec 3<>/dev/vdb; exec sleep 4) >/dev/null 2>&1 &');
+    const program = 'exec 3<>/dev/vdb; touch /tmp/open; until [ -e /tmp/end ]; do usleep 50000; done';
+    await inside(spec, `(${program}) >/dev/null 2>&1 &`);
+    await inside(spec, 'until [ -e /tmp/open ]; do usleep 50000; done');
     const without = await having(spec, []);
     const [outcome] = await sync(without);
     expect(outcome).toMatchObject({ id: 'v-busy', attached: true });
     expect(outcome?.error).toMatch(/still has the volume open/);
     expect((await volumes.get('v-busy'))?.holder).toBe(spec.id);
+    await inside(spec, 'touch /tmp/end');
     await expect
       .poll(() => sync(without), { timeout: 20_000 })
       .toEqual([{ id: 'v-busy', attached: false, error: null }]);
