@@ -16,6 +16,7 @@ import { podmanLeftovers, teardownPodman } from './teardown.ts';
 import { makeSite, makeSpec, pidOf, processesWith, type Site } from './test-site.ts';
 
 const timeout = 120_000;
+const patient = { timeout: 30_000 };
 const gib = 1024 ** 3;
 let site: Site;
 let driver: GuestDriver;
@@ -130,14 +131,16 @@ test(
     const spec = await having(plain, [vdb('v-early')]);
     await driver.define(spec);
     await driver.start(spec);
-    await expect.poll(() => driver.consoleLog(spec.id, null)).toContain('\n');
+    await expect.poll(() => driver.consoleLog(spec.id, null), patient).toContain('\n');
     expect(await driver.consoleLog(spec.id, null)).not.toContain('No such file');
     await driver.stop(spec.id, 0);
     await nothingOpen();
     await driver.start(spec);
-    await expect.poll(() => driver.consoleLog(spec.id, null)).toContain('boot\n');
+    await expect.poll(() => driver.consoleLog(spec.id, null), patient).toContain('boot\n');
     await driver.reboot(spec, true);
-    await expect.poll(async () => (await driver.consoleLog(spec.id, null)).split('boot\n').length).toBe(3);
+    await expect
+      .poll(async () => (await driver.consoleLog(spec.id, null)).split('boot\n').length, patient)
+      .toBe(3);
     expect(await sync(spec)).toEqual([{ id: 'v-early', attached: true, error: null }]);
     await gone(spec);
     await nothingOpen();
@@ -211,9 +214,7 @@ test(
     expect(outcome?.error).toMatch(/still has the volume open/);
     expect((await volumes.get('v-busy'))?.holder).toBe(spec.id);
     await inside(spec, 'touch /tmp/end');
-    await expect
-      .poll(() => sync(without), { timeout: 20_000 })
-      .toEqual([{ id: 'v-busy', attached: false, error: null }]);
+    await expect.poll(() => sync(without), patient).toEqual([{ id: 'v-busy', attached: false, error: null }]);
     await nothingOpen();
     await gone(spec);
   },
@@ -279,7 +280,7 @@ test(
     const spec = await started([vdb('v-dead')]);
     await inside(spec, 'echo last >/dev/vdb');
     process.kill(pidOf((await driver.get(spec.id))?.incarnation), 'SIGKILL');
-    await expect.poll(async () => (await driver.get(spec.id))?.power, { timeout: 10_000 }).toBe('crashed');
+    await expect.poll(async () => (await driver.get(spec.id))?.power, patient).toBe('crashed');
     expect(await disksOf(spec)).toHaveLength(1);
     await expect(volumes.hold('v-dead', 'another', guestUid('another'), false)).rejects.toThrow(
       /still in use/,
@@ -302,7 +303,7 @@ test(
     await inside(spec, 'echo kept | dd of=/dev/vdb conv=fsync');
     const [disk] = await disksOf(spec);
     process.kill(pidOf(disk?.daemon), 'SIGKILL');
-    await expect.poll(() => sync(spec)).toEqual([{ id: 'v-heal', attached: true, error: null }]);
+    await expect.poll(() => sync(spec), patient).toEqual([{ id: 'v-heal', attached: true, error: null }]);
     expect(await inside(spec, 'head -c 4 /dev/vdb')).toBe('kept');
 
     // As if the agent had died right before it wrote down what it had made.
