@@ -76,7 +76,7 @@ const size = { vcpus: 4096, memoryMib: 16_777_216, diskGib: 1_000_000 };
 
 async function startSimHost(
   control: Control,
-): Promise<{ host: SimHost; agent: Agent; stop(): Promise<void> }> {
+): Promise<{ host: SimHost; agent: Agent; pulled(): number; stop(): Promise<void> }> {
   const host = createSimHost('sim-host', systemClock, size);
   const drivers = new Map<GuestType, GuestDriver>(
     (['vm', 'container'] as const).map((type) => [type, createSimGuestDriver(host.guests, type)]),
@@ -92,8 +92,16 @@ async function startSimHost(
     volumes: guestVolumes(volumes),
     clock: systemClock,
   });
+  let revision = 0;
   const agent = createAgent({
-    link: control.link,
+    link: {
+      ...control.link,
+      async pull(hostId, since) {
+        const answer = await control.link.pull(hostId, since);
+        revision = answer.revision;
+        return answer;
+      },
+    },
     clock: systemClock,
     log: silentLog,
     facts: {
@@ -127,6 +135,7 @@ async function startSimHost(
   return {
     host,
     agent,
+    pulled: () => revision,
     async stop() {
       await agent.stop();
       await Promise.all([...drivers.values()].map((driver) => driver.close()));
@@ -234,10 +243,21 @@ export async function openTestCloud(engine: Engine, seed = 1): Promise<TestCloud
           .where((eb) => eb.or([eb('due_at', '<=', Date.now()), eb('lease_until', '>', Date.now())]))
           .limit(1)
           .execute();
-        quiet = due.length === 0 && simulated.agent.idle() ? quiet + 1 : 0;
+        // What is committed is news to the agent until it has pulled it.
+        const news = await database.db.read
+          .selectFrom('host_items as h')
+          .leftJoin('items as i', (join) => join.onRef('i.kind', '=', 'h.kind').onRef('i.id', '=', 'h.id'))
+          .select('h.id')
+          .where((eb) =>
+            eb.or([eb('h.revision', '>', simulated.pulled()), eb('i.revision', '>', simulated.pulled())]),
+          )
+          .where('h.host_id', '=', simulated.agent.hostId() ?? '')
+          .limit(1)
+          .execute();
+        quiet = due.length === 0 && news.length === 0 && simulated.agent.idle() ? quiet + 1 : 0;
         if (performance.now() > limit)
           throw new Error(
-            `the cloud did not settle within a minute; due: ${JSON.stringify(due)}, agent idle: ${simulated.agent.idle()}`,
+            `the cloud did not settle within a minute; due: ${JSON.stringify([...due, ...news])}, agent idle: ${simulated.agent.idle()}`,
           );
         await sleep(10);
       }

@@ -204,6 +204,13 @@ onBothEngines('fuzz', (engine) => {
   it('after the run the cloud works and its books are right', async () => {
     await undoOperators(cloud);
     const tenant = await createFurnishedTenant(cloud, 'survivor');
+    // What failed is tried again, or given up, in its own time.
+    await expect
+      .poll(() => cloud.control.platform.db.read.selectFrom('work').select(['kind', 'id']).execute(), {
+        timeout: 90_000,
+        interval: 250,
+      })
+      .toEqual([]);
     await cloud.settle();
     const shown = await cloud.must(
       tenant.tokens.member,
