@@ -72,6 +72,46 @@ it('lets the failure of one item block only what depends on it, and retries with
   await agent.stop();
 });
 
+it('what a failed first try may have made keeps what it uses until it is removed', async () => {
+  const w = world();
+  w.state.fail = (_verb, key) => (key === 'server/s' ? new DriverError('refused', 'half of it') : null);
+  const agent = w.agent();
+  await agent.start();
+  w.want(...all);
+  await w.pass(1000);
+  w.state.fail = (_verb, key) => (key === 'server/s' ? new Error('busy') : null);
+  w.calls.length = 0;
+  w.want();
+  await w.pass(1000);
+  expect([...new Set(w.calls)]).toEqual(['remove server/s']);
+  w.state.fail = () => null;
+  await w.pass(60_000);
+  expect([...new Set(w.calls)]).toEqual(['remove server/s', 'remove port/p', 'remove network/n']);
+  expect(has(w)).toEqual([]);
+  await agent.stop();
+});
+
+it('what an item that is being applied uses is not removed meanwhile, whatever is wanted since', async () => {
+  const w = world();
+  const agent = w.agent();
+  await agent.start();
+  w.want(network('n'), port('p', 'n'), server('s', []));
+  await w.pass(1000);
+  const gate = Promise.withResolvers<void>();
+  w.state.gate = gate.promise;
+  w.want(network('n'), port('p', 'n'), server('s', ['p'], 2));
+  await w.pass(1000);
+  w.calls.length = 0;
+  w.want(network('n'), server('s', [], 3));
+  await w.pass(1000);
+  expect(w.calls).toEqual([]);
+  gate.resolve();
+  w.state.gate = null;
+  await w.pass(1000);
+  expect(w.calls).toEqual(['ensure server/s@3', 'remove port/p']);
+  await agent.stop();
+});
+
 it('does not repeat what was refused, until it is another generation', async () => {
   const w = world();
   w.state.fail = () => new DriverError('refused', 'never');

@@ -171,7 +171,7 @@ export function createAgent(options: AgentOptions): Agent {
       }
       for (const [key, entry] of entries)
         if (entry.kind === kind && entry.item !== null && entry.present !== null && !ids.has(entry.id))
-          convergence.enqueue(key);
+          if (entry.present !== 'unknown' || !entry.refused) convergence.enqueue(key);
     }
     convergence.enqueueWaiting();
   }

@@ -286,6 +286,8 @@ export function createConvergence(parts: {
         waiting.set(error.on, (waiting.get(error.on) ?? new Set()).add(key));
         return;
       }
+      // Half of it may be there: what it uses is not let go of before that is removed.
+      if (item !== null && entry.present === null) changing(key, entry, () => (entry.present = 'unknown'));
       const known = error instanceof DriverError ? error : null;
       log.warn(
         {

@@ -34,6 +34,12 @@ export function volumes(world: Observed, rows: Rows): string[] {
   const refused = new Set(
     rows.servers.filter((server) => server.status === 'ERROR').map((server) => server.id),
   );
+  // What failed for good may have been made before something else of it was refused: it goes when its user deletes it.
+  const failed = new Set(
+    [...rows.volumes, ...rows.snapshots]
+      .filter((row) => row.created === 0 && row.error !== null)
+      .map((row) => row.id),
+  );
   const names = new Map(rows.hosts.map((host) => [host.id, host.hostname]));
   // What clients attach by themselves, offer or mark stays so until they end it.
   const managed = rows.attachments.filter((one) => one.managed === 1);
@@ -75,14 +81,14 @@ export function volumes(world: Observed, rows: Rows): string[] {
     ...world.hosts.flatMap((host) => [
       ...differences(
         `${host.hostname}: volume`,
-        host.volumes.volumes.keys(),
+        [...host.volumes.volumes.keys()].filter((id) => !failed.has(id)),
         rows.volumes
           .filter((row) => names.get(row.host_id ?? '') === host.hostname && row.created === 1)
           .map((row) => row.id),
       ),
       ...differences(
         `${host.hostname}: snapshot`,
-        host.volumes.snapshots.keys(),
+        [...host.volumes.snapshots.keys()].filter((id) => !failed.has(id)),
         rows.snapshots
           .filter((row) => names.get(row.host_id ?? '') === host.hostname && row.created === 1)
           .map((row) => row.id),
