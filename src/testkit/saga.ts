@@ -10,7 +10,7 @@ import { world, type User, type World } from './world.ts';
 /** With it, sagas are driven in the cloud of that seed, and killed at one crossing that it draws. */
 const ONLY = process.env['STRATA_SEED'];
 /** Of a saga with more crossings, this many are tried: evenly spread, the first drawn from its seed. */
-const MOST = 100;
+const MOST = 60;
 /** Lines of the trace that are printed before and after where a saga that fails was killed. */
 const SHOWN = 150;
 /** The share of crossings after which control is up for so long, in milliseconds, before it hears of its hosts. */
