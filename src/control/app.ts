@@ -13,6 +13,7 @@ import { createQuotas, quotaMigrations } from '../kernel/quota.ts';
 import { createTelemetry } from '../kernel/telemetry.ts';
 import { createWorkQueue, workMigrations } from '../kernel/work.ts';
 import type { Link } from '../protocol/link.ts';
+import { createAuditService } from './audit/index.ts';
 import { createComputeService, type ComputeService } from './compute/index.ts';
 import { createHostService, hostMigrations, type HostService } from './host/index.ts';
 import {
@@ -82,6 +83,8 @@ const catalog = [
   { type: 'block-storage', name: 'cinder', path: '/volume/v3/%(project_id)s' },
   { type: 'volumev3', name: 'cinderv3', path: '/volume/v3/%(project_id)s' },
   { type: 'placement', name: 'placement', path: '/placement' },
+  // Of Strata's own: no OpenStack service has this type.
+  { type: 'audit', name: 'strata-audit', path: '/audit' },
 ] as const;
 
 const identityOptions = ({ passwords, ...settings }: Settings): Partial<IdentityOptions> => ({
@@ -144,6 +147,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     network.service,
     volumes.service,
     placement.service,
+    createAuditService(),
   ];
   const services = [
     ...apis,

@@ -55,6 +55,7 @@ import { PREFIX } from './wire.ts';
 
 export type { Bootstrapped } from './bootstrap.ts';
 export type { CatalogEntry } from './catalog/catalog.ts';
+export { accountNames, type AccountNames } from './names.ts';
 
 export type IdentityOptions = {
   /** What the catalog lists; `path` is below the public URL and may hold `%(project_id)s`. */

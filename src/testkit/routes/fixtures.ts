@@ -326,6 +326,13 @@ export const fixtures: Readonly<Record<string, Maker>> = {
   host: hostId,
   agent: async (cloud) =>
     (await cloud.must(cloud.admin, 'GET', `${neutron}/agents?agent_type=L3%20agent`)).agents[0].id as string,
+  // Of what the tenant did above.
+  'audit-event': async (cloud, tenant) =>
+    (
+      (await cloud.must(tenant.tokens.reader, 'GET', '/audit/v1/events?limit=1')) as {
+        events: { id: string }[];
+      }
+    ).events[0]?.id ?? '',
   // Shared with a project, private otherwise: as flavors.
   ...volumeFixtures,
 };
