@@ -2,96 +2,33 @@
 // of a create that is refused. A server that finds no host is created too, in ERROR, with the reason.
 import { audit } from '../../../kernel/audit.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
-import { badRequest, CloudError, forbidden } from '../../../kernel/errors.ts';
+import { badRequest } from '../../../kernel/errors.ts';
 import type { Ctx } from '../../../kernel/platform.ts';
 import { projectOf } from '../../../kernel/policy.ts';
 import { quotaLock } from '../../../kernel/quota.ts';
-import { zoneExists } from '../../host/index.ts';
 import type { BootImage } from '../../image/index.ts';
 import type { Placed } from '../../placement/index.ts';
 import type { ComputeDeps } from '../deps.ts';
-import { extraSpecsOf, findFlavor } from '../flavors/service.ts';
+import { extraSpecsOf } from '../flavors/service.ts';
 import type { FlavorRow } from '../flavors/table.ts';
 import { isSet } from '../links.ts';
 import { refuseOverUserQuota } from '../quotas/user-quotas.ts';
-import { groupForBoot } from '../server-groups/service.ts';
+import { planBoot } from './boot-plan.ts';
 import {
   type BootRequest,
   canonicalIpv6,
-  checkFits,
   explain,
-  GIB,
   guestProperties,
   hostnameOf,
   readBootRequest,
   typeOf,
 } from './boot-request.ts';
 import type { CreateBody } from './schema.ts';
-import { hintedHosts } from './hints.ts';
-import { refuseTooManyFiles } from './personality.ts';
-import { claimVolumes, hostOfVolumes, volumeAsImage, volumesText } from './volume-attachments.ts';
+import { claimVolumes, volumesText } from './volume-attachments.ts';
 import { insertServers, recordAction } from './store.ts';
 import type { BootFacts, FlavorCopy, ServerRow } from './table.ts';
 
 type NewRow = Omit<ServerRow, 'status' | 'vm_state'>;
-
-/** A 404 of something that the body names is a 400 of the request. */
-export const named =
-  (field: string) =>
-  (error: unknown): never => {
-    throw error instanceof CloudError && error.status === 404
-      ? badRequest(`Invalid ${field} provided: ${error.publicMessage}`)
-      : error;
-  };
-
-/** How many of min..max servers fit the quota; the claim itself then refuses what does not. */
-async function affordable(
-  tx: Tx,
-  ctx: Ctx,
-  projectId: string,
-  flavor: FlavorRow,
-  { min, max }: BootRequest,
-): Promise<number> {
-  if (min === max) return max;
-  const limits = await ctx.platform.quotas.limits(tx, projectId);
-  const usage = await ctx.platform.quotas.usage(tx, projectId);
-  const room = (name: string, each: number): number =>
-    (limits[name] ?? -1) < 0 ? max : Math.floor(((limits[name] ?? 0) - (usage[name] ?? 0)) / each);
-  return Math.max(
-    min,
-    Math.min(max, room('instances', 1), room('cores', flavor.vcpus), room('ram', flavor.memory_mib)),
-  );
-}
-
-export async function refuseTooMuchMetadata(
-  tx: Tx,
-  ctx: Ctx,
-  projectId: string,
-  items: number,
-): Promise<void> {
-  if (items === 0) return;
-  const limit = (await ctx.platform.quotas.limits(tx, projectId))['metadata_items'] ?? 128;
-  if (limit >= 0 && items > limit)
-    throw forbidden(`Maximum number of metadata items exceeds ${limit}: ${items} were sent.`, 'OverQuota');
-}
-
-export async function publicKeyOf(tx: Tx, ctx: Ctx, name: string | null | undefined): Promise<string | null> {
-  if (name === undefined || name === null) return null;
-  const key = await tx
-    .selectFrom('keypairs')
-    .select('public_key')
-    .where('user_id', '=', ctx.actor.userId)
-    .where('name', '=', name)
-    .executeTakeFirst();
-  if (key === undefined) throw badRequest(`Invalid key_name provided: key pair ${name} could not be found.`);
-  return key.public_key;
-}
-
-/** GiB that the guest takes of its host's disk. */
-function diskOf(flavor: FlavorRow, image: BootImage): number {
-  const root = flavor.disk_gib > 0 ? flavor.disk_gib : Math.ceil((image.virtualSize ?? 0) / GIB);
-  return root + flavor.ephemeral_gib + Math.ceil(flavor.swap_mib / 1024);
-}
 
 /** What all servers of one request have in common. */
 function commonColumns(
@@ -205,36 +142,10 @@ async function create(
   const { platform } = ctx;
   const asked = body.server;
   const projectId = projectOf(ctx.actor);
-  const flavor = await findFlavor(tx, ctx, asked.flavorRef).catch(named('flavorRef'));
-  const bootDevice = request.devices.find((one) => one.boot);
-  const image =
-    bootDevice === undefined
-      ? await deps.images.forBoot(tx, ctx, request.imageId ?? '').catch(named('imageRef'))
-      : await volumeAsImage(tx, ctx, deps, bootDevice);
-  // A root disk of its own is as large as the flavor says; a volume is as large as it is.
-  checkFits(bootDevice === undefined ? flavor : { ...flavor, disk_gib: 0 }, image);
-  if (bootDevice !== undefined && typeOf(image) === 'container')
-    throw badRequest(
-      'Block Device Mapping is Invalid: a container boots from its image; name it as imageRef, and volumes with boot_index -1.',
-      'InvalidBDM',
-    );
-  const volumeHost = await hostOfVolumes(tx, ctx, deps, request.devices);
-  if (volumeHost !== null && request.host !== null && request.host !== volumeHost)
-    throw badRequest(
-      `Block Device Mapping is Invalid: the volumes are on host ${volumeHost}, not on ${request.host}.`,
-      'InvalidBDM',
-    );
-  const publicKey = await publicKeyOf(tx, ctx, asked.key_name);
-  if (request.zone !== null && !(await zoneExists(tx, request.zone)))
-    throw badRequest(`The requested availability zone is not available: ${request.zone}.`);
-  const total = await affordable(tx, ctx, projectId, flavor, request);
-  const group = request.groupId === null ? null : await groupForBoot(tx, ctx, request.groupId, total);
-  const hinted = await hintedHosts(tx, ctx, request.hints);
-  await refuseTooMuchMetadata(tx, ctx, projectId, Object.keys(request.metadata).length);
-  await refuseTooManyFiles(tx, ctx, projectId, request.files);
-  const claimed = { instances: total, cores: flavor.vcpus * total, ram: flavor.memory_mib * total };
-  await refuseOverUserQuota(tx, projectId, ctx.actor.userId, claimed);
-  await platform.quotas.claim(tx, projectId, claimed);
+  const plan = await planBoot(tx, ctx, deps, body, request);
+  const { flavor, image, publicKey, total, group } = plan;
+  await refuseOverUserQuota(tx, projectId, ctx.actor.userId, plan.claims);
+  await platform.quotas.claim(tx, projectId, plan.claims);
 
   const common = commonColumns(ctx, asked, request, flavor, image, publicKey);
   const rows: NewRow[] = [];
@@ -245,20 +156,7 @@ async function create(
     const hostname = asked.hostname === undefined ? hostnameOf(name, id) : asked.hostname + suffix;
     const server = { id, projectId, hostname, type: common.type };
     let ports = await deps.network.claimPorts(tx, ctx, server, request.ports, request.securityGroups);
-    const placed = await deps.placement.claim(tx, {
-      serverId: id,
-      type: common.type,
-      vcpus: flavor.vcpus,
-      memoryMib: flavor.memory_mib,
-      diskGib: bootDevice === undefined ? diskOf(flavor, image) : 0,
-      zone: request.zone,
-      hostname: request.host ?? volumeHost,
-      architecture: image.properties['hw_architecture'] ?? image.properties['architecture'] ?? null,
-      // Hosts differ in what their containers can have.
-      capabilities: request.devices.length > 0 && common.type === 'container' ? ['volumes'] : [],
-      group: group === null ? null : { ...group, hostIds: [...group.hostIds] },
-      hinted,
-    });
+    const placed = await deps.placement.claim(tx, { ...plan.wants, serverId: id });
     if (placed.placed) {
       group?.hostIds.push(placed.hostId);
       if (ports.length > 0) await deps.network.bindPorts(tx, id, placed.hostId);

@@ -17,7 +17,7 @@ import {
   guestProperties,
   typeOf,
 } from './boot-request.ts';
-import { named, publicKeyOf, refuseTooMuchMetadata } from './create.ts';
+import { named, publicKeyOf, refuseTooMuchMetadata } from './boot-plan.ts';
 import { refuseLocked, wrongState } from './lifecycle.ts';
 import { encodeShown, viewFor } from './list.ts';
 import { newPassword } from './password.ts';

@@ -12,7 +12,7 @@ import type { BootImage } from '../../image/index.ts';
 import type { ComputeDeps } from '../deps.ts';
 import { nothing } from '../links.ts';
 import { typeOf } from './boot-request.ts';
-import { named } from './create.ts';
+import { named } from './boot-plan.ts';
 import { refuseIncapable, refuseLocked, wrongState } from './lifecycle.ts';
 import { newPassword } from './password.ts';
 import { stateOf } from './status.ts';

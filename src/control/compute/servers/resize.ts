@@ -13,7 +13,7 @@ import { extraSpecsOf, findFlavor } from '../flavors/service.ts';
 import type { FlavorRow } from '../flavors/table.ts';
 import { nothing } from '../links.ts';
 import { explain, guestProperties } from './boot-request.ts';
-import { named } from './create.ts';
+import { named } from './boot-plan.ts';
 import { refuseIncapable, refuseLocked, wrongState } from './lifecycle.ts';
 import { refuseOverUserQuota } from '../quotas/user-quotas.ts';
 import { quotaOf, resizeFactsOf, type ResizeFacts } from './phases.ts';
