@@ -33,7 +33,7 @@ export default defineConfig({
         ? ['default', resultsReporter(results, stage)]
         : ['default'],
     projects: [
-      project('unit', ['src/**/*.test.ts', 'tools/**/*.test.ts', 'tests/**/*.test.ts'], 20 * seconds),
+      project('unit', ['{src,web,tools,tests}/**/*.test.ts'], 20 * seconds),
       project('slice', ['{src,tests}/**/*.slice.test.ts'], 60 * seconds),
       project('sim', ['{src,tests}/**/*.sim.test.ts'], 600 * seconds),
       project('real', ['{src,tests}/**/*.real.test.ts'], 180 * seconds, { serial: true }),

@@ -160,3 +160,21 @@ require_node() {
   fi
   node=$strata_root/node_modules/node/bin/node
 }
+
+# The web console is built once from what is in web/, and again when that or a package has changed.
+require_console() {
+  local built=$strata_root/.cache/console log
+  if [[ -f $built/index.html && -z $(find "$strata_root/web" "$strata_root/package-lock.json" -newer "$built/index.html" -print -quit) ]]; then
+    return
+  fi
+  say 'building the web console'
+  log=$(cd "$strata_root" && STRATA_CONSOLE_DIR=$built.$$ "$node" node_modules/vite/bin/vite.js build web --configLoader native --logLevel error 2>&1) || {
+    rm -rf "$built.$$"
+    fail "the web console does not build: $log"
+  }
+  # In one step: a cloud that serves the old one goes on with the new.
+  rm -rf "$built.old"
+  if [[ -d $built ]]; then mv -T "$built" "$built.old"; fi
+  mv -T "$built.$$" "$built"
+  rm -rf "$built.old"
+}

@@ -19,7 +19,7 @@ export const checkTree = (files: ReadonlyMap<string, string>): Violation[] => {
 };
 
 export const readTree = (root: string): Map<string, string> => {
-  const paths = globSync('{src,tools,tests,bench}/**/*.ts', { cwd: root });
+  const paths = globSync(['{src,tools,tests,bench}/**/*.ts', 'web/**/*.{ts,tsx}'], { cwd: root });
   return new Map(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')]));
 };
 

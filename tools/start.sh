@@ -17,6 +17,7 @@ start_strata() {
   # Help is for everyone: it needs neither root nor QEMU.
   if [[ -z $help ]]; then require_cloud_packages; fi
   require_node
+  if [[ -z $help && ${1:-} == up ]]; then require_console; fi
   # Compiled code is kept between starts; without a writable directory Node just does without.
   export NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-$strata_root/node_modules/.cache/compile}
   # Small young generation and few malloc arenas: a third less memory under load, at no cost in speed (bench: memory).

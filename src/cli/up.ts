@@ -44,6 +44,8 @@ export type UpOptions = {
 const REGION = 'RegionOne';
 const DEFAULT_PORT = 8770;
 const STOP_LIMIT_MS = 4_500;
+/** Where tools/start.sh has the web console built. */
+const CONSOLE_DIR = join(import.meta.dirname, '../../.cache/console');
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -310,6 +312,7 @@ async function serveCloud(
     backups: fileObjects(join(dataDir, 'backups')),
     passwords,
     external: { cidr: cloud.externalCidr, gateway },
+    consoleDir: CONSOLE_DIR,
     ...(tls === null ? {} : { tls }),
   });
   for (const image of builtin) await control.images.addBuiltin(image, control.adminProjectId);
@@ -345,7 +348,7 @@ async function serveCloud(
 
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   say(
-    `Strata is ready at ${url} after ${seconds} s. Credentials: ${join(dataDir, 'clouds.yaml')} (clouds: strata, demo)`,
+    `Strata is ready at ${url} (web console and API) after ${seconds} s. Credentials: ${join(dataDir, 'clouds.yaml')} (clouds: strata, demo)`,
   );
   if (options.demo === true) {
     try {

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { auditMigrations } from '../kernel/audit.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { migrate, type Database } from '../kernel/db/index.ts';
+import { pagesOf } from '../kernel/http/pages.ts';
 import { createHttpServer } from '../kernel/http/server.ts';
 import type { Service } from '../kernel/http/route.ts';
 import type { Ids, Rng } from '../kernel/ids.ts';
@@ -54,6 +55,8 @@ export type ControlOptions = {
   /** The external network `public`: its range and the address of the host in it. */
   external: { cidr: string; gateway: string };
   tls?: { cert: string; key: string };
+  /** Folder of the built web console; absent: browsers are answered like everybody. */
+  consoleDir?: string;
 };
 
 export type Control = {
@@ -149,9 +152,10 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     placement.service,
     createAuditService(),
   ];
+  const console = options.consoleDir === undefined ? {} : { pages: pagesOf(options.consoleDir) };
   const services = [
     ...apis,
-    createRootService(platform, { services: apis, telemetry, version: options.version }),
+    createRootService(platform, { services: apis, telemetry, version: options.version, ...console }),
   ];
   for (const service of services) Object.assign(quotaDefaults, service.quotas);
 
@@ -177,6 +181,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     services,
     telemetry,
     authenticate: identity.authenticate,
+    ...console,
     ...(options.tls === undefined ? {} : { tls: options.tls }),
   });
   await http.ready();

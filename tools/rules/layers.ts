@@ -27,6 +27,9 @@ const serviceOf = (path: string): string | undefined => {
 };
 
 const layerMessage = (source: Source, target: string): string | undefined => {
+  // The console is a client as any other: it knows the public API and nothing of the program.
+  if (source.path.startsWith('web/') !== target.startsWith('web/'))
+    return `web/ and the rest import nothing of each other; this is ${target}`;
   const from = layerOf(source.path);
   const to = layerOf(target);
   if (from === undefined || to === undefined) return undefined;

@@ -32,6 +32,8 @@ export type Source = {
   forbiddenSyntax: { what: string; line: number }[];
   /** Comparisons with the name of a database engine. */
   dialectBranches: { line: number }[];
+  /** Words between tags, or in an attribute that is read: they exist in one language only. */
+  untranslated: { text: string; line: number }[];
   syntaxErrors: { message: string; line: number }[];
 };
 
@@ -54,6 +56,16 @@ const tableMethods = new Set([
   'createTable',
   'alterTable',
   'dropTable',
+]);
+
+const readAttributes = new Set([
+  'title',
+  'label',
+  'placeholder',
+  'description',
+  'okText',
+  'aria-label',
+  'alt',
 ]);
 
 const engineNames = new Set(['sqlite', 'postgres', 'postgresql']);
@@ -100,6 +112,7 @@ export const readSource = (path: string, text: string): Source => {
     declaredNames: [],
     forbiddenSyntax: [],
     dialectBranches: [],
+    untranslated: [],
     syntaxErrors: parsed.errors.map((error) => ({
       message: error.message,
       line: lineAt(error.labels[0]?.start ?? 0),
@@ -118,6 +131,11 @@ export const readSource = (path: string, text: string): Source => {
       typeOnly,
       line: lineAt(from.start),
     });
+  };
+
+  const addWords = (text: string, node: ESTree.Node): void => {
+    if (/\p{L}{2}/u.test(text) && text.trim() !== 'Strata')
+      source.untranslated.push({ text: text.trim(), line: lineAt(node.start) });
   };
 
   const addTables = (body: ESTree.TSInterfaceBody): void => {
@@ -157,7 +175,15 @@ export const readSource = (path: string, text: string): Source => {
     },
     ImportExpression: (node) => addImport(node.source, false),
     TSImportType: (node) => addImport(node.source, true),
-    ExportDefaultDeclaration: (node) => forbid('default export', node),
+    // The tools that a configuration is for want it as a default export.
+    ExportDefaultDeclaration: (node) => {
+      if (!path.endsWith('.config.ts')) forbid('default export', node);
+    },
+    JSXText: (node) => addWords(node.value, node),
+    JSXAttribute: (node) => {
+      const name = node.name.type === 'JSXIdentifier' ? node.name.name : '';
+      if (readAttributes.has(name)) addWords(stringOf(node.value) ?? '', node);
+    },
     TSEnumDeclaration: (node) => {
       forbid('enum', node);
       declare(node.id);

@@ -30,6 +30,8 @@ export const checkStyle = (source: Source): Violation[] => {
   for (const { name, line } of source.declaredNames) {
     if (emptyIdentifier.test(name)) report(line, 'name', `"${name}" says nothing: name what it does`);
   }
+  for (const { text, line } of source.untranslated)
+    report(line, 'language', `"${text}" is not in the folder's texts: the console has two languages`);
   for (const { what, line } of source.forbiddenSyntax) report(line, 'syntax', `no ${what}`);
   return violations;
 };

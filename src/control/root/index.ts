@@ -2,13 +2,20 @@
 import { route, type Service } from '../../kernel/http/route.ts';
 import { keystoneFault } from '../../kernel/http/faults.ts';
 import { openApiDocument } from '../../kernel/http/openapi.ts';
+import type { Pages } from '../../kernel/http/pages.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import { rules } from '../../kernel/policy.ts';
 import type { Telemetry } from '../../kernel/telemetry.ts';
 
 export function createRootService(
   platform: Platform,
-  deps: { services: readonly Service[]; telemetry: Telemetry; version: string },
+  deps: {
+    services: readonly Service[];
+    telemetry: Telemetry;
+    version: string;
+    /** The web console, where it is built. */
+    pages?: Pages;
+  },
 ): Service {
   let document: string | null = null;
   return {
@@ -28,18 +35,20 @@ export function createRootService(
         method: 'GET',
         path: '/',
         policy: 'root:health',
-        summary: 'Where the services are; kept for the web console',
-        handler: async () => ({
-          body: {
-            name: 'strata',
-            version: deps.version,
-            region: platform.region,
-            services: Object.fromEntries(
-              deps.services.map((service) => [service.name, platform.publicUrl + service.prefix]),
-            ),
-            documentation: `${platform.publicUrl}/docs`,
+        summary: 'Where the services are; a browser is shown the web console',
+        handler: async ({ headers }) =>
+          (await deps.pages?.page(String(headers['accept'] ?? ''))) ?? {
+            headers: { vary: 'Accept' },
+            body: {
+              name: 'strata',
+              version: deps.version,
+              region: platform.region,
+              services: Object.fromEntries(
+                deps.services.map((service) => [service.name, platform.publicUrl + service.prefix]),
+              ),
+              documentation: `${platform.publicUrl}/docs`,
+            },
           },
-        }),
       }),
       route({
         method: 'GET',

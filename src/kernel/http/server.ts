@@ -14,6 +14,7 @@ import type { Telemetry } from '../telemetry.ts';
 import { asCloudError } from './escaped-errors.ts';
 import { keystoneFault, type Fault } from './faults.ts';
 import { parseJson } from './json-body.ts';
+import type { Pages } from './pages.ts';
 import type { Reply, Route, Service } from './route.ts';
 
 export type HttpOptions = {
@@ -24,11 +25,16 @@ export type HttpOptions = {
   telemetry: Telemetry;
   /** PEM; absent: plain HTTP. */
   tls?: { cert: string; key: string };
+  /** What a browser is shown at the addresses that no service has; absent: nothing. */
+  pages?: Pages;
   /** Bytes of a JSON body; default 1 MiB. */
   bodyLimit?: number;
 };
 
 type Compiled = Route & { check: Check<never> | null; checkQuery: Check<never> | null; rule: Policy };
+
+/** An address of the pages' files, as opposed to one of a page. */
+const isFile = /^\/assets\//;
 
 /** How long requests under way may take to end when the server closes, in milliseconds. */
 const CLOSE_GRACE_MS = 2_000;
@@ -122,13 +128,16 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   });
 
   // Declared as functions: the framework is given them before it exists.
-  function faultOf(url: string): Fault {
+  function serviceOf(url: string): Service | undefined {
     const path = (url.split('?')[0] ?? '').replace(/\/{2,}/g, '/');
-    return (
-      options.services.find((s) =>
-        [s.prefix, ...(s.aliases ?? [])].some((p) => path === p || path.startsWith(`${p}/`)),
-      )?.fault ?? keystoneFault
+    return options.services.find(
+      (service) =>
+        service.prefix !== '' &&
+        [service.prefix, ...(service.aliases ?? [])].some((p) => path === p || path.startsWith(`${p}/`)),
     );
+  }
+  function faultOf(url: string): Fault {
+    return serviceOf(url)?.fault ?? keystoneFault;
   }
 
   function fail(request: FastifyRequest, reply: FastifyReply, thrown: unknown, fault: Fault): FastifyReply {
@@ -331,14 +340,20 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     done();
   });
   app.setErrorHandler((error, request, reply) => fail(request, reply, error, faultOf(request.url)));
-  app.setNotFoundHandler((request, reply) =>
-    fail(
+  app.setNotFoundHandler(async (request, reply) => {
+    const page =
+      request.method === 'GET' && serviceOf(request.url) === undefined && !isFile.test(request.url)
+        ? await options.pages?.page(request.headers.accept)
+        : null;
+    if (page !== null && page !== undefined) return reply.headers(page.headers ?? {}).send(page.body);
+    return fail(
       request,
       reply,
       new CloudError(404, 'NotFound', 'The resource could not be found.'),
       faultOf(request.url),
-    ),
-  );
+    );
+  });
+  options.pages?.register(app);
   app.addHook('onResponse', (request, reply, done) => {
     const label = (request.routeOptions.config as { label?: string }).label ?? 'other';
     telemetry.request(label, reply.statusCode, reply.elapsedTime / 1000);

@@ -1,0 +1,91 @@
+// Every page of the console, folder by folder, and the menu that leads to them.
+import {
+  ApartmentOutlined,
+  AppstoreOutlined,
+  AuditOutlined,
+  BarChartOutlined,
+  CameraOutlined,
+  CloudServerOutlined,
+  ClusterOutlined,
+  DashboardOutlined,
+  DesktopOutlined,
+  FileImageOutlined,
+  GatewayOutlined,
+  GlobalOutlined,
+  HddOutlined,
+  IdcardOutlined,
+  KeyOutlined,
+  ProjectOutlined,
+  SafetyCertificateOutlined,
+  ShareAltOutlined,
+  TeamOutlined,
+} from '@ant-design/icons';
+import type { ComponentType } from 'react';
+import type { PageEntry } from '../kit/page-entry.ts';
+import type { appText } from './text.ts';
+
+type Texts = (typeof appText)['en'];
+
+export const pages: readonly PageEntry[] = [
+  { path: '/', load: async () => (await import('../overview/overview-page.tsx')).OverviewPage },
+];
+
+export type MenuEntry = { path: string; name: keyof Texts['pages']; icon: ComponentType };
+export type MenuGroup = {
+  /** null: at the top, without a heading. */
+  name: keyof Texts['groups'] | null;
+  /** Only for who may see what belongs to others. */
+  operator?: boolean;
+  entries: readonly MenuEntry[];
+};
+
+const groups: readonly MenuGroup[] = [
+  { name: null, entries: [{ path: '/', name: 'overview', icon: DashboardOutlined }] },
+  {
+    name: 'compute',
+    entries: [
+      { path: '/servers', name: 'servers', icon: DesktopOutlined },
+      { path: '/images', name: 'images', icon: FileImageOutlined },
+      { path: '/flavors', name: 'flavors', icon: AppstoreOutlined },
+      { path: '/keypairs', name: 'keypairs', icon: KeyOutlined },
+    ],
+  },
+  {
+    name: 'storage',
+    entries: [
+      { path: '/volumes', name: 'volumes', icon: HddOutlined },
+      { path: '/snapshots', name: 'snapshots', icon: CameraOutlined },
+    ],
+  },
+  {
+    name: 'network',
+    entries: [
+      { path: '/topology', name: 'topology', icon: ApartmentOutlined },
+      { path: '/networks', name: 'networks', icon: ShareAltOutlined },
+      { path: '/routers', name: 'routers', icon: GatewayOutlined },
+      { path: '/floating-ips', name: 'floatingIps', icon: GlobalOutlined },
+      { path: '/security-groups', name: 'securityGroups', icon: SafetyCertificateOutlined },
+    ],
+  },
+  {
+    name: 'operator',
+    operator: true,
+    entries: [
+      { path: '/hosts', name: 'hosts', icon: CloudServerOutlined },
+      { path: '/services', name: 'services', icon: ClusterOutlined },
+      { path: '/projects', name: 'projects', icon: ProjectOutlined },
+      { path: '/users', name: 'users', icon: TeamOutlined },
+      { path: '/roles', name: 'roles', icon: IdcardOutlined },
+      { path: '/usage', name: 'usage', icon: BarChartOutlined },
+      { path: '/audit-log', name: 'auditLog', icon: AuditOutlined },
+    ],
+  },
+];
+
+const built = new Set(pages.map(({ path }) => path));
+
+/** Leads only to what is there. */
+export const menu: readonly MenuGroup[] = groups.map((group) => ({
+  ...group,
+  entries: group.entries.filter(({ path }) => built.has(path)),
+}));

@@ -1,0 +1,69 @@
+// How the states of OpenStack's resources look: one colour for one meaning, everywhere.
+import { SyncOutlined } from '@ant-design/icons';
+import { Tag } from 'antd';
+
+export type Tone = 'good' | 'busy' | 'bad' | 'warning' | 'idle';
+
+const tones: Readonly<Record<string, Tone>> = {
+  active: 'good',
+  available: 'good',
+  'in-use': 'good',
+  enabled: 'good',
+  up: 'good',
+  success: 'good',
+  running: 'good',
+  error: 'bad',
+  failed: 'bad',
+  killed: 'bad',
+  down: 'idle',
+  shutoff: 'idle',
+  stopped: 'idle',
+  paused: 'warning',
+  suspended: 'warning',
+  rescue: 'warning',
+  rescued: 'warning',
+  verify_resize: 'warning',
+  shelved: 'idle',
+  shelved_offloaded: 'idle',
+  deactivated: 'idle',
+  disabled: 'warning',
+  deleted: 'idle',
+  soft_deleted: 'idle',
+};
+
+// What OpenStack calls a state in which something is under way.
+const UNDER_WAY =
+  /^(build|queued|saving|importing|uploading|creating|deleting|reboot|hard_reboot|rebuild|resize|revert_resize|attaching|detaching|extending|retyping|migrating|maintenance|backing-up|restoring|downloading|reserved|awaiting-transfer|pending|password)/;
+
+export const toneOf = (state: string): Tone => {
+  const name = state.toLowerCase();
+  if (name.startsWith('error')) return 'bad';
+  return tones[name] ?? (UNDER_WAY.test(name) ? 'busy' : 'idle');
+};
+
+const colours: Readonly<Record<Tone, string>> = {
+  good: 'success',
+  busy: 'processing',
+  bad: 'error',
+  warning: 'warning',
+  idle: 'default',
+};
+
+/** What a graph or a bar paints a state with, in both themes. */
+export const toneColour: Readonly<Record<Tone, string>> = {
+  good: '#389e0d',
+  busy: '#1677ff',
+  bad: '#cf1322',
+  warning: '#d48806',
+  idle: '#8c8c8c',
+};
+
+/** `children`: how the state is called, where that is not its name. */
+export function StateTag({ state, children }: { state: string; children?: string }) {
+  const tone = toneOf(state);
+  return (
+    <Tag color={colours[tone]} icon={tone === 'busy' ? <SyncOutlined spin /> : null} variant="filled">
+      {children ?? state}
+    </Tag>
+  );
+}
