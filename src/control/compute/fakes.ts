@@ -133,6 +133,7 @@ export function fakeCloud(platform: Platform): FakeCloud {
     volumes: noVolumes,
     network: {
       ports,
+      checkPorts: async () => 1,
       async claimPorts(_tx, _ctx, server, requests, groups) {
         if (requests === 'none') return [];
         const networks =
@@ -245,6 +246,10 @@ export function fakeCloud(platform: Platform): FakeCloud {
         claimed.add(request.serverId);
         return { placed: true, hostId: hosts.get(hostname) ?? '', hostname, zone: 'nova', explanation };
       },
+      preview: async () => ({
+        hosts: [],
+        explanation: { considered: 0, refused: {}, examples: [], scores: {} },
+      }),
       async move(_tx, from, to) {
         if (claimed.delete(from)) claimed.add(to);
         return { vcpus: 1, memoryMib: 512, diskGib: 1 };

@@ -25,6 +25,7 @@ import { groupMigrations } from './server-groups/service.ts';
 import { createBackupRoute } from './servers/backup.ts';
 import { serverImageWork } from './servers/create-image.ts';
 import { deferredDeleteRoutes } from './servers/deferred-delete.ts';
+import { dryRunRoute } from './servers/dry-run.ts';
 import { deletedServerMigration } from './servers/deleted.ts';
 import { guestPasswordMigration, guestPasswordRoutes, guestPasswordSaid } from './servers/guest-password.ts';
 import { historyRoutes } from './servers/history-routes.ts';
@@ -111,6 +112,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
       routes: [
         ...versionRoutes,
         ...serverRoutes(deps, encoder),
+        dryRunRoute(deps),
         ...serverPartRoutes,
         ...resizeRoutes(deps),
         ...shelveRoutes(deps),

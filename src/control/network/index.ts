@@ -53,7 +53,7 @@ import { securityGroupRules } from './security-groups/group-rules.ts';
 import { securityGroups } from './security-groups/groups.ts';
 import { givenPrefixMigration, securityGroupMigration } from './security-groups/table.ts';
 import { bindPorts, releasePorts } from './server-ports/bind.ts';
-import { claimPorts } from './server-ports/claim.ts';
+import { checkPorts, claimPorts } from './server-ports/claim.ts';
 import { serverInterfaces, type ServerInterfaces } from './server-ports/interfaces.ts';
 import { portsOf } from './server-ports/read.ts';
 import { insertSubnet, subnetsCollection } from './subnets/subnets.ts';
@@ -108,6 +108,14 @@ export type NetworkApi = {
     /** Names or ids, for ports created here; null: the project's default group. */
     securityGroups: readonly string[] | null,
   ): Promise<ServerPort[]>;
+  /** What claimPorts would refuse, addresses and quota apart; how many ports it would make. Changes nothing. */
+  checkPorts(
+    tx: Tx,
+    ctx: Ctx,
+    projectId: string,
+    requests: PortRequests,
+    securityGroups: readonly string[] | null,
+  ): Promise<number>;
   /** The host that the server runs on; its agent gets what the ports need. null: on no host. */
   bindPorts(tx: Tx, serverId: string, hostId: string | null): Promise<void>;
   /** Deletes the ports that claimPorts created, unbinds those that existed before. Idempotent. */
@@ -215,6 +223,7 @@ export function createNetworkService(platform: Platform, deps: { hosts: HostServ
     },
     api: {
       claimPorts,
+      checkPorts,
       bindPorts: (tx, serverId, hostId) => bindPorts(tx, platform, serverId, hostId),
       releasePorts: (tx, serverId) => releasePorts(tx, platform, serverId),
       portsOf,

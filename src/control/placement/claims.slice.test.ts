@@ -72,6 +72,21 @@ onBothEngines('placement claims', (engine) => {
     expect(answers.every((answer) => answer.placed)).toBe(true);
   });
 
+  it('previews where many would go together, and claims nothing', async () => {
+    const preview = (count: number, more: Partial<PlacementRequest> = {}) =>
+      test.db.tx((tx) => api.preview(tx, want('', more), count));
+    const all = await preview(25);
+    expect(all.hosts).toHaveLength(20);
+    expect(all.explanation.refused).toEqual({ memory: 2 });
+    const spread = await preview(3, { group: { policy: 'anti-affinity', hostIds: [] } });
+    expect(spread.hosts.map((host) => host.hostname).toSorted()).toEqual(['one', 'two']);
+    expect(spread.explanation.refused).toEqual({ group: 2 });
+    for (const host of await listHosts(test.db.read))
+      expect([host.usedMemoryMib, host.servers]).toEqual([0, 0]);
+    expect((await claim('s')).placed).toBe(true);
+    expect((await preview(25)).hosts).toHaveLength(19);
+  });
+
   it('returns all that a server had claimed, once', async () => {
     await claim('s', { memoryMib: 2048, diskGib: 7, vcpus: 3 });
     for (let times = 0; times < 2; times++) await test.db.tx((tx) => api.release(tx, 's'));

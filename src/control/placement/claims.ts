@@ -3,7 +3,7 @@
 import type { Tx } from '../../kernel/db/index.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import { claimOnHost, hostsSince, releaseOnHost } from '../host/index.ts';
-import type { PlacementApi } from './index.ts';
+import type { PlacementApi, PlacementExplanation } from './index.ts';
 import { schedulerHost } from './inventory.ts';
 import { schedule, type SchedulerHost } from './scheduler.ts';
 
@@ -71,6 +71,37 @@ export function createClaims(platform: Platform): PlacementApi {
         if (tries >= MAX_TRIES) return { placed: false, explanation };
         readAt = -Infinity;
         whole = await refresh(tx);
+      }
+    },
+    async preview(tx, want, count) {
+      for (let whole = await refresh(tx); ; whole = await refresh(tx)) {
+        const local = [...snapshot];
+        const chosen: SchedulerHost[] = [];
+        let explanation: PlacementExplanation | null = null;
+        while (chosen.length < count) {
+          const group = want.group && {
+            ...want.group,
+            hostIds: [...want.group.hostIds, ...chosen.map((host) => host.id)],
+          };
+          const choice = schedule(local, { ...want, group, serverId: '' }, rng);
+          ({ explanation } = choice);
+          if (choice.host === null) break;
+          const { host } = choice;
+          chosen.push(host);
+          local[local.indexOf(host)] = {
+            ...host,
+            usedVcpus: host.usedVcpus + want.vcpus,
+            usedMemoryMib: host.usedMemoryMib + want.memoryMib,
+            usedDiskGib: host.usedDiskGib + want.diskGib,
+          };
+        }
+        // As in a claim: what was remembered may be of claims that were rolled back.
+        if (chosen.length < count && !whole) readAt = -Infinity;
+        else
+          return {
+            hosts: chosen.map(({ hostname, zone }) => ({ hostname, zone })),
+            explanation: explanation ?? { considered: 0, refused: {}, examples: [], scores: {} },
+          };
       }
     },
     async move(tx, from, to) {

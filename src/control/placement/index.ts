@@ -49,12 +49,21 @@ export type Placed =
   | { placed: true; hostId: string; hostname: string; zone: string; explanation: PlacementExplanation }
   | { placed: false; explanation: PlacementExplanation };
 
+/** Where servers would go, one entry a server that has a host; fewer than asked for when the others find none. */
+export type Preview = {
+  hosts: readonly { hostname: string; zone: string }[];
+  /** Of the last server that was looked at. */
+  explanation: PlacementExplanation;
+};
+
 /** vCPUs, MiB, GiB. */
 export type Claimed = Pick<PlacementRequest, 'vcpus' | 'memoryMib' | 'diskGib'>;
 
 export type PlacementApi = {
   /** Chooses and claims in `tx`; a lost race is rescheduled inside. */
   claim(tx: Tx, request: PlacementRequest): Promise<Placed>;
+  /** Where `count` servers would go if they were claimed now; claims nothing. Of equal hosts the claim may take another. */
+  preview(tx: Tx, request: Omit<PlacementRequest, 'serverId'>, count: number): Promise<Preview>;
   /** What one consumer has claimed is another's from now on; returns what that was. */
   move(tx: Tx, from: string, to: string): Promise<Claimed>;
   /** Gives back what the server had claimed, and answers what that was; null: nothing. */

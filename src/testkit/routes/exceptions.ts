@@ -21,7 +21,7 @@ export const exceptions: readonly Exception[] = [
     reason: 'A filter narrows what the caller may see anyway: a foreign id finds nothing.',
   },
   {
-    route: /^POST \/compute\/v2\.1\/servers$/,
+    route: /^POST \/compute\/v2\.1\/(servers|strata-dry-run\/servers)$/,
     place: /^body:/,
     statuses: [400],
     reason:

@@ -21,6 +21,9 @@ export const sensible: Readonly<Record<string, (ids: Ids, other: string) => Json
   'POST /compute/v2.1/servers': (ids) => ({
     server: { imageRef: ids['image'], flavorRef: ids['flavor'], networks: [{ uuid: ids['network'] }] },
   }),
+  'POST /compute/v2.1/strata-dry-run/servers': (ids) => ({
+    server: { imageRef: ids['image'], flavorRef: ids['flavor'], networks: [{ uuid: ids['network'] }] },
+  }),
   'PUT /compute/v2.1/servers/:server_id/metadata/:key': (_, other) => ({ meta: { [other]: 'quagga' } }),
   'PUT /compute/v2.1/flavors/:flavor_id/os-extra_specs/:spec_key': (_, other) => ({ [other]: 'quagga' }),
   'PUT /network/v2.0/routers/:router_id/add_router_interface': (ids) => ({ subnet_id: ids['subnet'] }),

@@ -120,6 +120,9 @@ export function guestProperties(
 export const typeOf = (image: Pick<BootImage, 'containerFormat' | 'properties'>): 'vm' | 'container' =>
   image.containerFormat === 'docker' || image.properties['strata:type'] === 'container' ? 'container' : 'vm';
 
+/** Hosts whose reason the user of a server without a host reads. */
+export const EXAMPLES_SHOWN = 5;
+
 /** What the user of a server without a host reads. */
 export function explain({ considered, refused, examples }: PlacementExplanation): string {
   const counts = Object.entries(refused)
@@ -130,7 +133,7 @@ export function explain({ considered, refused, examples }: PlacementExplanation)
     considered === 0
       ? 'There are no hosts in this cloud.'
       : `There are not enough hosts available: ${considered} considered${counts.length === 0 ? '' : `, refused by ${counts.join(', ')}`}.`,
-    ...examples.slice(0, 5).map((one) => `${one.host}: ${one.reason}.`),
+    ...examples.slice(0, EXAMPLES_SHOWN).map((one) => `${one.host}: ${one.reason}.`),
   ].join(' ');
 }
 

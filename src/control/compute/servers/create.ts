@@ -212,10 +212,14 @@ async function create(
   return stored;
 }
 
-export async function createServers(ctx: Ctx, deps: ComputeDeps, body: CreateBody): Promise<ServerRow[]> {
-  const projectId = projectOf(ctx.actor);
-  if (projectId === '')
+export function refuseWithoutProject(ctx: Ctx): void {
+  if (projectOf(ctx.actor) === '')
     throw badRequest('A server belongs to a project: send a token that is scoped to one.');
+}
+
+export async function createServers(ctx: Ctx, deps: ComputeDeps, body: CreateBody): Promise<ServerRow[]> {
+  refuseWithoutProject(ctx);
+  const projectId = projectOf(ctx.actor);
   const request = readBootRequest(ctx, body);
   return ctx.platform.db.tx((tx) => create(tx, ctx, deps, body, request), { locks: [quotaLock(projectId)] });
 }

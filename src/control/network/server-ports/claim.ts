@@ -44,7 +44,7 @@ async function autoNetwork(tx: Tx, projectId: string): Promise<NetworkRow | null
 async function requireNetworks(
   tx: Tx,
   ctx: Ctx,
-  server: Server,
+  server: Pick<Server, 'projectId'>,
   ids: readonly string[],
 ): Promise<NetworkRow[]> {
   if (ids.length === 0) return [];
@@ -70,13 +70,8 @@ async function requireNetworks(
   return rows;
 }
 
-async function resolveGroups(
-  tx: Tx,
-  ctx: Ctx,
-  projectId: string,
-  asked: readonly string[] | null,
-): Promise<Group[]> {
-  const wanted = [...new Set(asked ?? ['default'])];
+/** 400 for a name that nothing has; but the group `default`, which is made when it is first needed, may be absent. */
+async function findGroups(tx: Tx, projectId: string, wanted: readonly string[]): Promise<(Group | null)[]> {
   if (wanted.length === 0) return [];
   const named = await tx
     .selectFrom('security_groups')
@@ -88,19 +83,45 @@ async function resolveGroups(
       ]),
     )
     .execute();
-  const groups: Group[] = [];
-  for (const one of wanted) {
+  return wanted.map((one) => {
     const found = named.filter((group) => group.id === one || group.name === one);
     if (found.length > 1)
       throw conflict(
         `Multiple security groups found matching '${one}'. Use an ID to be more specific.`,
         'NoUniqueMatch',
       );
-    if (found[0] !== undefined) groups.push(found[0]);
-    else if (one === 'default') groups.push({ id: await defaultGroup(tx, ctx, projectId), name: 'default' });
-    else throw badRequest(`Security group ${one.slice(0, 255)} not found.`, 'SecurityGroupNotFound');
-  }
+    if (found[0] === undefined && one !== 'default')
+      throw badRequest(`Security group ${one.slice(0, 255)} not found.`, 'SecurityGroupNotFound');
+    return found[0] ?? null;
+  });
+}
+
+const groupsAsked = (asked: readonly string[] | null): string[] => [...new Set(asked ?? ['default'])];
+
+async function resolveGroups(
+  tx: Tx,
+  ctx: Ctx,
+  projectId: string,
+  asked: readonly string[] | null,
+): Promise<Group[]> {
+  const groups: Group[] = [];
+  for (const group of await findGroups(tx, projectId, groupsAsked(asked)))
+    groups.push(group ?? { id: await defaultGroup(tx, ctx, projectId), name: 'default' });
   return groups.filter((group, at) => groups.findIndex((other) => other.id === group.id) === at);
+}
+
+/** The port, when it is there for the project to use and nobody uses it. */
+async function freePort(tx: Tx, ctx: Ctx, projectId: string, portId: string) {
+  const port = await tx
+    .selectFrom('ports')
+    .select(['id', 'project_id', 'network_id', 'device_id', 'server_id', 'revision'])
+    .where('id', '=', portId)
+    .executeTakeFirst();
+  if (port === undefined || (port.project_id !== projectId && !isAdmin(ctx.actor)))
+    throw badRequest(`Port id ${portId} could not be found.`, 'PortNotFound');
+  if (port.device_id !== '' || port.server_id !== '')
+    throw conflict(`Port ${portId} is still in use.`, 'PortInUse');
+  return port;
 }
 
 async function takeOver(
@@ -110,15 +131,7 @@ async function takeOver(
   { portId, tag }: { portId: string; tag?: string | null },
   position: number,
 ): Promise<void> {
-  const port = await tx
-    .selectFrom('ports')
-    .select(['id', 'project_id', 'network_id', 'device_id', 'server_id', 'revision'])
-    .where('id', '=', portId)
-    .executeTakeFirst();
-  if (port === undefined || (port.project_id !== server.projectId && !isAdmin(ctx.actor)))
-    throw badRequest(`Port id ${portId} could not be found.`, 'PortNotFound');
-  if (port.device_id !== '' || port.server_id !== '')
-    throw conflict(`Port ${portId} is still in use.`, 'PortInUse');
+  const port = await freePort(tx, ctx, server.projectId, portId);
   await tx
     .updateTable('ports')
     .set({
@@ -137,6 +150,14 @@ async function takeOver(
     .execute();
 }
 
+function requireSubnet(networkId: string, subnets: readonly SubnetOfPort[]): void {
+  if (!subnets.some((one) => one.network_id === networkId))
+    throw badRequest(
+      `Network ${networkId} requires a subnet in order to boot instances on.`,
+      'NetworkRequiresSubnet',
+    );
+}
+
 async function makePort(
   tx: Tx,
   ctx: Ctx,
@@ -147,11 +168,7 @@ async function makePort(
   groups: readonly Group[],
   position: number,
 ): Promise<ServerPort> {
-  if (subnets.length === 0)
-    throw badRequest(
-      `Network ${network.id} requires a subnet in order to boot instances on.`,
-      'NetworkRequiresSubnet',
-    );
+  requireSubnet(network.id, subnets);
   const security = network.port_security_enabled === 1;
   const port = await insertPort(tx, ctx, {
     project_id: server.projectId,
@@ -213,6 +230,33 @@ async function networkFor(
       );
     throw error;
   }
+}
+
+/** What claimPorts would refuse, addresses and quota apart; how many ports it would make. */
+export async function checkPorts(
+  tx: Tx,
+  ctx: Ctx,
+  projectId: string,
+  requests: PortRequests,
+  securityGroups: readonly string[] | null,
+): Promise<number> {
+  if (requests === 'none') return 0;
+  let networkIds: string[] = [];
+  if (requests === 'auto' || requests === 'allocate') {
+    const auto = await autoNetwork(tx, projectId);
+    if (auto === null) return requests === 'allocate' ? 1 : 0;
+    networkIds = [auto.id];
+  } else {
+    for (const wish of requests)
+      if ('portId' in wish) await freePort(tx, ctx, projectId, wish.portId);
+      else networkIds.push(wish.networkId);
+    await requireNetworks(tx, ctx, { projectId }, [...new Set(networkIds)]);
+  }
+  if (networkIds.length === 0) return 0;
+  const subnets = await subnetsOf(tx, [...new Set(networkIds)]);
+  for (const id of networkIds) requireSubnet(id, subnets);
+  await findGroups(tx, projectId, groupsAsked(securityGroups));
+  return networkIds.length;
 }
 
 export async function claimPorts(
