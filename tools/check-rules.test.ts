@@ -25,6 +25,14 @@ describe('layers', () => {
     expect(check({ [path]: `import { x } from '${target}';` })).toEqual([`${path}:2 layers`]);
   });
 
+  it.each([
+    ['web/kit/api.ts', '../../src/kernel/ids.ts'],
+    ['src/kernel/ids.ts', '../../web/kit/api.ts'],
+    ['tests/console/a.ts', '../../web/kit/api.ts'],
+  ])('keep the console a client of the API alone: %s', (path, target) => {
+    expect(check({ [path]: `import type { X } from '${target}';` })).toEqual([`${path}:2 layers`]);
+  });
+
   it('refuse it in every form an import can take', () => {
     const forms = [
       `import type { X } from '../control/app.ts';`,
@@ -202,6 +210,24 @@ describe('style', () => {
     'const helpers = 1;',
   ])('refuses the name in: %s', (text) => {
     expect(check({ 'src/kernel/a.ts': text })).toEqual(['src/kernel/a.ts:2 name']);
+  });
+
+  it('lets the configuration of a tool have the default export that it wants', () => {
+    expect(check({ 'web/vite.config.ts': 'export default {};' })).toEqual([]);
+  });
+
+  it.each([
+    ['between tags', 'const a = <b>Delete it</b>;'],
+    ['in Chinese', 'const a = <b>删除</b>;'],
+    ['in an attribute that is read', 'const a = <b title="Delete it" />;'],
+    ['in a label', 'const a = <b aria-label="Delete" />;'],
+  ])('refuses words of one language %s', (_where, text) => {
+    expect(check({ 'web/a/b.tsx': text })).toEqual(['web/a/b.tsx:2 language']);
+  });
+
+  it('knows what is no word', () => {
+    const text = 'const a = <b className="wide" title={t.name}>Strata {t.is} · 1 × {n}</b>;';
+    expect(check({ 'web/a/b.tsx': text })).toEqual([]);
   });
 
   it('knows that manager is also a role', () => {

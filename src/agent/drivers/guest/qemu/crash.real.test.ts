@@ -1,11 +1,23 @@
 // kill -9 of the agent between any two steps of a guest's life.
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { GuestSpec } from '../driver.ts';
 import { newCloud, processesOf, type Cloud } from './test-cloud.ts';
 
 const rounds = 16;
+
+/** What an agent has forked for a guest and has not become its hypervisor yet: for milliseconds, on an idle machine. */
+const onTheWay = (id: string): boolean =>
+  readdirSync('/proc').some((pid) => {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      return command.includes(id) && !command.startsWith('qemu-system');
+    } catch {
+      return false;
+    }
+  });
 
 describe('kill -9 of the agent at a random moment', () => {
   let cloud: Cloud;
@@ -47,6 +59,8 @@ describe('kill -9 of the agent at a random moment', () => {
       const spec = cloud.spec();
       const ms = Math.floor((round / rounds) * 900 + Math.random() * 60);
       await killedAfter(ms, spec, all);
+      // Another agent takes longer to start than a fork to join the cgroup by which it is found.
+      await vi.waitFor(() => expect(onTheWay(spec.id)).toBe(false), { timeout: 10_000, interval: 5 });
       const driver = cloud.driver();
       try {
         const found = await driver.get(spec.id);
