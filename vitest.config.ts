@@ -6,7 +6,7 @@ import { resultsReporter } from './tools/test-results.ts';
 const seconds = 1000;
 const results = process.env['STRATA_TEST_RESULTS'];
 const stage = process.env['STRATA_TEST_STAGE'];
-const special = ['slice', 'sim', 'real', 'client'];
+const special = ['slice', 'sim', 'real', 'client', 'console'];
 
 const project = (name: string, include: string[], timeout: number, options: { serial?: boolean } = {}) => ({
   test: {
@@ -37,6 +37,7 @@ export default defineConfig({
       project('slice', ['{src,tests}/**/*.slice.test.ts'], 60 * seconds),
       project('sim', ['{src,tests}/**/*.sim.test.ts'], 600 * seconds),
       project('real', ['{src,tests}/**/*.real.test.ts'], 180 * seconds, { serial: true }),
+      project('console', ['tests/console/**/*.console.test.ts'], 300 * seconds, { serial: true }),
       project('clients', ['tests/clients/**/*.client.test.ts'], 600 * seconds, { serial: true }),
     ],
   },

@@ -33,6 +33,7 @@ packages_cloud=(
 )
 packages_postgresql=('postgresql:/usr/lib/postgresql/*/bin/initdb')
 packages_clients=(python3-openstackclient:openstack)
+packages_console=(chromium:chromium)
 packages_peers=(tempest:tempest python3-stestr:stestr)
 
 say() { printf '%s\n' "$*" >&2; }
@@ -168,7 +169,7 @@ require_console() {
     return
   fi
   say 'building the web console'
-  log=$(cd "$strata_root" && STRATA_CONSOLE_DIR=$built.$$ "$node" node_modules/vite/bin/vite.js build web --configLoader native --logLevel error 2>&1) || {
+  log=$(cd "$strata_root" && NODE_ENV=production STRATA_CONSOLE_DIR=$built.$$ "$node" node_modules/vite/bin/vite.js build web --configLoader native --logLevel error 2>&1) || {
     rm -rf "$built.$$"
     fail "the web console does not build: $log"
   }

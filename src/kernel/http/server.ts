@@ -211,7 +211,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
           throw new CloudError(
             404,
             'NotFound',
-            `This resource is not known at microversion ${microversion}; it is at ${route.since ?? route.until}.`,
+            `This resource is not known at microversion ${versions?.min.split('.')[0]}.${microversion}; it is at ${route.since ?? route.until}.`,
           );
         }
         // `/servers/` names the server whose id is empty, not all of them.

@@ -1,0 +1,83 @@
+// What the tests of the console share: a cloud, a browser, somebody signed in, and the list of its pages.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { afterAll, beforeAll, expect } from 'vitest';
+import type { Browser, Page } from 'playwright-core';
+import {
+  accountOf,
+  signIn,
+  startBrowser,
+  visit,
+  type Visit,
+  type VisitOptions,
+} from '../../tools/console/browser.ts';
+import { startCloud, type Cloud } from '../cloud.ts';
+
+export type AtConsole = {
+  readonly cloud: Cloud;
+  /** A new visitor at the door. */
+  arrive(options?: VisitOptions): Promise<Visit>;
+  /** Signed in, at the overview. */
+  as(user: 'demo' | 'admin', options?: VisitOptions): Promise<Visit>;
+  password(user: 'demo' | 'admin'): string;
+};
+
+/** One cloud and one browser for the tests of a file. */
+export function atConsole(...args: string[]): AtConsole {
+  let cloud: Cloud;
+  let browser: Browser;
+  const visits: Visit[] = [];
+  beforeAll(async () => {
+    [cloud, browser] = await Promise.all([startCloud(...args), startBrowser()]);
+  }, 300_000);
+  afterAll(async () => {
+    await browser?.close();
+    await cloud?.teardown();
+    // Whatever a page complained of, or its policy refused, is a defect of the page.
+    expect([...new Set(visits.flatMap(({ complaints }) => complaints))]).toEqual([]);
+  }, 180_000);
+
+  const account = (user: 'demo' | 'admin') => accountOf(cloud.dataDir, user === 'admin' ? 'strata' : 'demo');
+  const arrive = async (options?: VisitOptions): Promise<Visit> => {
+    const made = await visit(browser, cloud.url, options);
+    made.page.setDefaultTimeout(30_000);
+    visits.push(made);
+    return made;
+  };
+  return {
+    get cloud() {
+      return cloud;
+    },
+    arrive,
+    async as(user, options) {
+      const made = await arrive(options);
+      await signIn(made, account(user));
+      return made;
+    },
+    password: (user) => account(user).password,
+  };
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+type Finding = {
+  id: string;
+  impact: string | null;
+  help: string;
+  nodes: { target: unknown; html: string }[];
+};
+
+/** What axe finds serious or worse on the page as it is: 'rule: what, where'. */
+export async function seriousFindings(page: Page): Promise<string[]> {
+  // Colours of what fades in are no colours yet.
+  await page.waitForTimeout(400);
+  await page.evaluate(axeSource);
+  const findings = (await page.evaluate(
+    'axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations)',
+  )) as Finding[];
+  return findings
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, help, nodes }) =>
+      nodes.slice(0, 3).map((node) => `${id}: ${help}, ${String(node.target)} ${node.html.slice(0, 160)}`),
+    );
+}

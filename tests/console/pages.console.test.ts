@@ -1,0 +1,120 @@
+// Every page there is, as everybody meets it: wide and narrow, light and dark, in both languages, by tenant and operator.
+// No page is listed here: the menu leads to the lists, a list leads to its first resource.
+import { randomBytes } from 'node:crypto';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { settle, type VisitOptions } from '../../tools/console/browser.ts';
+import { eventually } from '../cloud.ts';
+import { atConsole, seriousFindings } from './at-console.ts';
+
+const at = atConsole('--demo');
+
+beforeAll(async () => {
+  const demo = await at.cloud.as('demo');
+  const { networks } = await demo.call<{ networks: { id: string }[] }>(
+    'GET',
+    '/network/v2.0/networks?router:external=true',
+  );
+  await demo.call('POST', '/network/v2.0/floatingips', {
+    floatingip: { floating_network_id: networks[0]?.id },
+  });
+  await demo.call('POST', '/compute/v2.1/os-keypairs', {
+    keypair: { name: 'shown', public_key: publicKey() },
+  });
+  const { projects } = await demo.call<{ projects: { id: string }[] }>('GET', '/identity/v3/auth/projects');
+  const volumes = `/volume/v3/${projects[0]?.id}`;
+  const { volume } = await demo.call<{ volume: { id: string } }>('POST', `${volumes}/volumes`, {
+    volume: { size: 1, name: 'shown' },
+  });
+  await eventually('the volume', 30, async () => {
+    const shown = await demo.call<{ volume: { status: string } }>('GET', `${volumes}/volumes/${volume.id}`);
+    return shown.volume.status === 'available';
+  });
+  await demo.call('POST', `${volumes}/snapshots`, { snapshot: { volume_id: volume.id, name: 'shown' } });
+  await eventually('the demo', 60, async () => at.cloud.output().includes('The cloud keeps running'));
+}, 120_000);
+
+/** RFC 8709: the name of the algorithm, then 32 bytes. */
+function publicKey(): string {
+  const field = (content: Buffer): Buffer => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(content.length);
+    return Buffer.concat([length, content]);
+  };
+  const blob = Buffer.concat([field(Buffer.from('ssh-ed25519')), field(randomBytes(32))]);
+  return `ssh-ed25519 ${blob.toString('base64')} shown`;
+}
+
+/** The lists of the menu, and the first resource of each. */
+async function addresses(page: Page): Promise<string[]> {
+  const menu: string[] = await page
+    .getByRole('navigation')
+    .getByRole('link')
+    .evaluateAll((links) => links.map((link) => String(link.getAttribute('href'))));
+  const found: string[] = [];
+  for (const path of menu) {
+    found.push(path);
+    if (path === '/') continue;
+    await page.goto(path);
+    await settle(page);
+    const below = await page
+      .locator(`#content a[href^="${path}/"]`)
+      .evaluateAll((links) => links.map((link) => String(link.getAttribute('href'))));
+    found.push(...new Set([...below.filter((href) => href.endsWith('/create')), ...below.slice(0, 1)]));
+  }
+  return found;
+}
+
+const looks: (VisitOptions & { name: string; user: 'demo' | 'admin' })[] = [
+  { name: 'a tenant, English, wide', user: 'demo', language: 'en' },
+  {
+    name: 'a tenant, Chinese, narrow and dark',
+    user: 'demo',
+    language: 'zh',
+    dark: true,
+    width: 360,
+    height: 740,
+  },
+  { name: 'an operator, Chinese, wide and dark', user: 'admin', language: 'zh', dark: true },
+  { name: 'an operator, English, narrow', user: 'admin', language: 'en', width: 360, height: 740 },
+];
+
+describe.each(looks)('the pages for $name', ({ user, ...options }) => {
+  it('can be used by everybody, fit the window, speak one language, and call only what the API documents', async () => {
+    const wide = await at.as(user);
+    const paths = await addresses(wide.page);
+    await wide.page.context().close();
+    expect(paths.length).toBeGreaterThan(user === 'admin' ? 20 : 12);
+    const { page, calls } = await at.as(user, options);
+    const findings: string[] = [];
+    for (const path of paths) {
+      await page.goto(path);
+      await settle(page);
+      const heading = (await page.getByRole('heading', { level: 1 }).first().textContent()) ?? '';
+      if (heading.trim() === '') findings.push(`${path}: no heading`);
+      const overflow = await page.evaluate<number>(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+      );
+      if (overflow > 0) findings.push(`${path}: ${overflow} px wider than the window`);
+      findings.push(...(await seriousFindings(page)).map((finding) => `${path}: ${finding}`));
+    }
+    expect(findings).toEqual([]);
+    expect(await undocumented(calls)).toEqual([]);
+    await page.context().close();
+  });
+});
+
+/** Calls that no path of the OpenAPI document answers. */
+async function undocumented(calls: ReadonlySet<string>): Promise<string[]> {
+  const { paths } = (await (await fetch(`${at.cloud.url}/docs`)).json()) as {
+    paths: Record<string, Record<string, unknown>>;
+  };
+  const known = Object.entries(paths).map(([path, verbs]) => ({
+    verbs: new Set(Object.keys(verbs)),
+    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{[^}]+\}/g, '[^/]+')}/?$`),
+  }));
+  return [...calls].filter((call) => {
+    const [method = '', path = ''] = call.split(' ');
+    return !known.some(({ verbs, pattern }) => verbs.has(method.toLowerCase()) && pattern.test(path));
+  });
+}
