@@ -21,6 +21,7 @@ import {
   TeamOutlined,
 } from '@ant-design/icons';
 import type { ComponentType } from 'react';
+import { serverPages } from '../compute/servers/pages.ts';
 import type { PageEntry } from '../kit/page-entry.ts';
 import type { appText } from './text.ts';
 
@@ -28,6 +29,7 @@ type Texts = (typeof appText)['en'];
 
 export const pages: readonly PageEntry[] = [
   { path: '/', load: async () => (await import('../overview/overview-page.tsx')).OverviewPage },
+  ...serverPages,
 ];
 
 export type MenuEntry = { path: string; name: keyof Texts['pages']; icon: ComponentType };

@@ -13,6 +13,7 @@ import {
   type ReactNode,
 } from 'react';
 import { useLanguage, type Language } from '../kit/language.tsx';
+import { nonce } from './style-nonce.ts';
 
 export type Appearance = 'light' | 'dark' | 'system';
 
@@ -37,9 +38,6 @@ const AppearanceContext = createContext<{
 }>({ appearance: 'system', dark: false, setAppearance() {} });
 
 export const useAppearance = () => use(AppearanceContext);
-
-/** Styles that are made at run time carry it; without it the browser refuses them. */
-const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? '';
 
 export function Theme({ children }: { children: ReactNode }) {
   const { language } = useLanguage();

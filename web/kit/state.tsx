@@ -49,6 +49,15 @@ const colours: Readonly<Record<Tone, string>> = {
   idle: 'default',
 };
 
+/** The library's own are too pale on their grounds to be read by everybody (WCAG AA, 4.5:1); these turn with the theme. */
+const inks: Readonly<Record<Tone, string>> = {
+  good: 'var(--ant-green-8)',
+  busy: 'var(--ant-blue-7)',
+  bad: 'var(--ant-red-7)',
+  warning: 'var(--ant-gold-9)',
+  idle: 'var(--ant-color-text)',
+};
+
 /** What a graph or a bar paints a state with, in both themes. */
 export const toneColour: Readonly<Record<Tone, string>> = {
   good: '#389e0d',
@@ -62,7 +71,12 @@ export const toneColour: Readonly<Record<Tone, string>> = {
 export function StateTag({ state, children }: { state: string; children?: string }) {
   const tone = toneOf(state);
   return (
-    <Tag color={colours[tone]} icon={tone === 'busy' ? <SyncOutlined spin /> : null} variant="filled">
+    <Tag
+      color={colours[tone]}
+      icon={tone === 'busy' ? <SyncOutlined spin aria-hidden /> : null}
+      variant="filled"
+      style={{ color: inks[tone] }}
+    >
       {children ?? state}
     </Tag>
   );

@@ -1,0 +1,6 @@
+// The pages of servers.
+import type { PageEntry } from '../../kit/page-entry.ts';
+
+export const serverPages: readonly PageEntry[] = [
+  { path: '/servers', load: async () => (await import('./servers-page.tsx')).ServersPage },
+];
