@@ -22,6 +22,7 @@ import {
 } from '@ant-design/icons';
 import type { ComponentType } from 'react';
 import { serverPages } from '../compute/servers/pages.ts';
+import { imagePages } from '../image/pages.ts';
 import type { PageEntry } from '../kit/page-entry.ts';
 import type { appText } from './text.ts';
 
@@ -30,6 +31,7 @@ type Texts = (typeof appText)['en'];
 export const pages: readonly PageEntry[] = [
   { path: '/', load: async () => (await import('../overview/overview-page.tsx')).OverviewPage },
   ...serverPages,
+  ...imagePages,
 ];
 
 export type MenuEntry = { path: string; name: keyof Texts['pages']; icon: ComponentType };

@@ -1,0 +1,220 @@
+// One image: what it is, with whom it is shared, and how its content came.
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate, useParams } from '@tanstack/react-router';
+import { Alert, Card, Descriptions, Flex, Skeleton, Tabs, Tag, Typography } from 'antd';
+import { useState } from 'react';
+import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
+import { useFormat, useText } from '../../kit/language.tsx';
+import { Id } from '../../kit/link.tsx';
+import { PageFrame } from '../../kit/page.tsx';
+import { Problem } from '../../kit/problem.tsx';
+import { ResourceTable } from '../../kit/resource-table.tsx';
+import { isReader, useSession } from '../../kit/session.ts';
+import { StateTag } from '../../kit/state.tsx';
+import { kitText } from '../../kit/text.ts';
+import { customProperties, imageQuery, kindOf, tasksQuery, type Image, type ImportTask } from './api.ts';
+import { ContentDialog } from './content-dialog.tsx';
+import { DownloadButton } from './download-button.tsx';
+import { EditImageDialog } from './edit-dialog.tsx';
+import { useImageActions, useWhyNot } from './image-actions.tsx';
+import { ImageState } from './image-state.tsx';
+import { Members, ShareAnswer } from './members.tsx';
+import { imageText } from './text.ts';
+import { UploadPanel, useUploads } from './upload-panel.tsx';
+
+function Facts({ image }: { image: Image }) {
+  const t = useText(imageText);
+  const k = useText(kitText);
+  const f = useFormat();
+  const size = (bytes: number | null): string => (bytes === null ? '–' : f.bytes(bytes));
+  const items = [
+    { label: k.id, children: <Id id={image.id} /> },
+    { label: t.kind, children: t.kinds[kindOf(image)] },
+    {
+      label: t.format,
+      children: t.formatOf(image.disk_format ?? '–', image.container_format ?? '–'),
+    },
+    { label: t.visibility, children: t.visibilityLong[image.visibility] },
+    { label: k.project, children: <Id id={image.owner} /> },
+    { label: t.size, children: size(image.size) },
+    { label: t.virtualSize, children: size(image.virtual_size) },
+    { label: t.minDisk, children: `${image.min_disk} GiB` },
+    { label: t.minRam, children: f.mib(image.min_ram) },
+    { label: t.protected, children: image.protected ? k.yes : k.no },
+    { label: t.hidden, children: image.os_hidden ? k.yes : k.no },
+    { label: k.created, children: f.time(image.created_at) },
+    { label: t.updated, children: f.time(image.updated_at) },
+    {
+      label: t.tags,
+      children: image.tags.length === 0 ? '–' : image.tags.map((tag) => <Tag key={tag}>{tag}</Tag>),
+    },
+    ...(image.os_hash_value === null
+      ? []
+      : [
+          {
+            label: image.os_hash_algo ?? '',
+            span: 'filled' as const,
+            children: (
+              <Typography.Text copyable code style={{ wordBreak: 'break-all' }}>
+                {image.os_hash_value}
+              </Typography.Text>
+            ),
+          },
+        ]),
+  ];
+  return (
+    <Card size="small">
+      <Descriptions
+        size="small"
+        column={{ xs: 1, sm: 1, md: 2, lg: 2, xl: 2, xxl: 3 }}
+        items={items.map((item, key) => ({ key, ...item }))}
+      />
+    </Card>
+  );
+}
+
+function Properties({ image }: { image: Image }) {
+  const t = useText(imageText);
+  const entries = Object.entries(customProperties(image));
+  if (entries.length === 0) return <Typography.Text type="secondary">{t.noProperties}</Typography.Text>;
+  return (
+    <Descriptions
+      bordered
+      size="small"
+      column={1}
+      items={entries.map(([name, value]) => ({ key: name, label: <code>{name}</code>, children: value }))}
+    />
+  );
+}
+
+const TASK = { pending: 'queued', processing: 'importing', success: 'success', failure: 'failed' } as const;
+
+function Imports({ image }: { image: Image }) {
+  const t = useText(imageText);
+  const k = useText(kitText);
+  const f = useFormat();
+  const tasks = useQuery({
+    ...tasksQuery(image.id),
+    refetchInterval: image.status === 'importing' ? 2_000 : false,
+  });
+  return (
+    <ResourceTable<ImportTask>
+      name="image-tasks"
+      label={t.imports}
+      query={tasks}
+      rowKey={(task) => task.id}
+      columns={[
+        {
+          key: 'since',
+          title: k.created,
+          value: (task) => task.created_at,
+          render: (task) => f.time(task.created_at),
+        },
+        {
+          key: 'from',
+          title: t.from,
+          render: ({ input }) => input?.import_req?.method?.uri ?? input?.import_req?.method?.name ?? '–',
+        },
+        {
+          key: 'status',
+          title: k.state,
+          render: (task) => <StateTag state={TASK[task.status]}>{t.taskStates[task.status]}</StateTag>,
+        },
+        { key: 'message', title: t.message, render: (task) => task.message },
+      ]}
+    />
+  );
+}
+
+/** What stands in the way of using the image, and what to do about it. */
+function NextStep({ image, onUpload }: { image: Image; onUpload(): void }) {
+  const t = useText(imageText);
+  const session = useSession();
+  const why = useWhyNot()(image);
+  const sending = useUploads().some(({ id, state }) => id === image.id && state !== 'done');
+  if (image.status === 'deactivated') return <Alert type="warning" showIcon title={t.deactivatedHint} />;
+  if (image.visibility === 'shared' && image.owner !== session.project?.id)
+    return <ShareAnswer image={image} />;
+  if (image.status !== 'queued' || sending) return null;
+  return (
+    <Alert
+      type="warning"
+      showIcon
+      title={image['os_glance_failed_import'] === undefined ? t.waitsForContent : t.importFailed}
+      action={
+        <ActionButton size="small" type="primary" why={why} onClick={onUpload}>
+          {t.upload}
+        </ActionButton>
+      }
+    />
+  );
+}
+
+export function ImagePage() {
+  const { id = '' } = useParams({ strict: false }) as { id?: string };
+  const t = useText(imageText);
+  const k = useText(kitText);
+  const session = useSession();
+  const navigate = useNavigate();
+  const query = useQuery(imageQuery(id));
+  const whyNot = useWhyNot();
+  const [edited, setEdited] = useState<Image | null>(null);
+  const [filled, setFilled] = useState<Image | null>(null);
+  const actions = useImageActions({
+    onEdit: setEdited,
+    onUpload: setFilled,
+    onDeleted: () => void navigate({ to: '/images' }),
+  });
+  const image = query.data;
+  const crumbs = [{ title: t.title, to: '/images' }];
+  if (image === undefined)
+    return (
+      <PageFrame title={t.one} crumbs={crumbs}>
+        {query.error === null ? (
+          <Skeleton active />
+        ) : (
+          <Problem error={query.error} retry={() => void query.refetch()} />
+        )}
+      </PageFrame>
+    );
+  const why = whyNot(image);
+  const name = image.name ?? image.id;
+  return (
+    <PageFrame
+      title={name}
+      crumbs={crumbs}
+      extra={
+        <>
+          <Flex align="center">
+            <ImageState image={image} />
+          </Flex>
+          <DownloadButton
+            image={image}
+            why={isReader(session) ? t.readerOnly : image.size === null ? t.notReady : null}
+          />
+          <ActionMenu label={t.actionsOf(name)} items={actions(image)}>
+            {k.actions}
+          </ActionMenu>
+        </>
+      }
+    >
+      {query.error === null ? null : <Problem error={query.error} retry={() => void query.refetch()} />}
+      <UploadPanel only={id} />
+      <NextStep image={image} onUpload={() => setFilled(image)} />
+      <Facts image={image} />
+      <Tabs
+        items={[
+          { key: 'properties', label: t.properties, children: <Properties image={image} /> },
+          ...(why === null
+            ? [
+                { key: 'members', label: t.members, children: <Members image={image} why={why} /> },
+                { key: 'imports', label: t.imports, children: <Imports image={image} /> },
+              ]
+            : []),
+        ]}
+      />
+      <EditImageDialog image={edited} onClose={() => setEdited(null)} />
+      <ContentDialog image={filled} onClose={() => setFilled(null)} />
+    </PageFrame>
+  );
+}
