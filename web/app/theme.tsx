@@ -63,8 +63,14 @@ export function Theme({ children }: { children: ReactNode }) {
             borderRadius: 6,
             // Secondary text of the default theme is too pale to be read by everybody (WCAG AA, 4.5:1).
             ...(dark
-              ? { colorPrimary: '#3f86f0', colorLink: '#69a7ff' }
+              ? {
+                  colorPrimary: '#3f86f0',
+                  colorLink: '#69a7ff',
+                  colorTextTertiary: '#999',
+                  colorTextDescription: '#999',
+                }
               : {
+                  colorLink: '#1456c8',
                   colorTextSecondary: '#595959',
                   colorTextTertiary: '#666',
                   colorTextDescription: '#595959',

@@ -150,7 +150,7 @@ function Fields({
   const download = methods.data?.includes('web-download') === true;
   return (
     <>
-      <Form.Item name="from" label={t.from} {...(download ? {} : { extra: t.noDownload })}>
+      <Form.Item name="from" required label={t.from} {...(download ? {} : { extra: t.noDownload })}>
         <Segmented
           aria-label={t.from}
           options={[
@@ -178,7 +178,12 @@ function Fields({
       >
         <Input maxLength={255} autoComplete="off" />
       </Form.Item>
-      <Form.Item name="kind" label={t.kind} extra={kind === 'container' ? t.containerHint : t.vmHint}>
+      <Form.Item
+        name="kind"
+        required
+        label={t.kind}
+        extra={kind === 'container' ? t.containerHint : t.vmHint}
+      >
         <Segmented
           aria-label={t.kind}
           options={[
@@ -188,11 +193,11 @@ function Fields({
         />
       </Form.Item>
       {kind === 'container' ? null : (
-        <Form.Item name="disk_format" label={t.diskFormat}>
+        <Form.Item name="disk_format" required label={t.diskFormat}>
           <Select options={DISK_FORMATS.map((value) => ({ value, label: t.diskFormats[value] }))} />
         </Form.Item>
       )}
-      <Form.Item name="visibility" label={t.visibility}>
+      <Form.Item name="visibility" required label={t.visibility}>
         <Select options={visibilities} />
       </Form.Item>
       <Flex gap={16} wrap>

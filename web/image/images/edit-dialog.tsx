@@ -111,11 +111,11 @@ export function EditImageDialog({ image, onClose }: { image: Image | null; onClo
       <Form.Item name="name" label={k.name}>
         <Input maxLength={255} />
       </Form.Item>
-      <Form.Item name="visibility" label={t.visibility}>
+      <Form.Item name="visibility" required label={t.visibility}>
         <Select options={choices} />
       </Form.Item>
       {image.status === 'queued' && image.container_format === 'bare' ? (
-        <Form.Item name="disk_format" label={t.diskFormat}>
+        <Form.Item name="disk_format" required label={t.diskFormat}>
           <Select options={DISK_FORMATS.map((value) => ({ value, label: t.diskFormats[value] }))} />
         </Form.Item>
       ) : null}

@@ -82,6 +82,7 @@ function Properties({ image }: { image: Image }) {
       bordered
       size="small"
       column={1}
+      styles={{ label: { width: '40%' } }}
       items={entries.map(([name, value]) => ({ key: name, label: <code>{name}</code>, children: value }))}
     />
   );
