@@ -24,6 +24,7 @@ import type { ComponentType } from 'react';
 import { serverPages } from '../compute/servers/pages.ts';
 import { imagePages } from '../image/pages.ts';
 import type { PageEntry } from '../kit/page-entry.ts';
+import { networkPages } from '../network/pages.ts';
 import type { appText } from './text.ts';
 
 type Texts = (typeof appText)['en'];
@@ -32,6 +33,7 @@ export const pages: readonly PageEntry[] = [
   { path: '/', load: async () => (await import('../overview/overview-page.tsx')).OverviewPage },
   ...serverPages,
   ...imagePages,
+  ...networkPages,
 ];
 
 export type MenuEntry = { path: string; name: keyof Texts['pages']; icon: ComponentType };

@@ -32,7 +32,7 @@ export function PageFrame({
         <Typography.Title level={1} className="page-title">
           {title}
         </Typography.Title>
-        <Flex gap={8} wrap>
+        <Flex gap={8} wrap align="center">
           {extra}
         </Flex>
       </Flex>

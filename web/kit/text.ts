@@ -37,6 +37,7 @@ export const kitText = texts(
     notFound: 'This does not exist, or belongs to somebody else.',
     failedOf: (failed: number, all: number) => `${failed} of ${all} failed`,
     required: 'This is needed.',
+    readerOnly: 'Your role in this project may only read.',
   },
   {
     search: '搜索',
@@ -73,5 +74,6 @@ export const kitText = texts(
     notFound: '该资源不存在，或不属于您。',
     failedOf: (failed: number, all: number) => `${all} 项中有 ${failed} 项失败`,
     required: '此项必填。',
+    readerOnly: '您在此项目中的角色只能查看。',
   },
 );

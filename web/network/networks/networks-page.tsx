@@ -1,0 +1,180 @@
+// The list of networks.
+import { DeleteOutlined, PlusOutlined } from '@ant-design/icons';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Flex, Progress, Tag, Typography } from 'antd';
+import { useState } from 'react';
+import { forEach, useConfirm } from '../../kit/action.tsx';
+import { ChangeButton } from '../../kit/change-button.tsx';
+import { useFormat, useText } from '../../kit/language.tsx';
+import { ResourceLink } from '../../kit/link.tsx';
+import { PageFrame } from '../../kit/page.tsx';
+import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
+import { isOperator, useSession } from '../../kit/session.ts';
+import { useProjectColumn } from '../owners.tsx';
+import { AdminState, NetworkState } from '../parts.tsx';
+import { subnetsQuery } from '../subnets/api.ts';
+import { networkText } from '../text.ts';
+import { availabilityQuery, deleteNetwork, networksQuery, type Availability, type Network } from './api.ts';
+import { CreateNetwork } from './create-network.tsx';
+import { networksText } from './text.ts';
+
+export const kindOf = (network: Network): 'external' | 'shared' | 'own' =>
+  network['router:external'] ? 'external' : network.shared ? 'shared' : 'own';
+
+const KIND_COLOURS = { external: 'blue', shared: 'purple', own: 'default' } as const;
+
+export function NetworkKind({ network }: { network: Network }) {
+  const { kinds } = useText(networksText);
+  const kind = kindOf(network);
+  return <Tag color={KIND_COLOURS[kind]}>{kinds[kind]}</Tag>;
+}
+
+function Used({ of }: { of: Availability | undefined }) {
+  const t = useText(networksText);
+  const { number } = useFormat();
+  if (of === undefined || of.total_ips === 0) return null;
+  const percent = (of.used_ips / of.total_ips) * 100;
+  const total =
+    of.total_ips > 1_000_000_000
+      ? of.total_ips.toExponential(1).replace('e+', ' × 10^')
+      : number(of.total_ips);
+  return (
+    <div style={{ minWidth: 120 }}>
+      <Typography.Text style={{ whiteSpace: 'nowrap' }}>
+        {t.usedOf(number(of.used_ips), total)}
+      </Typography.Text>
+      <Progress
+        percent={percent}
+        showInfo={false}
+        size="small"
+        status={percent > 90 ? 'exception' : 'normal'}
+        aria-hidden
+      />
+    </div>
+  );
+}
+
+export function NetworksPage() {
+  const t = useText(networksText);
+  const general = useText(networkText);
+  const { ago, time } = useFormat();
+  const queries = useQueryClient();
+  const confirm = useConfirm();
+  const session = useSession();
+  const operator = isOperator(session);
+  const networks = useQuery(networksQuery());
+  const subnets = useQuery(subnetsQuery());
+  const availability = useQuery({ ...availabilityQuery(), enabled: operator });
+  const [creating, setCreating] = useState(false);
+  const cidrs = Map.groupBy(subnets.data ?? [], ({ network_id: id }) => id);
+  const used = new Map((availability.data ?? []).map((row) => [row.network_id, row]));
+  const refresh = (): Promise<unknown> =>
+    Promise.all(['networks', 'subnets'].map((name) => queries.invalidateQueries({ queryKey: [name] })));
+  const project = useProjectColumn<Network>(general.project);
+
+  const columns: Column<Network>[] = [
+    {
+      key: 'name',
+      title: general.name,
+      value: ({ name }) => name,
+      render: ({ name, id }) => <ResourceLink to="/networks" name={name} id={id} />,
+    },
+    {
+      key: 'kind',
+      title: t.kind,
+      filter: true,
+      value: (network) => t.kinds[kindOf(network)],
+      render: (network) => <NetworkKind network={network} />,
+    },
+    {
+      key: 'subnets',
+      title: general.subnets,
+      value: ({ id }) => (cidrs.get(id) ?? []).map(({ cidr }) => cidr).join(' '),
+      render: ({ id, subnets: ids }) => {
+        const known = cidrs.get(id) ?? [];
+        // Those of an external network are not for tenants to see.
+        if (known.length === 0) return ids.length === 0 ? general.none : ids.length;
+        return (
+          <Flex vertical>
+            {known.map((subnet) => (
+              <span key={subnet.id} title={subnet.name}>
+                {subnet.cidr}
+              </span>
+            ))}
+          </Flex>
+        );
+      },
+    },
+    ...project,
+    {
+      key: 'status',
+      title: general.state,
+      filter: true,
+      value: ({ status }) => status,
+      render: ({ status }) => <NetworkState status={status} />,
+    },
+    {
+      key: 'admin',
+      title: general.adminState,
+      value: ({ admin_state_up: up }) => (up ? general.up : general.down),
+      filter: true,
+      render: ({ admin_state_up: up }) => <AdminState up={up} />,
+    },
+    ...(operator
+      ? [
+          {
+            key: 'used',
+            title: t.used,
+            value: ({ id }: Network) => used.get(id)?.used_ips,
+            render: ({ id }: Network) => <Used of={used.get(id)} />,
+          },
+        ]
+      : []),
+    { key: 'mtu', title: t.mtu, value: ({ mtu }) => mtu, render: ({ mtu }) => mtu, width: 90 },
+    {
+      key: 'created',
+      title: general.created,
+      hidden: true,
+      value: ({ created_at: at }) => at,
+      render: ({ created_at: at }) => <span title={time(at)}>{ago(at)}</span>,
+    },
+  ];
+
+  const create = (
+    <ChangeButton type="primary" icon={<PlusOutlined />} onClick={() => setCreating(true)}>
+      {t.create}
+    </ChangeButton>
+  );
+  return (
+    <PageFrame title={t.title} extra={create}>
+      <ResourceTable
+        name="networks"
+        label={t.title}
+        query={networks}
+        columns={columns}
+        rowKey={({ id }) => id}
+        empty={<Typography.Text type="secondary">{t.first}</Typography.Text>}
+        bulk={(rows, clear) => (
+          <ChangeButton
+            danger
+            icon={<DeleteOutlined />}
+            onClick={() =>
+              confirm({
+                title: t.deleteTitleMany(rows.length),
+                content: t.deleteTextMany,
+                okText: general.delete,
+                run: async () => {
+                  await forEach(rows, ({ id }) => deleteNetwork(id)).finally(refresh);
+                  clear();
+                },
+              })
+            }
+          >
+            {general.deleteMany(rows.length)}
+          </ChangeButton>
+        )}
+      />
+      <CreateNetwork open={creating} onClose={() => setCreating(false)} />
+    </PageFrame>
+  );
+}

@@ -1,0 +1,9 @@
+// The pages of the network service.
+import type { PageEntry } from '../kit/page-entry.ts';
+
+export const networkPages: readonly PageEntry[] = [
+  { path: '/networks', load: async () => (await import('./networks/networks-page.tsx')).NetworksPage },
+  { path: '/networks/$id', load: async () => (await import('./networks/network-page.tsx')).NetworkPage },
+  { path: '/routers', load: async () => (await import('./routers/routers-page.tsx')).RoutersPage },
+  { path: '/routers/$id', load: async () => (await import('./routers/router-page.tsx')).RouterPage },
+];
