@@ -82,9 +82,19 @@ const served = (route: Route, minor: number): boolean =>
   !(route.since !== undefined && minor < minorOf(route.since)) &&
   !(route.until !== undefined && minor > minorOf(route.until));
 
+/** The same address below the service's own prefix: one route serves all the names of a service. */
+function ownUrl(services: readonly Service[], asked: string): string {
+  const url = asked.replace(/^\/{2,}/, '/');
+  for (const { prefix, aliases } of services)
+    for (const alias of aliases ?? [])
+      if (url.startsWith(alias) && /^[/?]|^$/.test(url.slice(alias.length, alias.length + 1)))
+        return prefix + url.slice(alias.length);
+  return url;
+}
+
 /** The address of today for one of an older version of an API; that one knows no microversions. */
 function currentUrl(services: readonly Service[], request: IncomingMessage): string {
-  const url = request.url ?? '/';
+  const url = ownUrl(services, request.url ?? '/');
   const service = services.find(
     ({ prefix, formerly }) => formerly !== undefined && url.startsWith(`${prefix}${formerly.path}/`),
   );
@@ -96,6 +106,10 @@ function currentUrl(services: readonly Service[], request: IncomingMessage): str
     delete request.headers[service.microversions.legacyHeader];
   return `${service.prefix}${service.formerly.now}${rest}`;
 }
+
+const noSchemas = () => () => {
+  throw new Error('Schemas are not given to the framework: see kernel/schema.ts');
+};
 
 export function createHttpServer(options: HttpOptions): FastifyInstance {
   const { platform, telemetry } = options;
@@ -110,6 +124,8 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     // What the router itself refuses (an address with a broken escape, a parameter that is too long) looks like the rest.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       void fail(request, reply, error, faultOf(request.url)),
+    // Schemas are checked here (schema.ts), so that the framework's two compilers need not be loaded at all.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 2000 },
   } as const;
   const app: FastifyInstance =
@@ -132,8 +148,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
     const path = (url.split('?')[0] ?? '').replace(/\/{2,}/g, '/');
     return options.services.find(
       (service) =>
-        service.prefix !== '' &&
-        [service.prefix, ...(service.aliases ?? [])].some((p) => path === p || path.startsWith(`${p}/`)),
+        service.prefix !== '' && (path === service.prefix || path.startsWith(`${service.prefix}/`)),
     );
   }
   function faultOf(url: string): Fault {
@@ -306,24 +321,18 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
           scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, payload, done) =>
             done(null, payload),
           );
-        for (const prefix of [service.prefix, ...(service.aliases ?? [])]) {
-          for (const group of groups.values()) {
-            const first = group[0];
-            if (first === undefined || (first.streams === true) !== streaming) continue;
-            const headToo =
-              first.method === 'GET' && !groups.has(`HEAD ${first.path.replace(/:[a-z_]+/g, ':')}`);
-            scope.route({
-              method: headToo ? ['GET', 'HEAD'] : [first.method],
-              url: prefix + first.path,
-              handler: serve(
-                service,
-                group,
-                groups.has(`${first.method} ${first.path.replace(/:[a-z_]+/g, ':')}/:`),
-              ),
-              errorHandler: (error, request, reply) => void fail(request, reply, error, service.fault),
-              config: { label: `${service.name} ${first.method} ${first.path}` },
-            });
-          }
+        scope.setErrorHandler((error, request, reply) => fail(request, reply, error, service.fault));
+        for (const group of groups.values()) {
+          const first = group[0];
+          if (first === undefined || (first.streams === true) !== streaming) continue;
+          const place = first.path.replace(/:[a-z_]+/g, ':');
+          const headToo = first.method === 'GET' && !groups.has(`HEAD ${place}`);
+          scope.route({
+            method: headToo ? ['GET', 'HEAD'] : [first.method],
+            url: service.prefix + first.path,
+            handler: serve(service, group, groups.has(`${first.method} ${place}/:`)),
+            config: { label: `${service.name} ${first.method} ${first.path}` },
+          });
         }
       });
     }
