@@ -23,6 +23,9 @@ import {
 import type { ComponentType } from 'react';
 import { serverPages } from '../compute/servers/pages.ts';
 import { imagePages } from '../image/pages.ts';
+import { auditPages } from '../audit/pages.ts';
+import { computeOperatorPages } from '../compute/operator-pages.ts';
+import { identityPages } from '../identity/pages.ts';
 import type { PageEntry } from '../kit/page-entry.ts';
 import { networkPages } from '../network/pages.ts';
 import type { appText } from './text.ts';
@@ -34,6 +37,9 @@ export const pages: readonly PageEntry[] = [
   ...serverPages,
   ...imagePages,
   ...networkPages,
+  ...identityPages,
+  ...computeOperatorPages,
+  ...auditPages,
 ];
 
 export type MenuEntry = { path: string; name: keyof Texts['pages']; icon: ComponentType };

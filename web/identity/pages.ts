@@ -1,0 +1,10 @@
+// Projects, users and roles.
+import type { PageEntry } from '../kit/page-entry.ts';
+
+export const identityPages: readonly PageEntry[] = [
+  { path: '/projects', load: async () => (await import('./projects/projects-page.tsx')).ProjectsPage },
+  { path: '/projects/$id', load: async () => (await import('./projects/project-page.tsx')).ProjectPage },
+  { path: '/users', load: async () => (await import('./users/users-page.tsx')).UsersPage },
+  { path: '/users/$id', load: async () => (await import('./users/user-page.tsx')).UserPage },
+  { path: '/roles', load: async () => (await import('./roles/roles-page.tsx')).RolesPage },
+];

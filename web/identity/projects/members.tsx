@@ -1,0 +1,152 @@
+// Who has which role in a project.
+import { PlusOutlined } from '@ant-design/icons';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { App, Button, Form, Select, Tag } from 'antd';
+import { useMemo, useState } from 'react';
+import { useConfirm } from '../../kit/action.tsx';
+import { FormDialog } from '../../kit/form-dialog.tsx';
+import { useText } from '../../kit/language.tsx';
+import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
+import { kitText } from '../../kit/text.ts';
+import { rolesQuery } from '../roles/api.ts';
+import { UserName } from '../users/user-name.tsx';
+import { usersQuery } from '../users/api.ts';
+import { assignmentKey, grantInProject, membersQuery, revokeGrant, type Assignment } from './api.ts';
+import { projectText } from './text.ts';
+
+/** Roles that a person is given; the others are for programs and operators. */
+const USUAL = ['member', 'reader', 'manager'];
+
+function AddMember({ projectId, open, onClose }: { projectId: string; open: boolean; onClose(): void }) {
+  const t = useText(projectText);
+  const kit = useText(kitText);
+  const queries = useQueryClient();
+  const { message } = App.useApp();
+  const users = useQuery({ ...usersQuery, enabled: open });
+  const roles = useQuery({ ...rolesQuery, enabled: open });
+  const rank = (name: string): number => (USUAL.includes(name) ? USUAL.indexOf(name) : USUAL.length);
+  const sorted = roles.data?.toSorted((a, b) => rank(a.name) - rank(b.name)) ?? [];
+  return (
+    <FormDialog<{ user: string; role: string }>
+      title={t.addMember}
+      okText={t.addMember}
+      open={open}
+      onClose={onClose}
+      initial={{}}
+      submit={async ({ user, role }) => {
+        await grantInProject(projectId, user, role);
+        message.success(t.added);
+        await queries.invalidateQueries({ queryKey: ['assignments'] });
+      }}
+    >
+      <Form.Item name="user" label={t.user} rules={[{ required: true, message: kit.required }]}>
+        <Select
+          autoFocus
+          showSearch={{ optionFilterProp: 'label' }}
+          placeholder={t.search}
+          loading={users.isPending}
+          options={users.data?.map(({ id, name }) => ({ value: id, label: name })) ?? []}
+        />
+      </Form.Item>
+      <Form.Item name="role" label={t.role} rules={[{ required: true, message: kit.required }]}>
+        <Select
+          showSearch={{ optionFilterProp: 'label' }}
+          loading={roles.isPending}
+          options={sorted.map(({ id, name }) => ({ value: id, label: name }))}
+        />
+      </Form.Item>
+    </FormDialog>
+  );
+}
+
+const nameOf = ({ user, group }: Assignment): string => user?.name ?? group?.name ?? '';
+
+export function Members({ projectId }: { projectId: string }) {
+  const t = useText(projectText);
+  const kit = useText(kitText);
+  const confirm = useConfirm();
+  const queries = useQueryClient();
+  const query = useQuery(membersQuery(projectId));
+  const [adding, setAdding] = useState(false);
+  const columns = useMemo(
+    (): Column<Assignment>[] => [
+      {
+        key: 'user',
+        title: t.user,
+        render: ({ user, group }) =>
+          user === undefined ? (
+            <>
+              {group?.name} <Tag>{t.group}</Tag>
+            </>
+          ) : (
+            <UserName id={user.id} name={user.name} />
+          ),
+        value: nameOf,
+      },
+      {
+        key: 'domain',
+        title: t.domain,
+        render: ({ user, group }) => (user ?? group)?.domain?.name,
+        value: ({ user, group }) => (user ?? group)?.domain?.name,
+        hidden: true,
+      },
+      {
+        key: 'role',
+        title: t.role,
+        render: ({ role, scope }) => (
+          <>
+            <Tag variant="filled">{role.name}</Tag>
+            {scope['OS-INHERIT:inherited_to'] === undefined ? null : t.inherited}
+          </>
+        ),
+        value: ({ role }) => role.name,
+        filter: true,
+      },
+      {
+        key: 'actions',
+        title: kit.actions,
+        width: 110,
+        render: (assignment) => (
+          <Button
+            type="link"
+            danger
+            size="small"
+            aria-label={`${t.remove}: ${nameOf(assignment)} ${assignment.role.name}`}
+            onClick={() =>
+              confirm({
+                title: t.removeTitle(nameOf(assignment), assignment.role.name),
+                content: t.removeLoses,
+                okText: t.remove,
+                run: async () => {
+                  await revokeGrant(assignment);
+                  await queries.invalidateQueries({ queryKey: ['assignments'] });
+                },
+              })
+            }
+          >
+            {t.remove}
+          </Button>
+        ),
+      },
+    ],
+    [t, kit, confirm, queries],
+  );
+  return (
+    <>
+      <ResourceTable
+        name="members"
+        label={t.members}
+        query={query}
+        columns={columns}
+        rowKey={assignmentKey}
+        toolbar={
+          <Button icon={<PlusOutlined />} onClick={() => setAdding(true)}>
+            {t.addMember}
+          </Button>
+        }
+        empty={t.noMembers}
+      />
+      <AddMember projectId={projectId} open={adding} onClose={() => setAdding(false)} />
+    </>
+  );
+}

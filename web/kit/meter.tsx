@@ -1,0 +1,39 @@
+// How much of something is in use: in words, and as a bar where there is a limit.
+import { Flex, Progress, Typography } from 'antd';
+import { useText } from './language.tsx';
+import { shareOf, toneOfShare } from './share.ts';
+import { toneColour } from './state.tsx';
+import { kitText } from './text.ts';
+
+type Props = {
+  label: string;
+  used: number;
+  /** Below 0: there is none. */
+  limit: number;
+  format(value: number): string;
+  /** The bar alone, for a table whose column says what it is. */
+  compact?: boolean;
+};
+
+export function Meter({ label, used, limit, format, compact = false }: Props) {
+  const t = useText(kitText);
+  const share = shareOf(used, limit);
+  const said = limit < 0 ? `${format(used)} · ${t.unlimited}` : `${format(used)} / ${format(limit)}`;
+  return (
+    <div className="meter">
+      <Flex justify="space-between" gap={8} wrap={!compact}>
+        {compact ? null : <Typography.Text>{label}</Typography.Text>}
+        <Typography.Text type="secondary" className="meter-figure">
+          {said}
+        </Typography.Text>
+      </Flex>
+      <Progress
+        percent={Math.min(100, Math.round(share * 100))}
+        showInfo={false}
+        size="small"
+        strokeColor={toneColour[toneOfShare(share)]}
+        aria-label={`${label}: ${said}`}
+      />
+    </div>
+  );
+}
