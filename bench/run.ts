@@ -16,6 +16,7 @@ const load: Record<string, () => Promise<Figure>> = {
   ports: async () => (await import('./figures/ports.ts')).ports,
   tokens: async () => (await import('./figures/tokens.ts')).tokens,
   logins: async () => (await import('./figures/logins.ts')).logins,
+  console: async () => (await import('./figures/console.ts')).console,
   placements: async () => (await import('./figures/placements.ts')).placements,
 };
 

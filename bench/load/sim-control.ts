@@ -1,5 +1,6 @@
 // The program under load: the whole control plane on SQLite as `up` opens it, and simulated hosts, in a process
 // of its own. Started by sim-cloud.ts; says how to reach it over IPC and answers questions there.
+import { join } from 'node:path';
 import { fileObjects } from '../../src/control/volume/index.ts';
 import { createControl } from '../../src/control/app.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
@@ -35,6 +36,7 @@ const control = await createControl({
   backups: fileObjects(`${settings.dir}/images`),
   passwords,
   external: { cidr: '172.24.4.0/24', gateway: '172.24.4.1' },
+  consoleDir: join(import.meta.dirname, '../../.cache/console'),
 });
 const agents = await startSimHosts(settings.hosts, control.link, log);
 await control.http.listen({ host: '127.0.0.1', port: settings.port });
