@@ -144,6 +144,13 @@ export async function startHost(options: {
         const type = agent.desired('server', serverId)?.body?.type;
         return type === undefined ? null : ((await drivers.get(type)?.figures(serverId)) ?? null);
       },
+      async openConsole(serverId, kind) {
+        const type = agent.desired('server', serverId)?.body?.type;
+        const driver = type === undefined ? undefined : drivers.get(type);
+        if (driver?.openConsole === undefined)
+          throw new DriverError('refused', `server ${serverId} has no ${kind} console on this host`);
+        return driver.openConsole(serverId, kind);
+      },
       async consoleLog(serverId, lines) {
         const type = agent.desired('server', serverId)?.body?.type;
         const driver = type === undefined ? undefined : drivers.get(type);

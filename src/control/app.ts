@@ -142,6 +142,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     network: network.api,
     volumes: volumes.api,
     placement: placement.api,
+    stillHolds: identity.stillHolds,
   });
   const apis = [
     identity.service,

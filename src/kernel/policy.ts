@@ -10,6 +10,9 @@ export type Scope =
   | { type: 'system' }
   | { type: 'unscoped' };
 
+/** What a token stands on: an event about one of these with a higher number takes the rights away. Only identity reads it. */
+export type Rights = { subjects: readonly string[]; sequence: number };
+
 /** Who asks, as the token says; `anonymous` on routes that need no token. */
 export type Actor = {
   userId: string;
@@ -28,6 +31,8 @@ export type Actor = {
   /** The trust, or the application credential, that the token comes of. */
   trustId?: string;
   credentialId?: string;
+  /** For what lasts longer than the request, e.g. a console; absent: cannot be taken away. */
+  rights?: Rights;
   /** Nothing but these requests is allowed; absent: no such limit. */
   accessRules?: readonly AccessRule[];
 };

@@ -1,7 +1,7 @@
 // What passes between an agent and control besides items: registration, reports, image content and
 // queries. `Link` is the agent's side of the conversation; in `up` it is bound to control in the same
 // process, and every value that crosses it is plain data, so that a wire can carry it unchanged.
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { Type, type Static } from 'typebox';
 import type { Item, ItemKind } from './items.ts';
 
@@ -112,6 +112,19 @@ export type GuestFigures = {
   }[];
 };
 
+/** The screen of a VM (RFB), the serial line of a VM, or a shell of its own in a container. */
+export type ConsoleKind = 'vnc' | 'serial' | 'shell';
+
+/**
+ * An open console. `bytes` ends where the guest or the shell ends, and is destroyed with a HOST_ERROR where the host
+ * ends it; whoever destroys it closes the console, and the shell with it.
+ */
+export type HostConsole = {
+  bytes: Duplex;
+  /** The size of the user's window, in characters; of no effect where the console has no size. */
+  resize(columns: number, rows: number): void;
+};
+
 /**
  * The name of an error whose message a host means for users. Whatever else a query rejects with is a defect of the
  * host's program.
@@ -122,6 +135,11 @@ export const HOST_ERROR = 'DriverError';
 export type HostQueries = {
   /** The last `lines` lines of the guest's console (null: all that is kept, at most 1 MiB). */
   consoleLog(serverId: string, lines: number | null): Promise<string>;
+  /**
+   * Opens a console of a guest that runs. A serial line has one user: whoever opens it takes it over. Hosts without a
+   * kind do not name it among the guest's capabilities.
+   */
+  openConsole?(serverId: string, kind: ConsoleKind): Promise<HostConsole>;
   /** null: the guest does not run, or its driver measures nothing. */
   figures?(serverId: string): Promise<GuestFigures | null>;
   /** What `uptime` says on the host: the time, for how long it is up, users and load. */

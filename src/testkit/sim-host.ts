@@ -5,6 +5,7 @@ import { guestVolumes } from '../agent/controllers/guest-volumes.ts';
 import { networkingControllers, type Plugged } from '../agent/controllers/networking.ts';
 import { serverController } from '../agent/controllers/server.ts';
 import { volumeControllers } from '../agent/controllers/volume.ts';
+import { DriverError } from '../agent/drivers/errors.ts';
 import type { GuestDriver, GuestType } from '../agent/drivers/guest/driver.ts';
 import {
   createSimGuestDriver,
@@ -119,7 +120,7 @@ export const simServerQueries = (
   drivers: ReadonlyMap<GuestType, GuestDriver>,
   server: Pick<ReturnType<typeof serverController>, 'exportRoot'>,
   agent: () => Agent,
-): Pick<HostQueries, 'exportServer' | 'figures' | 'consoleLog'> => {
+): Required<Pick<HostQueries, 'exportServer' | 'figures' | 'consoleLog' | 'openConsole'>> => {
   const driverOf = (id: string) => drivers.get(host.guests.guests.get(id)?.type ?? 'vm');
   return {
     async exportServer(id) {
@@ -128,6 +129,11 @@ export const simServerQueries = (
     },
     figures: async (id) => (await driverOf(id)?.figures(id)) ?? null,
     consoleLog: async (id, lines) => (await driverOf(id)?.consoleLog(id, lines)) ?? '',
+    async openConsole(id, kind) {
+      const driver = driverOf(id);
+      if (driver?.openConsole === undefined) throw new DriverError('refused', `server ${id} has no console`);
+      return driver.openConsole(id, kind);
+    },
   };
 };
 
@@ -208,7 +214,7 @@ export async function startSimAgent(
         boundary,
         faults,
         ['watch', 'close'],
-        ['probe', 'list', 'get', 'consoleLog', 'exportRoot', 'figures'],
+        ['probe', 'list', 'get', 'consoleLog', 'openConsole', 'exportRoot', 'figures'],
       ),
     ]),
   );

@@ -1,4 +1,5 @@
 // What compute needs of the other services.
+import type { Rights } from '../../kernel/policy.ts';
 import type { HostService } from '../host/index.ts';
 import type { ImageApi } from '../image/index.ts';
 import type { NetworkApi } from '../network/index.ts';
@@ -11,4 +12,6 @@ export type ComputeDeps = {
   network: NetworkApi;
   placement: PlacementApi;
   volumes: VolumeApi;
+  /** Identity's word on rights that were shown earlier. */
+  stillHolds(rights: Rights): boolean;
 };

@@ -1,10 +1,11 @@
 // For tests of compute: the other services in memory, and a host that does at once what it is told.
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { badRequest, notFound } from '../../kernel/errors.ts';
 import type { Platform } from '../../kernel/platform.ts';
+import type { Rights } from '../../kernel/policy.ts';
 import type { ServerBody } from '../../protocol/items.ts';
-import type { HostFacts, Link, Report } from '../../protocol/link.ts';
+import type { ConsoleKind, HostConsole, HostFacts, Link, Report } from '../../protocol/link.ts';
 import { createHostService, type HostService } from '../host/index.ts';
 import type { BootImage, ImageApi, Reservation } from '../image/index.ts';
 import type { NetworkApi, ServerPort } from '../network/index.ts';
@@ -66,6 +67,7 @@ export type FakeCloud = {
     discarded: string[];
   };
   volumes: VolumeApi;
+  stillHolds(rights: Rights): boolean;
   network: NetworkApi & {
     ports: Map<string, ServerPort[]>;
     changed(platform: Platform, serverId: string, ports: ServerPort[]): Promise<void>;
@@ -131,6 +133,7 @@ export function fakeCloud(platform: Platform): FakeCloud {
       discarded,
     },
     volumes: noVolumes,
+    stillHolds: () => true,
     network: {
       ports,
       checkPorts: async () => 1,
@@ -275,14 +278,14 @@ export const testFacts = (hostname: string): HostFacts => ({
       driver: 'sim',
       hypervisorType: 'QEMU',
       hypervisorVersion: 7_002_022,
-      capabilities: ['pause', 'suspend', 'snapshot', 'resize', 'nmi'],
+      capabilities: ['pause', 'suspend', 'snapshot', 'resize', 'nmi', 'serial', 'vnc'],
     },
     {
       type: 'container',
       driver: 'sim',
       hypervisorType: 'podman',
       hypervisorVersion: 4_003_001,
-      capabilities: ['pause', 'resize'],
+      capabilities: ['pause', 'resize', 'shell'],
     },
   ],
 });
@@ -295,6 +298,8 @@ export type FakeHost = {
   report(id: string, more: Partial<Report>): Promise<void>;
   /** The disk of a server, when an image is made of it. */
   exportServer(id: string): Promise<Readable>;
+  /** A console of a server; unless it is replaced, what is typed comes back. */
+  openConsole(id: string, kind: ConsoleKind): Promise<HostConsole>;
   /** Servers that got a non-maskable interrupt. */
   interrupted: string[];
   /** Pulls and reports once; nothing is left to do when it answers 0. */
@@ -305,6 +310,7 @@ export type FakeHost = {
 export async function fakeHost(link: Link, hostname: string, follow = true): Promise<FakeHost> {
   const { hostId } = await link.register(testFacts(hostname), {
     consoleLog: async (id, lines) => `console of ${id}, lines ${lines ?? 'all'}\n`,
+    openConsole: (id, kind) => host.openConsole(id, kind),
     exportServer: (id) => host.exportServer(id),
     interruptServer: async (id) => void host.interrupted.push(id),
   });
@@ -314,6 +320,10 @@ export async function fakeHost(link: Link, hostname: string, follow = true): Pro
     id: hostId,
     bodies: new Map(),
     interrupted: [],
+    openConsole: async () => {
+      const bytes = new PassThrough();
+      return { bytes, resize: (columns, rows) => void bytes.write(`[${columns}x${rows}]`) };
+    },
     exportServer: async (id) => Readable.from([`disk of ${id}`]),
     answer: (_id, body) => ({ state: 'applied', error: null, power: body.power }),
     report: (id, more) => {

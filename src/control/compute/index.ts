@@ -5,6 +5,9 @@ import type { Service } from '../../kernel/http/route.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import { aggregateMigrations, aggregateRoutes } from './aggregates/routes.ts';
 import { availabilityZoneRoutes } from './availability-zones/routes.ts';
+import { consoleSockets } from './consoles/proxy.ts';
+import { consoleRoutes } from './consoles/routes.ts';
+import { consoleMigrations } from './consoles/table.ts';
 import type { ComputeDeps } from './deps.ts';
 import { externalEventRoutes } from './server-external-events/routes.ts';
 import { bootstrapFlavors } from './flavors/service.ts';
@@ -69,6 +72,7 @@ const migrations: readonly Migration[] = [
   ...aggregateMigrations,
   deletedServerMigration,
   guestPasswordMigration,
+  ...consoleMigrations,
 ];
 
 /** Nova's defaults; -1 where another service counts. */
@@ -124,6 +128,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...interfaceRoutes(deps),
         ...rescueRoutes(deps),
         ...guestActionRoutes(deps),
+        ...consoleRoutes,
         ...diagnosticsRoutes(deps),
         ...volumeAttachmentRoutes(deps),
         ...flavorRoutes,
@@ -146,6 +151,7 @@ export function createComputeService(platform: Platform, deps: ComputeDeps): Com
         ...removedRoutes,
       ],
       migrations,
+      sockets: consoleSockets(platform, deps),
       work: { server: serverWork(platform, deps), [WORK_SERVER_IMAGE]: serverImageWork(platform, deps) },
       quotas: computeQuotas,
     },

@@ -25,6 +25,8 @@ export const computePolicies = {
   'compute:servers:unlock': member('Unlock a server'),
   'compute:servers:reset-state': operator('Clear or set the fault of a server'),
   'compute:servers:console-output': member('Read the console log of a server'),
+  'compute:servers:remote-console': member('Open a console of a server'),
+  'compute:console-auth-tokens': operator('Show what a console token leads to'),
   'compute:servers:password': reader('Show the sealed password of a server'),
   'compute:servers:password:clear': member('Forget the sealed password of a server'),
   'compute:servers:metadata': member('Change the metadata of a server'),

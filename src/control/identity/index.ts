@@ -6,7 +6,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { unauthorized } from '../../kernel/errors.ts';
 import { keystoneFault } from '../../kernel/http/faults.ts';
 import type { Route, Service } from '../../kernel/http/route.ts';
-import type { Actor } from '../../kernel/policy.ts';
+import type { Actor, Rights } from '../../kernel/policy.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import { accessRuleMigrations, accessRuleRoutes } from './application-credentials/access-rules.ts';
 import { applicationCredentialRoutes } from './application-credentials/routes.ts';
@@ -77,6 +77,8 @@ export type IdentityService = {
   service: Service;
   /** The actor of X-Auth-Token; 401 when it is missing, malformed, expired or revoked. No other header counts. */
   authenticate(headers: IncomingHttpHeaders): Actor | Promise<Actor>;
+  /** false: what an actor's token stood on was taken away since. */
+  stillHolds(rights: Rights): boolean;
   /**
    * After the migrations, at every start: makes what an installation begins with where it is missing, and
    * loads the revocations. Passwords of users that exist stay.
@@ -201,6 +203,7 @@ export async function createIdentityService(
       // A process that has not read the revocations yet judges no token.
       return revocations.loaded() ? actorOf(token) : revocations.load().then(() => actorOf(token));
     },
+    stillHolds: ({ subjects, sequence }) => !revocations.isRevoked(subjects, sequence),
     async bootstrap(plain) {
       await revocations.load();
       cancelRotation();

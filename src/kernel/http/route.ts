@@ -1,6 +1,7 @@
 // A route is data: method, path, policy, schemas, and the handler. The route table is what the server
 // registers, what /docs shows, and what the cross-tenant matrix and the fuzzer are generated from.
-import type { Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
 import { Type, type Static, type TObject, type TSchema } from 'typebox';
 import type { Migration } from '../db/index.ts';
 import type { Ctx } from '../platform.ts';
@@ -59,6 +60,8 @@ export type Route = {
   until?: string;
   /** A list that clients also ask for with a slash at the end; elsewhere that names an item whose id is empty. */
   trailingSlash?: boolean;
+  /** The address holds a secret: logs show the route in its place. */
+  secretPath?: boolean;
   /** The handler reads the request as a stream instead of JSON. */
   streams?: boolean;
   handler(call: Call<Record<string, string>, Record<string, unknown>, unknown>): Promise<Reply>;
@@ -85,6 +88,15 @@ export function route<
 >(definition: Definition<P, Q, B>): Route {
   return { ids: {}, ...definition } as unknown as Route;
 }
+
+/** WebSockets beside the routes. They authenticate themselves, and check where a browser comes from. */
+export type Sockets = {
+  /** The whole path, e.g. '/console'. */
+  path: string;
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Ends those that are open; called before the server stops. */
+  close(): Promise<void>;
+};
 
 export type Service = {
   /** Folder name, e.g. 'compute'. */
@@ -116,6 +128,7 @@ export type Service = {
   migrations: readonly Migration[];
   /** Work kinds that this service handles. */
   work: Readonly<Record<string, WorkHandler>>;
+  sockets?: Sockets;
   /** Default quota limits of its resources. */
   quotas?: Readonly<Record<string, number>>;
 };

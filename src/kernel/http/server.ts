@@ -16,6 +16,7 @@ import { keystoneFault, type Fault } from './faults.ts';
 import { parseJson } from './json-body.ts';
 import type { Pages } from './pages.ts';
 import type { Reply, Route, Service } from './route.ts';
+import { socketsOf } from './sockets.ts';
 
 export type HttpOptions = {
   platform: Platform;
@@ -92,6 +93,12 @@ function ownUrl(services: readonly Service[], asked: string): string {
   return url;
 }
 
+type RouteConfig = { label?: string; shownPath?: string };
+const configOf = (request: FastifyRequest): RouteConfig => request.routeOptions.config as RouteConfig;
+/** The path as logs may hold it. */
+const shownPath = (request: FastifyRequest): string | undefined =>
+  configOf(request).shownPath ?? request.url.split('?')[0];
+
 /** The address of today for one of an older version of an API; that one knows no microversions. */
 function currentUrl(services: readonly Service[], request: IncomingMessage): string {
   const url = ownUrl(services, request.url ?? '/');
@@ -114,12 +121,14 @@ const noSchemas = () => () => {
 export function createHttpServer(options: HttpOptions): FastifyInstance {
   const { platform, telemetry } = options;
   const log = platform.log.child({ part: 'http' });
+  const sockets = socketsOf(options.services);
   const base = {
     logger: false,
     exposeHeadRoutes: false,
     bodyLimit: options.bodyLimit ?? 1024 * 1024,
     genReqId: () => '',
     forceCloseConnections: 'idle',
+    http: sockets.serverOptions,
     rewriteUrl: (request: IncomingMessage) => currentUrl(options.services, request),
     // What the router itself refuses (an address with a broken escape, a parameter that is too long) looks like the rest.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
@@ -133,8 +142,10 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
       ? fastify(base)
       : (fastify({
           ...base,
-          https: { cert: options.tls.cert, key: options.tls.key, minVersion: 'TLSv1.2' },
+          https: { ...base.http, cert: options.tls.cert, key: options.tls.key, minVersion: 'TLSv1.2' },
         }) as unknown as FastifyInstance);
+
+  sockets.register(app);
 
   // What is sent to an address that does not exist is not read: the answer is 404 whatever it is.
   app.removeAllContentTypeParsers();
@@ -169,7 +180,7 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
         {
           requestId,
           method: request.method,
-          path: request.url.split('?')[0],
+          path: shownPath(request),
           status: error.status,
           detail: error.detail,
           cause,
@@ -331,7 +342,10 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
             method: headToo ? ['GET', 'HEAD'] : [first.method],
             url: service.prefix + first.path,
             handler: serve(service, group, groups.has(`${first.method} ${place}/:`)),
-            config: { label: `${service.name} ${first.method} ${first.path}` },
+            config: {
+              label: `${service.name} ${first.method} ${first.path}`,
+              ...(first.secretPath === true ? { shownPath: service.prefix + first.path } : {}),
+            },
           });
         }
       });
@@ -364,13 +378,13 @@ export function createHttpServer(options: HttpOptions): FastifyInstance {
   });
   options.pages?.register(app);
   app.addHook('onResponse', (request, reply, done) => {
-    const label = (request.routeOptions.config as { label?: string }).label ?? 'other';
+    const label = configOf(request).label ?? 'other';
     telemetry.request(label, reply.statusCode, reply.elapsedTime / 1000);
     log.debug(
       {
         requestId: requestIdOf(request),
         method: request.method,
-        path: request.url.split('?')[0],
+        path: shownPath(request),
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime),
       },

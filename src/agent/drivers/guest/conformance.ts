@@ -520,6 +520,30 @@ export function guestDriverConformance(name: string, setup: () => Promise<GuestH
     );
 
     test(
+      'its consoles are those that it names; they need a guest that runs, and end with it',
+      async () => {
+        const spec = await running();
+        const kinds = ['vnc', 'serial', 'shell'] as const;
+        const open = (kind: (typeof kinds)[number]) => async () => driver.openConsole?.(spec.id, kind);
+        const ends: Promise<unknown>[] = [];
+        for (const kind of kinds) {
+          if (!capabilities.includes(kind)) {
+            await expect(open(kind)).rejects.toThrow(DriverError);
+            continue;
+          }
+          const opened = await open(kind)();
+          opened?.bytes.on('error', () => {}).resume();
+          ends.push(new Promise((resolve) => opened?.bytes.once('close', resolve)));
+        }
+        expect(ends.length).toBeGreaterThan(0);
+        await driver.stop(spec.id, 0);
+        await Promise.all(ends);
+        for (const kind of kinds) await expect(open(kind)).rejects.toThrow(DriverError);
+      },
+      testTimeoutMs,
+    );
+
+    test(
       'the console log is text, can be cut to its last lines, and outlives a stop',
       async () => {
         const spec = await running();

@@ -1,7 +1,7 @@
 // The one contract for whatever runs a server: QEMU, podman, or the simulation. The server controller
 // diffs desired against `list()`, the kernel's own truth, and calls these verbs.
 import type { IoLimits, ServerBody } from '../../../protocol/items.ts';
-import type { GuestFigures } from '../../../protocol/link.ts';
+import type { ConsoleKind, GuestFigures, HostConsole } from '../../../protocol/link.ts';
 import type { ConfigFile } from './config-drive.ts';
 import type { HeldVolume } from '../volume/driver.ts';
 
@@ -118,6 +118,11 @@ export type GuestDriver = {
   /** Sends the guest a non-maskable interrupt. Present where 'nmi' is among the capabilities. */
   interrupt?(id: string): Promise<void>;
   consoleLog(id: string, lines: number | null): Promise<string>;
+  /**
+   * Opens a console of a guest that runs; it ends with the guest's process. A serial line has one user: whoever opens
+   * it takes it over. Present where 'vnc', 'serial' or 'shell' is among the capabilities.
+   */
+  openConsole?(id: string, kind: ConsoleKind): Promise<HostConsole>;
   /** Figures of a guest that runs; null: it does not. */
   figures(id: string): Promise<GuestFigures | null>;
   /**

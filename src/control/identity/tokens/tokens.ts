@@ -36,7 +36,7 @@ const mayDelegate = ({ credential, trust, accessRules, methods }: Claims): boole
   !methods.includes('ec2credential') &&
   (credential === undefined || credential.unrestricted);
 
-const actorOf = (claims: Claims): Actor => ({
+const actorOf = (claims: Claims, subjects: readonly string[]): Actor => ({
   userId: claims.user.id,
   userName: claims.user.name,
   userDomainId: claims.user.domainId,
@@ -45,6 +45,7 @@ const actorOf = (claims: Claims): Actor => ({
   roles: new Set(claims.roles.map((role) => role.name)),
   expiresAt: claims.expiresAt,
   auditId: claims.auditId,
+  rights: { subjects, sequence: claims.sequence },
   ...(mayDelegate(claims) ? {} : { mayDelegate: false }),
   ...(claims.trust === undefined ? {} : { trustId: claims.trust.id }),
   ...(claims.credential === undefined ? {} : { credentialId: claims.credential.id }),
@@ -59,7 +60,8 @@ export function createTokens(keys: KeyRing, revocations: Revocations, clock: Clo
       if (token.length > MAX_LENGTH) return null;
       const claims = decodeToken(keys, token);
       if (claims === null) return null;
-      valid = { claims, actor: actorOf(claims), subjects: subjectsOf(claims) };
+      const subjects = subjectsOf(claims);
+      valid = { claims, actor: actorOf(claims, subjects), subjects };
       remembered.set(token, valid);
     }
     if (

@@ -34,6 +34,7 @@ import { findPlace, podmanProcess, readText, writeWhole, type Place } from './pl
 import { probeEngine, versionNumber, type Engine } from './probe.ts';
 import { removeRoots, resizeRoot, revertRoot, type RootContext } from './roots.ts';
 import type { ContainerProcess } from './devices.ts';
+import { createShells } from './shell.ts';
 import { createContainerVolumes } from './volumes.ts';
 import { createGuestRecords, createTurns, guestFolder, guestIdPattern, type GuestRecord } from './record.ts';
 
@@ -69,6 +70,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
   const watchers = new Set<FSWatcher>();
   /** For define, start, reboot and destroy. stop does not queue: it may cut a long grace short. */
   const inTurn = createTurns();
+  const shells = createShells(clock);
 
   async function open() {
     const place = await findPlace(dataDir, cloudId);
@@ -371,6 +373,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
         capabilities: [
           'pause',
           'resize',
+          'shell',
           ...engine.controllers.map((name) => `limit-${name}`),
           ...(engine.rootQuota ? ['limit-root-disk'] : []),
           ...(engine.volumes === null ? ['volumes'] : []),
@@ -438,6 +441,16 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
       const { place } = await ready();
       return await readConsole(join(guestFolder(place, id), 'console.log'), lines);
     },
+    async openConsole(id, kind) {
+      if (kind !== 'shell')
+        throw new DriverError(
+          'refused',
+          `server ${id} is a container; it has no ${kind} console, only a shell`,
+        );
+      const { place, client, engine } = await ready();
+      const name = containerName(cloudId, id);
+      return shells.open({ place, client, runtimePath: engine.runtimePath }, { serverId: id, name });
+    },
     watch(changed) {
       let watcher: FSWatcher | null = null;
       let ended = false;
@@ -467,6 +480,7 @@ export function createPodmanDriver({ dataDir, cloudId, log, clock }: PodmanOptio
       cancelSweep?.();
       for (const watcher of watchers) watcher.close();
       watchers.clear();
+      shells.close();
       const current = await opened?.catch(() => null);
       await current?.client.close();
     },

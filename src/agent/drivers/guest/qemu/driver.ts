@@ -11,6 +11,7 @@ import type { GuestDriver, GuestPower, GuestSpec, GuestState, PortsOutcome } fro
 import { findHypervisor, findProgram, type Hypervisor } from './accelerator.ts';
 import { openCgroups } from './cgroup.ts';
 import { diskSlots, hardwareOf } from './command-line.ts';
+import { guestConsoles } from './console.ts';
 import { capLog, readLog } from './console-log.ts';
 import { discardSnapshot, ensureDisk } from './disk.ts';
 import { exportRunning, exportStopped } from './export.ts';
@@ -56,6 +57,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
   if (!/^[a-z0-9]{6,10}$/.test(cloudId)) throw new Error(`cloudId must match [a-z0-9]{6,10}: ${cloudId}`);
   const folders = guestFolders(dataDir, options.runtimeDir ?? runtimeDirOf(cloudId));
   const cgroups = openCgroups(cloudId, clock);
+  const consoles = guestConsoles(folders);
   const watchers = new Set<(id: string) => void>();
   const tails = new Map<string, Promise<unknown>>();
   const graces = new Map<string, AbortController>();
@@ -451,6 +453,8 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
           'nmi',
           'volumes',
           'rescue',
+          'serial',
+          'vnc',
           host.accelerator,
           ...cgroups.controllers.map((controller) => `limit-${controller}`),
         ],
@@ -500,6 +504,10 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
       if (!folders.exists(id)) throw new DriverError('failed', `server ${id} is not on this host`);
       return readLog(folders.console(id), lines);
     },
+    openConsole(id, kind) {
+      if (alive(id) === null) throw notRunning(id, 'looked at');
+      return consoles.open(id, kind);
+    },
     watch(callback) {
       watchers.add(callback);
       list().catch((error: unknown) => log.warn({ error: String(error) }, 'guests not adopted yet')); // connects to what runs
@@ -511,6 +519,7 @@ export function createQemuDriver(options: QemuOptions): GuestDriver {
       for (const grace of graces.values()) grace.abort();
       cancelLogCheck?.();
       monitors.close();
+      consoles.close();
     },
   };
 }

@@ -2,6 +2,7 @@
 // crash: a new driver over the same host adopts its guests. Cheap enough for thousands of guests, no timers
 // unless a delay is asked for.
 import { writeFile } from 'node:fs/promises';
+import { PassThrough } from 'node:stream';
 import { sleep, type Clock } from '../../../../kernel/clock.ts';
 import { DriverError } from '../../errors.ts';
 import { EMPTY_QCOW2 } from './empty-disk.ts';
@@ -51,6 +52,8 @@ export type SimGuestHost = {
   /** Never reset, so that a guest that was destroyed and made again never repeats an incarnation. */
   incarnations: number;
   watchers: Set<(id: string) => void>;
+  /** Those that are open; what is typed comes back. */
+  consoles: Set<{ id: string; starts: number; bytes: PassThrough }>;
   /** Called before a verb takes effect and again, as `<verb>:after`, when it has: an error, or a crash thrown here, comes at either side. */
   fail?: (step: SimVerb | `${SimVerb}:after`, id: string) => DriverError | null;
   /** Milliseconds each verb takes. */
@@ -60,7 +63,7 @@ export type SimGuestHost = {
 };
 
 export function createSimGuestHost(clock: Clock): SimGuestHost {
-  return { clock, guests: new Map(), incarnations: 0, watchers: new Set() };
+  return { clock, guests: new Map(), incarnations: 0, watchers: new Set(), consoles: new Set() };
 }
 
 /** Ends a guest as if it had died or, with 'stopped', powered itself off. */
@@ -68,7 +71,16 @@ export function killSimGuest(host: SimGuestHost, id: string, power: 'crashed' | 
   const guest = host.guests.get(id);
   if (guest === undefined || (guest.power !== 'running' && guest.power !== 'paused')) return;
   Object.assign(guest, { power, ...left(guest) });
+  endConsoles(host, id);
   for (const watcher of host.watchers) watcher(id);
+}
+
+/** A console ends with the process that it was opened of. */
+function endConsoles(host: SimGuestHost, id: string): void {
+  const guest = host.guests.get(id);
+  const runs = guest?.power === 'running' || guest?.power === 'paused';
+  for (const opened of host.consoles)
+    if (opened.id === id && !(runs && guest?.starts === opened.starts)) opened.bytes.end();
 }
 
 const nicsOf = (spec: GuestSpec): ReadonlySet<string> => new Set(spec.ports.map((port) => port.portId));
@@ -104,6 +116,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
     const before = host.fail?.(name, id) ?? null;
     if (before !== null) throw before;
     effect();
+    endConsoles(host, id);
     const after = host.fail?.(`${name}:after`, id) ?? null;
     if (after !== null) throw after;
   };
@@ -134,7 +147,7 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
         'resize',
         'snapshot',
         'volumes',
-        ...(type === 'vm' ? ['rescue'] : []),
+        ...(type === 'vm' ? ['rescue', 'serial', 'vnc'] : ['shell']),
       ],
     }),
     list: async () => {
@@ -296,6 +309,19 @@ export function createSimGuestDriver(host: SimGuestHost, type: GuestType): Guest
       const guest = existing(id);
       if (guest.starts === 0 || lines === 0) return '';
       return `[simulated] server ${id} (${guest.spec.body.hostname}) booted, incarnation sim:${guest.starts}\n`;
+    },
+    openConsole: async (id, kind) => {
+      const guest = existing(id);
+      if (guest.power !== 'running')
+        throw new DriverError('failed', `server ${id} does not run, so it has no console; start it first`);
+      if ((kind === 'shell') !== (type === 'container'))
+        throw new DriverError('refused', `server ${id} is a ${type}; it has no ${kind} console`);
+      const bytes = new PassThrough();
+      bytes.write(`[simulated] ${kind} of ${id}\r\n`);
+      const opened = { id, starts: guest.starts, bytes };
+      host.consoles.add(opened);
+      bytes.once('close', () => host.consoles.delete(opened));
+      return { bytes, resize: (columns, rows) => void bytes.write(`[${columns}x${rows}]`) };
     },
     watch: (changed) => {
       host.watchers.add(changed);
