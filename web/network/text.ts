@@ -44,7 +44,6 @@ export const networkText = texts(
     badAddress: 'An IP address is needed, such as 10.0.0.5.',
     badCidr: 'A network is needed, such as 10.0.0.0/24.',
     deleteMany: (count: number) => `Delete ${count}`,
-    notGone: 'This cannot be undone.',
   },
   {
     name: '名称',
@@ -88,6 +87,5 @@ export const networkText = texts(
     badAddress: '请填写 IP 地址，例如 10.0.0.5。',
     badCidr: '请填写网段，例如 10.0.0.0/24。',
     deleteMany: (count: number) => `删除 ${count} 项`,
-    notGone: '此操作无法撤销。',
   },
 );
