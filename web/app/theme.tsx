@@ -71,6 +71,7 @@ export function Theme({ children }: { children: ReactNode }) {
                 }
               : {
                   colorLink: '#1456c8',
+                  colorError: '#cf1322',
                   colorTextSecondary: '#595959',
                   colorTextTertiary: '#666',
                   colorTextDescription: '#595959',

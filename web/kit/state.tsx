@@ -50,7 +50,7 @@ const colours: Readonly<Record<Tone, string>> = {
 };
 
 /** The library's own are too pale on their grounds to be read by everybody (WCAG AA, 4.5:1); these turn with the theme. */
-const inks: Readonly<Record<Tone, string>> = {
+export const toneInk: Readonly<Record<Tone, string>> = {
   good: 'var(--ant-green-8)',
   busy: 'var(--ant-blue-7)',
   bad: 'var(--ant-red-7)',
@@ -75,7 +75,7 @@ export function StateTag({ state, children }: { state: string; children?: string
       color={colours[tone]}
       icon={tone === 'busy' ? <SyncOutlined spin aria-hidden /> : null}
       variant="filled"
-      style={{ color: inks[tone] }}
+      style={{ color: toneInk[tone] }}
     >
       {children ?? state}
     </Tag>

@@ -1,7 +1,7 @@
 // Small parts that the pages of the network service share.
 import { Switch, Typography } from 'antd';
 import { useText } from '../kit/language.tsx';
-import { StateTag } from '../kit/state.tsx';
+import { StateTag, toneInk } from '../kit/state.tsx';
 import { networkText } from './text.ts';
 
 export function NetworkState({ status }: { status: string }) {
@@ -17,7 +17,7 @@ export function YesNo({ value }: { value: boolean }) {
 /** Whether the owner wants it to carry traffic. */
 export function AdminState({ up }: { up: boolean }) {
   const t = useText(networkText);
-  return up ? t.up : <Typography.Text type="warning">{t.down}</Typography.Text>;
+  return up ? t.up : <span style={{ color: toneInk.warning }}>{t.down}</span>;
 }
 
 /** A switch with its meaning beside it; the form sets `checked`. */

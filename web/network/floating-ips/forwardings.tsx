@@ -64,7 +64,8 @@ function AddForwarding({ to, open, onClose }: { to: FloatingIp; open: boolean; o
   );
 }
 
-const shown = (range: string): string => range.replace(':', '–');
+/** '80:80' -> '80' */
+const shown = (range: string): string => [...new Set(range.split(':'))].join('–');
 
 export function Forwardings({ of, onClose }: { of: FloatingIp; onClose(): void }) {
   const t = useText(floatingIpsText);

@@ -10,6 +10,7 @@ import { useText } from '../../kit/language.tsx';
 import { ResourceLink, To } from '../../kit/link.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
 import { useSession } from '../../kit/session.ts';
+import { toneInk } from '../../kit/state.tsx';
 import { useServerNames } from '../owners.tsx';
 import { NetworkState } from '../parts.tsx';
 import { routersQuery } from '../routers/api.ts';
@@ -124,7 +125,9 @@ export function PortsTable({ networkId }: { networkId: string }) {
             ))}
           </Flex>
         ) : port.device_owner.startsWith('network:') ? null : (
-          <Tag color="warning">{t.open}</Tag>
+          <Tag color="warning" style={{ color: toneInk.warning }}>
+            {t.open}
+          </Tag>
         ),
     },
     {

@@ -1,6 +1,6 @@
 // The dialog of a new rule, which says in words what the rule will let through.
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Alert, Checkbox, Flex, Form, Input, InputNumber, Radio, Select } from 'antd';
+import { Alert, Flex, Form, Input, InputNumber, Radio, Select } from 'antd';
 import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useText } from '../../kit/language.tsx';
 import { portRange } from '../floating-ips/targets.ts';
@@ -147,8 +147,14 @@ function Fields({ group }: { group: SecurityGroup }) {
           <Input />
         </Form.Item>
       ) : (
-        <Form.Item name="versions" label={t.version} rules={[{ required: true }]}>
-          <Checkbox.Group options={['IPv4', 'IPv6']} />
+        <Form.Item name="versions" label={t.version} required>
+          <Radio.Group
+            options={[
+              { value: 'IPv4', label: 'IPv4' },
+              { value: 'IPv6', label: 'IPv6' },
+              { value: 'both', label: t.bothVersions },
+            ]}
+          />
         </Form.Item>
       )}
       {values.peer === 'group' ? (

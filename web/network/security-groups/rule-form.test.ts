@@ -12,16 +12,16 @@ describe('the form of a rule', () => {
   });
 
   it('makes a rule for each IP version, with the ICMP of that version', () => {
-    expect(made({ preset: 'ping', versions: ['IPv4', 'IPv6'] })).toMatchObject([
+    expect(made({ preset: 'ping', versions: 'both' })).toMatchObject([
       { ethertype: 'IPv4', protocol: 'icmp', port_range_min: 8 },
       { ethertype: 'IPv6', protocol: 'ipv6-icmp', port_range_min: 128 },
     ]);
   });
 
   it('takes the IP version from a network or an address that was typed', () => {
-    const six = made({ peer: 'network', cidr: ' fd00::/8 ', versions: ['IPv4'] });
+    const six = made({ peer: 'network', cidr: ' fd00::/8 ', versions: 'IPv4' });
     expect(six).toMatchObject([{ ethertype: 'IPv6', remote_ip_prefix: 'fd00::/8' }]);
-    expect(made({ peer: 'network', cidr: '10.0.0.5', versions: ['IPv6'] })).toMatchObject([
+    expect(made({ peer: 'network', cidr: '10.0.0.5', versions: 'IPv6' })).toMatchObject([
       { ethertype: 'IPv4', remote_ip_prefix: '10.0.0.5' },
     ]);
   });

@@ -34,7 +34,7 @@ export type RuleValues = {
   /** Network or address; its version is that of the rule. */
   cidr?: string;
   groupId?: string;
-  versions: ('IPv4' | 'IPv6')[];
+  versions: 'IPv4' | 'IPv6' | 'both';
   description?: string;
 };
 
@@ -43,7 +43,7 @@ export const newRule: RuleValues = {
   preset: 'ssh',
   protocol: 'tcp',
   peer: 'everyone',
-  versions: ['IPv4'],
+  versions: 'IPv4',
 };
 
 type Traffic = Pick<RuleBody, 'protocol' | 'port_range_min' | 'port_range_max'>;
@@ -100,8 +100,9 @@ export const prefixVersion = (text: string): 4 | 6 | null => versionOf(text) ?? 
 export function rulesOf(values: RuleValues): RuleBody[] {
   const prefix = values.peer === 'network' ? (values.cidr?.trim() ?? '') : '';
   const version = prefixVersion(prefix);
-  const versions =
-    values.peer !== 'network' ? values.versions : version === 6 ? ['IPv6' as const] : ['IPv4' as const];
+  const typed = version === 6 ? 'IPv6' : 'IPv4';
+  const wanted = values.peer === 'network' ? typed : values.versions;
+  const versions = wanted === 'both' ? (['IPv4', 'IPv6'] as const) : [wanted];
   return versions.map((ethertype) => ({
     direction: values.direction,
     ethertype,

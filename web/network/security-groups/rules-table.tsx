@@ -7,6 +7,7 @@ import { forEach, useConfirm } from '../../kit/action.tsx';
 import { ChangeButton, RowActions } from '../../kit/change-button.tsx';
 import { useText } from '../../kit/language.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
+import { toneInk } from '../../kit/state.tsx';
 import { networkText } from '../text.ts';
 import { deleteRule, securityGroupQuery, type Rule, type SecurityGroup } from './api.ts';
 import { explanation } from './explain.ts';
@@ -64,7 +65,7 @@ export function RulesTable({ group }: { group: SecurityGroup }) {
           {words.of(rule, nameOf)}{' '}
           {isWideOpen(rule) ? (
             <Tooltip title={t.wideOpenHint}>
-              <Tag color="warning" icon={<WarningOutlined />} tabIndex={0}>
+              <Tag color="warning" icon={<WarningOutlined />} tabIndex={0} style={{ color: toneInk.warning }}>
                 {t.wideOpen}
               </Tag>
             </Tooltip>
