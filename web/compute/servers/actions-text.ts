@@ -70,7 +70,7 @@ export const actionsText = texts(
         'The server is deleted even if its host does not answer. Its disk is lost; the host removes what is left when it comes back.',
     },
     question: (action: string, name: string) => `${action}: ${name}?`,
-    started: (action: string, name: string) => `${action}: ${name}`,
+    started: (action: string, name: string) => `${action} requested for ${name}`,
     volumesLost: (count: number) =>
       count === 1
         ? '1 volume is deleted with it, with all that is on it.'
@@ -168,7 +168,7 @@ export const actionsText = texts(
       forceDelete: '即使宿主机没有响应也删除该服务器。其磁盘会丢失；宿主机恢复后会清理残留内容。',
     },
     question: (action: string, name: string) => `${action}：${name}？`,
-    started: (action: string, name: string) => `${action}：${name}`,
+    started: (action: string, name: string) => `已提交：${action} ${name}`,
     volumesLost: (count: number) => `有 ${count} 个卷会随之删除，卷上的内容全部丢失。`,
     newName: '名称',
     description: '描述',

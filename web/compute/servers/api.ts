@@ -1,6 +1,6 @@
 // What the pages of servers read of the API, and the calls they make.
 import { queryOptions } from '@tanstack/react-query';
-import { all, api } from '../../kit/api.ts';
+import { all, api, ApiError } from '../../kit/api.ts';
 import { livePace } from '../../kit/live.ts';
 import type { ActionName } from './allowed-actions.ts';
 import { livelyState, paceFor, type ImageKind, type Server } from './server.ts';
@@ -20,7 +20,9 @@ export const serverQuery = (id: string) =>
     queryKey: ['servers', 'one', id],
     queryFn: async ({ signal }) => (await api.get<{ server: Server }>(`${SERVERS}/${id}`, {}, signal)).server,
     refetchInterval: ({ state: { data, error } }) =>
-      error === null ? livePace(data === undefined ? [] : [livelyState(data)]) : false,
+      error instanceof ApiError && error.status === 404
+        ? false
+        : livePace(data === undefined ? [] : [livelyState(data)]),
   });
 
 export type Image = ImageKind & {

@@ -43,6 +43,8 @@ export type Server = {
   config_drive: string;
   security_groups?: readonly { name: string }[];
   'OS-EXT-AZ:availability_zone': string;
+  /** What was asked for. */
+  pinned_availability_zone: string | null;
   'OS-EXT-STS:task_state': string | null;
   'OS-EXT-STS:vm_state': string;
   'OS-EXT-STS:power_state': number;

@@ -2,7 +2,7 @@
 import { PlusOutlined } from '@ant-design/icons';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { Button, Flex, Switch, Tooltip } from 'antd';
+import { Flex, Switch } from 'antd';
 import { useState } from 'react';
 import { useText } from '../../kit/language.tsx';
 import { PageFrame } from '../../kit/page.tsx';
@@ -11,6 +11,7 @@ import { isOperator, isReader, useSession } from '../../kit/session.ts';
 import { imagesQuery, projectNamesQuery, serversQuery, type Image } from './api.ts';
 import { BulkActions } from './bulk-actions.tsx';
 import { useServerColumns } from './columns.tsx';
+import { GuardedButton } from './guarded-button.tsx';
 import type { Server } from './server.ts';
 import { serversText } from './text.ts';
 
@@ -24,22 +25,15 @@ function CreateButton({ label }: { label: string }) {
   const t = useText(serversText);
   const navigate = useNavigate();
   const reader = isReader(useSession());
-  const button = (
-    <Button
+  return (
+    <GuardedButton
+      why={reader ? t.readOnly : null}
       type="primary"
       icon={<PlusOutlined aria-hidden />}
-      disabled={reader}
       onClick={() => void navigate({ to: '/servers/create' })}
     >
       {label}
-    </Button>
-  );
-  return reader ? (
-    <Tooltip title={t.readOnly}>
-      <span>{button}</span>
-    </Tooltip>
-  ) : (
-    button
+    </GuardedButton>
   );
 }
 
