@@ -68,6 +68,8 @@ export function Theme({ children }: { children: ReactNode }) {
                   colorLink: '#69a7ff',
                   colorTextTertiary: '#999',
                   colorTextDescription: '#999',
+                  colorTextPlaceholder: '#8c8c8c',
+                  colorError: '#ff7073',
                 }
               : {
                   colorLink: '#1456c8',

@@ -164,10 +164,10 @@ export function AuditPage() {
         key: 'what',
         title: t.what,
         render: (event) => (
-          <>
+          <span className="sentence">
             {event.user_id === null ? t.unknown : <UserName id={event.user_id} name={event.user_name} />}{' '}
             {t.verbs[verbOf(event.action)]} {kindName(event.target_type)} <Target event={event} />
-          </>
+          </span>
         ),
         value: ({ user_name: user, action, target_type: kind, target_id: id }) =>
           `${user ?? ''} ${t.verbs[verbOf(action)]} ${kindName(kind)} ${id}`,

@@ -24,7 +24,7 @@ function EventLine({
   const kindName = useKindName();
   return (
     <li className="event">
-      <span>
+      <span className="sentence">
         {showUser ? (
           <>{event.user_id === null ? t.unknown : <UserName id={event.user_id} name={event.user_name} />} </>
         ) : null}

@@ -1,14 +1,14 @@
 // One project: its members, its quotas, and what was done from it.
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';
-import { Button, Descriptions, Skeleton, Tabs, Tooltip } from 'antd';
+import { Button, Descriptions, Skeleton, Tabs } from 'antd';
 import { useState } from 'react';
+import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
 import { EventList } from '../../audit/event-list.tsx';
 import { useText } from '../../kit/language.tsx';
 import { Id } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { Problem } from '../../kit/problem.tsx';
-import { RowMenu } from '../../kit/row-menu.tsx';
 import { StateTag } from '../../kit/state.tsx';
 import { kitText } from '../../kit/text.ts';
 import { projectQuery, type Project } from './api.ts';
@@ -37,22 +37,20 @@ function Shown({ project }: { project: Project }) {
           </StateTag>
           <Button onClick={() => setEditing(true)}>{kit.edit}</Button>
           {project.enabled ? (
-            <Tooltip title={refusal}>
-              <Button disabled={refusal !== null} onClick={() => actions.disable(project)}>
-                {t.disable}
-              </Button>
-            </Tooltip>
+            <ActionButton why={refusal} onClick={() => actions.disable(project)}>
+              {t.disable}
+            </ActionButton>
           ) : (
             <Button onClick={() => actions.enable(project)}>{t.enable}</Button>
           )}
-          <RowMenu
+          <ActionMenu
             label={kit.more}
             items={[
               {
                 key: 'delete',
                 label: kit.delete,
                 danger: true,
-                refusal,
+                why: refusal,
                 run: () => actions.remove([project], () => void navigate({ to: '/projects' })),
               },
             ]}

@@ -1,13 +1,13 @@
 // All projects of the cloud.
 import { DeleteOutlined, PlusOutlined } from '@ant-design/icons';
 import { useQuery } from '@tanstack/react-query';
-import { Button, Tooltip } from 'antd';
+import { Button } from 'antd';
 import { useMemo, useState } from 'react';
+import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
 import { useText } from '../../kit/language.tsx';
 import { Id, ResourceLink } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
-import { RowMenu } from '../../kit/row-menu.tsx';
 import { StateTag } from '../../kit/state.tsx';
 import { kitText } from '../../kit/text.ts';
 import { domainsQuery, projectsQuery, type Project } from './api.ts';
@@ -61,18 +61,18 @@ export function ProjectsPage() {
         render: (project) => {
           const refusal = actions.refusal(project);
           return (
-            <RowMenu
+            <ActionMenu
               label={`${kit.actions}: ${project.name}`}
               items={[
                 { key: 'edit', label: kit.edit, run: () => setForm({ project }) },
                 project.enabled
-                  ? { key: 'disable', label: t.disable, refusal, run: () => actions.disable(project) }
+                  ? { key: 'disable', label: t.disable, why: refusal, run: () => actions.disable(project) }
                   : { key: 'enable', label: t.enable, run: () => actions.enable(project) },
                 {
                   key: 'delete',
                   label: kit.delete,
                   danger: true,
-                  refusal,
+                  why: refusal,
                   run: () => actions.remove([project], () => {}),
                 },
               ]}
@@ -100,16 +100,14 @@ export function ProjectsPage() {
         bulk={(rows, clear) => {
           const refusal = rows.map(actions.refusal).find((one) => one !== null) ?? null;
           return (
-            <Tooltip title={refusal}>
-              <Button
-                danger
-                icon={<DeleteOutlined />}
-                disabled={refusal !== null}
-                onClick={() => actions.remove(rows, clear)}
-              >
-                {kit.delete}
-              </Button>
-            </Tooltip>
+            <ActionButton
+              danger
+              icon={<DeleteOutlined />}
+              why={refusal}
+              onClick={() => actions.remove(rows, clear)}
+            >
+              {kit.delete}
+            </ActionButton>
           );
         }}
       />

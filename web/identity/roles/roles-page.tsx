@@ -3,13 +3,13 @@ import { PlusOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { App, Button, Flex, Form, Input, Select, Tag } from 'antd';
 import { useMemo, useState } from 'react';
+import { ActionMenu } from '../../kit/action-button.tsx';
 import { useConfirm } from '../../kit/action.tsx';
 import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useText } from '../../kit/language.tsx';
 import { Id } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
-import { RowMenu } from '../../kit/row-menu.tsx';
 import { kitText } from '../../kit/text.ts';
 import {
   createRole,
@@ -134,15 +134,15 @@ export function RolesPage() {
         render: (role) => {
           const refusal = role.options?.immutable === true ? t.immutable : null;
           return (
-            <RowMenu
+            <ActionMenu
               label={`${kit.actions}: ${role.name}`}
               items={[
-                { key: 'edit', label: kit.edit, refusal, run: () => setForm({ role }) },
+                { key: 'edit', label: kit.edit, why: refusal, run: () => setForm({ role }) },
                 {
                   key: 'delete',
                   label: kit.delete,
                   danger: true,
-                  refusal,
+                  why: refusal,
                   run: () =>
                     confirm({
                       title: t.deleteTitle(role.name),

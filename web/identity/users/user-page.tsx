@@ -1,8 +1,9 @@
 // One user: the roles it has, and what it did.
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';
-import { Button, Descriptions, Skeleton, Tabs, Tag, Tooltip } from 'antd';
+import { Button, Descriptions, Skeleton, Tabs, Tag } from 'antd';
 import { useMemo, useState } from 'react';
+import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
 import { EventList } from '../../audit/event-list.tsx';
 import { useConfirm } from '../../kit/action.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
@@ -10,7 +11,6 @@ import { Id, ResourceLink } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { Problem } from '../../kit/problem.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
-import { RowMenu } from '../../kit/row-menu.tsx';
 import { StateTag } from '../../kit/state.tsx';
 import { kitText } from '../../kit/text.ts';
 import { DomainName } from '../projects/domain-name.tsx';
@@ -116,22 +116,20 @@ function Shown({ user }: { user: User }) {
           <Button onClick={() => setEditing(true)}>{kit.edit}</Button>
           <Button onClick={() => setRenewing(true)}>{t.setPassword}</Button>
           {user.enabled ? (
-            <Tooltip title={refusal}>
-              <Button disabled={refusal !== null} onClick={() => actions.disable(user)}>
-                {t.disable}
-              </Button>
-            </Tooltip>
+            <ActionButton why={refusal} onClick={() => actions.disable(user)}>
+              {t.disable}
+            </ActionButton>
           ) : (
             <Button onClick={() => actions.enable(user)}>{t.enable}</Button>
           )}
-          <RowMenu
+          <ActionMenu
             label={kit.more}
             items={[
               {
                 key: 'delete',
                 label: kit.delete,
                 danger: true,
-                refusal,
+                why: refusal,
                 run: () => actions.remove([user], () => void navigate({ to: '/users' })),
               },
             ]}

@@ -1,13 +1,13 @@
 // All users of the cloud.
 import { DeleteOutlined, PlusOutlined } from '@ant-design/icons';
 import { useQuery } from '@tanstack/react-query';
-import { Button, Tooltip } from 'antd';
+import { Button } from 'antd';
 import { useMemo, useState } from 'react';
+import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id, ResourceLink } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
-import { RowMenu } from '../../kit/row-menu.tsx';
 import { StateTag } from '../../kit/state.tsx';
 import { kitText } from '../../kit/text.ts';
 import { domainsQuery, projectsQuery } from '../projects/api.ts';
@@ -78,19 +78,19 @@ export function UsersPage() {
         render: (user) => {
           const refusal = actions.refusal(user);
           return (
-            <RowMenu
+            <ActionMenu
               label={`${kit.actions}: ${user.name}`}
               items={[
                 { key: 'edit', label: kit.edit, run: () => setEdited(user) },
                 { key: 'password', label: t.setPassword, run: () => setRenewed(user) },
                 user.enabled
-                  ? { key: 'disable', label: t.disable, refusal, run: () => actions.disable(user) }
+                  ? { key: 'disable', label: t.disable, why: refusal, run: () => actions.disable(user) }
                   : { key: 'enable', label: t.enable, run: () => actions.enable(user) },
                 {
                   key: 'delete',
                   label: kit.delete,
                   danger: true,
-                  refusal,
+                  why: refusal,
                   run: () => actions.remove([user], () => {}),
                 },
               ]}
@@ -118,16 +118,14 @@ export function UsersPage() {
         bulk={(rows, clear) => {
           const refusal = rows.map(actions.refusal).find((one) => one !== null) ?? null;
           return (
-            <Tooltip title={refusal}>
-              <Button
-                danger
-                icon={<DeleteOutlined />}
-                disabled={refusal !== null}
-                onClick={() => actions.remove(rows, clear)}
-              >
-                {kit.delete}
-              </Button>
-            </Tooltip>
+            <ActionButton
+              danger
+              icon={<DeleteOutlined />}
+              why={refusal}
+              onClick={() => actions.remove(rows, clear)}
+            >
+              {kit.delete}
+            </ActionButton>
           );
         }}
       />
