@@ -11,3 +11,11 @@ document.createElement = ((name: string, options?: ElementCreationOptions): HTML
   if (element instanceof HTMLStyleElement) element.nonce = nonce;
   return element;
 }) as typeof document.createElement;
+
+const setAttribute = Element.prototype.setAttribute;
+
+// A style attribute is refused, the same declarations through the object model are not.
+Element.prototype.setAttribute = function (this: Element, name: string, value: string): void {
+  if (name === 'style' && this instanceof HTMLElement) this.style.cssText = value;
+  else setAttribute.call(this, name, value);
+};
