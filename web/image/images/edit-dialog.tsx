@@ -1,8 +1,8 @@
 // Changes what an image says of itself.
-import { MinusCircleOutlined, PlusOutlined } from '@ant-design/icons';
 import { useQueryClient } from '@tanstack/react-query';
-import { AutoComplete, Button, Checkbox, Flex, Form, Input, InputNumber, Select, Typography } from 'antd';
+import { Checkbox, Flex, Form, Input, InputNumber, Select } from 'antd';
 import { FormDialog } from '../../kit/form-dialog.tsx';
+import { KeyValues, keyValuesOf, mapOf, type KeyValue } from '../../kit/key-values.tsx';
 import { useText } from '../../kit/language.tsx';
 import { kitText } from '../../kit/text.ts';
 import { customProperties, patchImage, type Image, type Visibility } from './api.ts';
@@ -13,7 +13,7 @@ import { imageText } from './text.ts';
 type Values = Pick<Image, 'name' | 'min_disk' | 'min_ram' | 'protected' | 'os_hidden' | 'disk_format'> & {
   visibility: Visibility;
   tags: string[];
-  properties: { name: string; value: string }[];
+  properties: KeyValue[];
 };
 
 /** What the cloud itself reads, offered while a name is typed. */
@@ -31,57 +31,14 @@ const valuesOf = (image: Image): Values => ({
   protected: image.protected,
   os_hidden: image.os_hidden,
   tags: [...image.tags],
-  properties: Object.entries(customProperties(image)).map(([name, value]) => ({ name, value })),
+  properties: keyValuesOf(customProperties(image)),
 });
 
 /** As the image API has it: custom properties beside the standard ones. */
 const flat = ({ properties, ...standard }: Values): Record<string, unknown> => ({
-  ...Object.fromEntries(properties.map(({ name, value }) => [name, value])),
+  ...mapOf(properties),
   ...standard,
 });
-
-function Properties() {
-  const t = useText(imageText);
-  const k = useText(kitText);
-  return (
-    <Form.List name="properties">
-      {(fields, { add, remove }) => (
-        <Flex vertical gap={8}>
-          <Typography.Text>{t.properties}</Typography.Text>
-          {fields.map(({ key, name }) => (
-            <Flex key={key} gap={8} align="start">
-              <Form.Item
-                name={[name, 'name']}
-                rules={[{ required: true, pattern: /^[A-Za-z0-9_:.-]{1,255}$/, message: t.propertyRule }]}
-                style={{ flex: 1, marginBottom: 0 }}
-              >
-                <AutoComplete
-                  options={KNOWN.map((value) => ({ value }))}
-                  showSearch={{ filterOption: true }}
-                  aria-label={k.name}
-                  placeholder={k.name}
-                />
-              </Form.Item>
-              <Form.Item name={[name, 'value']} style={{ flex: 1, marginBottom: 0 }} initialValue="">
-                <Input aria-label={t.value} placeholder={t.value} />
-              </Form.Item>
-              <Button
-                type="text"
-                icon={<MinusCircleOutlined />}
-                aria-label={t.removeProperty}
-                title={t.removeProperty}
-                onClick={() => remove(name)}
-              />
-            </Flex>
-          ))}
-          <Button type="dashed" icon={<PlusOutlined />} onClick={() => add({ name: '', value: '' })}>
-            {t.addProperty}
-          </Button>
-        </Flex>
-      )}
-    </Form.List>
-  );
-}
 
 export function EditImageDialog({ image, onClose }: { image: Image | null; onClose(): void }) {
   const t = useText(imageText);
@@ -136,7 +93,13 @@ export function EditImageDialog({ image, onClose }: { image: Image | null; onClo
       <Form.Item name="os_hidden" valuePropName="checked">
         <Checkbox>{t.hiddenLong}</Checkbox>
       </Form.Item>
-      <Properties />
+      <KeyValues
+        name="properties"
+        label={t.properties}
+        pattern={/^[A-Za-z0-9_:.-]{1,255}$/}
+        rule={t.propertyRule}
+        known={KNOWN}
+      />
     </FormDialog>
   );
 }

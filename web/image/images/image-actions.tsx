@@ -13,10 +13,11 @@ import { uploads } from './upload-panel.tsx';
 /** Why the user may not change the image; null: they may. */
 export function useWhyNot(): (image: Image) => string | null {
   const t = useText(imageText);
+  const k = useText(kitText);
   const session = useSession();
   return (image) =>
     isReader(session)
-      ? t.readerOnly
+      ? k.readOnlyRole
       : image.owner !== session.project?.id && !isOperator(session)
         ? t.notYours
         : null;
@@ -68,14 +69,14 @@ export function useImageActions({
       {
         key: 'server',
         label: t.createServer,
-        why: isReader(session) ? t.readerOnly : notReady,
+        why: isReader(session) ? k.readOnlyRole : notReady,
         run: () => void navigate({ to: '/servers/create', search: { image: image.id } as never }),
       },
       {
         key: 'volume',
         label: t.createVolume,
         why: isReader(session)
-          ? t.readerOnly
+          ? k.readOnlyRole
           : (notReady ?? (image.container_format === 'bare' ? null : t.noVolume)),
         run: () => void navigate({ to: '/volumes', search: { image: image.id } as never }),
       },

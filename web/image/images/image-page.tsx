@@ -191,9 +191,9 @@ export function ImagePage() {
           </Flex>
           <DownloadButton
             image={image}
-            why={isReader(session) ? t.readerOnly : image.size === null ? t.notReady : null}
+            why={isReader(session) ? k.readOnlyRole : image.size === null ? t.notReady : null}
           />
-          <ActionMenu label={t.actionsOf(name)} items={actions(image)}>
+          <ActionMenu label={k.actionsOf(name)} items={actions(image)}>
             {k.actions}
           </ActionMenu>
         </>

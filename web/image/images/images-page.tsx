@@ -1,15 +1,15 @@
 // The images that servers are made from: the project's own, public ones, and those that others share.
 import { LockOutlined, PlusOutlined } from '@ant-design/icons';
 import { useQuery } from '@tanstack/react-query';
-import { Button, Flex, Segmented, Tag, Tooltip } from 'antd';
+import { Flex, Segmented, Tag, Tooltip } from 'antd';
 import { useMemo, useState, type ReactNode } from 'react';
 import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
-import { forEach, useConfirm } from '../../kit/action.tsx';
+import { BulkDelete } from '../../kit/bulk-delete.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id, ResourceLink } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
-import { isOperator, isReader, useSession } from '../../kit/session.ts';
+import { isReader, useSession } from '../../kit/session.ts';
 import { kitText } from '../../kit/text.ts';
 import { deleteImage, imagesQuery, kindOf, type Image } from './api.ts';
 import { ContentDialog } from './content-dialog.tsx';
@@ -141,7 +141,6 @@ export function ImagesPage() {
   const t = useText(imageText);
   const k = useText(kitText);
   const session = useSession();
-  const confirm = useConfirm();
   const whyNot = useWhyNot();
   const [view, setView] = useState<View>('all');
   const [creating, setCreating] = useState(false);
@@ -150,13 +149,13 @@ export function ImagesPage() {
   const query = useView(view);
   const actions = useImageActions({ onEdit: setEdited, onUpload: setFilled });
   const columns = useColumns(view, (image) => (
-    <ActionMenu label={t.actionsOf(image.name ?? image.id)} items={actions(image)} />
+    <ActionMenu label={k.actionsOf(image.name ?? image.id)} items={actions(image)} />
   ));
   const create = (
     <ActionButton
       type="primary"
       icon={<PlusOutlined />}
-      why={isReader(session) ? t.readerOnly : null}
+      why={isReader(session) ? k.readOnlyRole : null}
       onClick={() => setCreating(true)}
     >
       {t.create}
@@ -180,43 +179,20 @@ export function ImagesPage() {
             options={VIEWS.map((value) => ({ value, label: t.views[value] }))}
           />
         }
-        {...(isReader(session) && !isOperator(session)
+        {...(isReader(session)
           ? {}
           : {
-              bulk: (rows: readonly Image[], clear: () => void) => {
-                const mine = rows.filter((image) => whyNot(image) === null && !image.protected);
-                return (
-                  <Button
-                    danger
-                    disabled={mine.length === 0}
-                    onClick={() =>
-                      confirm({
-                        title: t.deleteMany(mine.length),
-                        content: (
-                          <>
-                            <div>{mine.map((image) => image.name ?? image.id).join(', ')}</div>
-                            <div>{t.deleteManyContent}</div>
-                            {mine.length < rows.length ? (
-                              <div>{t.leftOut(rows.length - mine.length)}</div>
-                            ) : null}
-                          </>
-                        ),
-                        okText: k.delete,
-                        async run() {
-                          try {
-                            await forEach(mine, ({ id }) => deleteImage(id));
-                            clear();
-                          } finally {
-                            await query.refetch();
-                          }
-                        },
-                      })
-                    }
-                  >
-                    {k.delete}
-                  </Button>
-                );
-              },
+              bulk: (rows: readonly Image[], clear: () => void) => (
+                <BulkDelete<Image>
+                  rows={rows}
+                  clear={clear}
+                  mayDelete={(image) => whyNot(image) === null && !image.protected}
+                  nameOf={(image) => image.name ?? image.id}
+                  remove={({ id }) => deleteImage(id)}
+                  lost={t.deleteManyContent}
+                  refresh={['images']}
+                />
+              ),
             })}
       />
       <CreateImageDialog open={creating} onClose={() => setCreating(false)} />
