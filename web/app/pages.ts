@@ -17,6 +17,7 @@ import {
   KeyOutlined,
   ProjectOutlined,
   SafetyCertificateOutlined,
+  SaveOutlined,
   ShareAltOutlined,
   TeamOutlined,
 } from '@ant-design/icons';
@@ -28,6 +29,7 @@ import { computeOperatorPages } from '../compute/operator-pages.ts';
 import { identityPages } from '../identity/pages.ts';
 import type { PageEntry } from '../kit/page-entry.ts';
 import { networkPages } from '../network/pages.ts';
+import { volumePages } from '../volume/pages.ts';
 import type { appText } from './text.ts';
 
 type Texts = (typeof appText)['en'];
@@ -36,6 +38,7 @@ export const pages: readonly PageEntry[] = [
   { path: '/', load: async () => (await import('../overview/overview-page.tsx')).OverviewPage },
   ...serverPages,
   ...imagePages,
+  ...volumePages,
   ...networkPages,
   ...identityPages,
   ...computeOperatorPages,
@@ -67,6 +70,7 @@ const groups: readonly MenuGroup[] = [
     entries: [
       { path: '/volumes', name: 'volumes', icon: HddOutlined },
       { path: '/snapshots', name: 'snapshots', icon: CameraOutlined },
+      { path: '/backups', name: 'backups', icon: SaveOutlined },
     ],
   },
   {
