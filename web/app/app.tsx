@@ -34,11 +34,12 @@ function Doors() {
 export function Console() {
   return (
     <LanguageProvider>
-      <Theme>
-        <QueryClientProvider client={queries}>
+      {/* Around the theme: what a dialog of the design library shows may ask too. */}
+      <QueryClientProvider client={queries}>
+        <Theme>
           <Doors />
-        </QueryClientProvider>
-      </Theme>
+        </Theme>
+      </QueryClientProvider>
     </LanguageProvider>
   );
 }

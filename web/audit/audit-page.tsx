@@ -166,11 +166,12 @@ export function AuditPage() {
         render: (event) => (
           <span className="sentence">
             {event.user_id === null ? t.unknown : <UserName id={event.user_id} name={event.user_name} />}{' '}
-            {t.verbs[verbOf(event.action)]} {kindName(event.target_type)} <Target event={event} />
+            {t.verbs[verbOf(event.action, event.target_type)]} {kindName(event.target_type)}{' '}
+            <Target event={event} />
           </span>
         ),
         value: ({ user_name: user, action, target_type: kind, target_id: id }) =>
-          `${user ?? ''} ${t.verbs[verbOf(action)]} ${kindName(kind)} ${id}`,
+          `${user ?? ''} ${t.verbs[verbOf(action, kind)]} ${kindName(kind)} ${id}`,
       },
       {
         key: 'action',

@@ -28,7 +28,8 @@ function EventLine({
         {showUser ? (
           <>{event.user_id === null ? t.unknown : <UserName id={event.user_id} name={event.user_name} />} </>
         ) : null}
-        {t.verbs[verbOf(event.action)]} {kindName(event.target_type)} <Target event={event} />
+        {t.verbs[verbOf(event.action, event.target_type)]} {kindName(event.target_type)}{' '}
+        <Target event={event} />
         {showProject && event.project_name !== null ? (
           <Typography.Text type="secondary">{` · ${event.project_name}`}</Typography.Text>
         ) : null}

@@ -36,7 +36,7 @@ export function Target({ event }: { event: AuditEvent }) {
   const place = places[event.target_type];
   const there =
     place !== undefined &&
-    verbOf(event.action) !== 'delete' &&
+    verbOf(event.action, event.target_type) !== 'delete' &&
     Object.hasOwn(routesByPath as Record<string, unknown>, place);
   return there ? (
     <To to={place.replace('$id', event.target_id)} title={event.target_id}>

@@ -5,6 +5,12 @@ import { shareOf, toneOfShare } from './share.ts';
 import { toneColour } from './state.tsx';
 import { kitText } from './text.ts';
 
+/** '3 GiB', '10 GiB' -> '3 / 10 GiB' */
+function besides(used: string, limit: string): string {
+  const unit = / \S+$/.exec(limit)?.[0] ?? '';
+  return `${unit !== '' && used.endsWith(unit) ? used.slice(0, -unit.length) : used} / ${limit}`;
+}
+
 type Props = {
   label: string;
   used: number;
@@ -18,7 +24,7 @@ type Props = {
 export function Meter({ label, used, limit, format, compact = false }: Props) {
   const t = useText(kitText);
   const share = shareOf(used, limit);
-  const said = limit < 0 ? `${format(used)} · ${t.unlimited}` : `${format(used)} / ${format(limit)}`;
+  const said = limit < 0 ? `${format(used)} · ${t.unlimited}` : besides(format(used), format(limit));
   return (
     <div className="meter">
       <Flex justify="space-between" gap={8} wrap={!compact}>

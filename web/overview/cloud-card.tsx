@@ -28,7 +28,9 @@ function Figures({ hosts }: { hosts: readonly Host[] }) {
     const amount = (value: number): string =>
       resource === 'VCPU'
         ? format.number(value)
-        : format.bytes(value * (resource === 'MEMORY_MB' ? 1024 ** 2 : 1024 ** 3));
+        : value === 0
+          ? '0 GiB'
+          : format.bytes(value * (resource === 'MEMORY_MB' ? 1024 ** 2 : 1024 ** 3));
     return (
       <Meter
         label={{ VCPU: names.vcpus, MEMORY_MB: names.memory, DISK_GB: names.disk }[resource]}

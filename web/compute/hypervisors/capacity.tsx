@@ -25,7 +25,7 @@ export function Capacity({
   const amount = (value: number): string =>
     resource === 'VCPU'
       ? format.number(value)
-      : resource === 'MEMORY_MB'
+      : resource === 'MEMORY_MB' && value > 0
         ? format.bytes(value * 1024 ** 2)
         : `${format.number(value)} GiB`;
   return (

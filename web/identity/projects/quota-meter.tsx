@@ -9,7 +9,9 @@ export function useAmount(): (name: QuotaName, value: number) => string {
   const format = useFormat();
   return (name, value) =>
     name === 'ram'
-      ? format.bytes(value * 1024 ** 2)
+      ? value === 0
+        ? '0 GiB'
+        : format.bytes(value * 1024 ** 2)
       : name.endsWith('gigabytes')
         ? `${format.number(value)} GiB`
         : format.number(value);

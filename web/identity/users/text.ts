@@ -16,7 +16,7 @@ export const userText = texts(
     newPassword: 'New password',
     setPassword: 'Set password',
     generate: 'Generate',
-    show: 'Show it now: it is not shown again.',
+    show: 'Copy it now: it is not shown again.',
     passwordChanged: 'Password set. All tokens of the user have ended.',
     project: 'Default project',
     projectHint: 'Where the user works after signing in.',
