@@ -4,6 +4,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { ApiError } from '../kit/api.ts';
 import { LanguageProvider } from '../kit/language.tsx';
 import { useSessionState } from '../kit/session.ts';
+import { pages } from './pages.ts';
 import { router } from './router.tsx';
 import { SignInAgain, SignInPage } from './sign-in-page.tsx';
 import { Theme } from './theme.tsx';
@@ -20,13 +21,15 @@ const queries = new QueryClient({
   },
 });
 
+const openTo = new Set(pages.flatMap(({ path, open }) => (open === true ? [path] : [])));
+
 function Doors() {
   const { session, expired } = useSessionState();
-  if (session === null) return <SignInPage />;
+  if (session === null && !openTo.has(location.pathname)) return <SignInPage />;
   return (
     <>
       <RouterProvider router={router} />
-      {expired ? <SignInAgain session={session} /> : null}
+      {expired && session !== null ? <SignInAgain session={session} /> : null}
     </>
   );
 }

@@ -22,6 +22,7 @@ import {
   TeamOutlined,
 } from '@ant-design/icons';
 import type { ComponentType } from 'react';
+import { consolePages } from '../compute/consoles/pages.ts';
 import { serverPages } from '../compute/servers/pages.ts';
 import { imagePages } from '../image/pages.ts';
 import { auditPages } from '../audit/pages.ts';
@@ -37,6 +38,7 @@ type Texts = (typeof appText)['en'];
 export const pages: readonly PageEntry[] = [
   { path: '/', load: async () => (await import('../overview/overview-page.tsx')).OverviewPage },
   ...serverPages,
+  ...consolePages,
   ...imagePages,
   ...volumePages,
   ...networkPages,

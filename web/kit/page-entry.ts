@@ -8,4 +8,6 @@ export type PageEntry = {
   load(): Promise<ComponentType>;
   /** Fills the window, without menu and header. */
   bare?: boolean;
+  /** For who is not signed in, too. */
+  open?: boolean;
 };
