@@ -1,6 +1,6 @@
 // A form over the page: what the server refuses is said at its field, and nothing that was typed is lost.
 import { Flex, Form, Modal, type FormInstance } from 'antd';
-import { useState, type ReactNode } from 'react';
+import { useId, useState, type ReactNode } from 'react';
 import { ApiError } from './api.ts';
 import { useText } from './language.tsx';
 import { Problem } from './problem.tsx';
@@ -36,6 +36,8 @@ function OpenDialog<V extends object>({
 }: Props<V>) {
   const t = useText(kitText);
   const [form] = Form.useForm<V>();
+  // The page below may have fields of the same names.
+  const id = useId();
   const [error, setError] = useState<unknown>(null);
   const [sending, setSending] = useState(false);
   const send = async (values: V): Promise<void> => {
@@ -67,6 +69,7 @@ function OpenDialog<V extends object>({
     >
       <Form<V>
         form={form}
+        name={id}
         layout="vertical"
         initialValues={initial}
         onFinish={(values) => void send(values)}

@@ -4,13 +4,16 @@ import { ApiError } from './api.ts';
 import { useText } from './language.tsx';
 import { kitText } from './text.ts';
 
+// OpenStack says 403 also where a quota does not suffice.
+const OVER_QUOTA = /quota|maximum number/i;
+
 export function Problem({ error, retry }: { error: unknown; retry?: () => void }) {
   const t = useText(kitText);
   const known = error instanceof ApiError ? error : null;
   const title =
     known?.status === 0
       ? t.unreachable
-      : known?.status === 403
+      : known?.status === 403 && !OVER_QUOTA.test(known.message)
         ? t.forbidden
         : known?.status === 404
           ? t.notFound

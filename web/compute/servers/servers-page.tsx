@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { Flex, Switch } from 'antd';
 import { useState } from 'react';
+import { ActionButton } from '../../kit/action-button.tsx';
 import { useText } from '../../kit/language.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { ResourceTable } from '../../kit/resource-table.tsx';
@@ -11,7 +12,6 @@ import { isOperator, isReader, useSession } from '../../kit/session.ts';
 import { imagesQuery, projectNamesQuery, serversQuery, type Image } from './api.ts';
 import { BulkActions } from './bulk-actions.tsx';
 import { useServerColumns } from './columns.tsx';
-import { GuardedButton } from './guarded-button.tsx';
 import type { Server } from './server.ts';
 import { serversText } from './text.ts';
 
@@ -26,14 +26,14 @@ function CreateButton({ label }: { label: string }) {
   const navigate = useNavigate();
   const reader = isReader(useSession());
   return (
-    <GuardedButton
+    <ActionButton
       why={reader ? t.readOnly : null}
       type="primary"
       icon={<PlusOutlined aria-hidden />}
       onClick={() => void navigate({ to: '/servers/create' })}
     >
       {label}
-    </GuardedButton>
+    </ActionButton>
   );
 }
 

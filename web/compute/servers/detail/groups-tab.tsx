@@ -3,6 +3,7 @@ import { PlusOutlined } from '@ant-design/icons';
 import { useQueries, useQueryClient } from '@tanstack/react-query';
 import { Form, Select } from 'antd';
 import { useMemo, useState } from 'react';
+import { ActionButton } from '../../../kit/action-button.tsx';
 import { useConfirm } from '../../../kit/action.tsx';
 import { FormDialog } from '../../../kit/form-dialog.tsx';
 import { useText } from '../../../kit/language.tsx';
@@ -10,7 +11,6 @@ import { ResourceLink } from '../../../kit/link.tsx';
 import { ResourceTable, type Column } from '../../../kit/resource-table.tsx';
 import { kitText } from '../../../kit/text.ts';
 import { act } from '../api.ts';
-import { GuardedButton } from '../guarded-button.tsx';
 import type { Server } from '../server.ts';
 import { portsQuery, securityGroupsQuery, type SecurityGroup } from './api.ts';
 import { useWhyNot } from './may-change.ts';
@@ -79,9 +79,9 @@ export function GroupsTab({ server }: { server: Server }) {
         title: k.actions,
         width: 100,
         render: (group) => (
-          <GuardedButton why={why} size="small" danger onClick={() => remove(group)}>
+          <ActionButton why={why} size="small" danger onClick={() => remove(group)}>
             {t.removeGroup}
-          </GuardedButton>
+          </ActionButton>
         ),
       },
     ];
@@ -101,9 +101,9 @@ export function GroupsTab({ server }: { server: Server }) {
         columns={columns}
         rowKey={keyOf}
         toolbar={
-          <GuardedButton why={why} icon={<PlusOutlined aria-hidden />} onClick={() => setAdding(true)}>
+          <ActionButton why={why} icon={<PlusOutlined aria-hidden />} onClick={() => setAdding(true)}>
             {t.addGroup}
-          </GuardedButton>
+          </ActionButton>
         }
         empty={t.noGroups}
       />

@@ -3,12 +3,12 @@ import { PlusOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Flex, Typography } from 'antd';
 import { useMemo, useState } from 'react';
+import { ActionButton } from '../../../kit/action-button.tsx';
 import { useConfirm } from '../../../kit/action.tsx';
 import { useText } from '../../../kit/language.tsx';
 import { Id, ResourceLink } from '../../../kit/link.tsx';
 import { ResourceTable, type Column } from '../../../kit/resource-table.tsx';
 import { StateTag } from '../../../kit/state.tsx';
-import { GuardedButton } from '../guarded-button.tsx';
 import type { Server } from '../server.ts';
 import {
   detachInterface,
@@ -63,13 +63,13 @@ function FloatingIps({
           <Typography.Text copyable={{ text: one.floating_ip_address }}>
             {one.floating_ip_address}
           </Typography.Text>
-          <GuardedButton why={why} type="link" size="small" onClick={() => drop(one)}>
+          <ActionButton why={why} type="link" size="small" onClick={() => drop(one)}>
             {t.dropFloating}
-          </GuardedButton>
+          </ActionButton>
         </Flex>
       ))}
       {free === undefined ? null : (
-        <GuardedButton
+        <ActionButton
           why={why}
           type="link"
           size="small"
@@ -77,7 +77,7 @@ function FloatingIps({
           onClick={() => add({ portId: port.id, address: free.ip_address })}
         >
           {t.addFloating}
-        </GuardedButton>
+        </ActionButton>
       )}
     </Flex>
   );
@@ -164,9 +164,9 @@ export function InterfacesTab({ server }: { server: Server }) {
         title: t.actions,
         width: 100,
         render: (port) => (
-          <GuardedButton why={why} size="small" danger onClick={() => detach(port)}>
+          <ActionButton why={why} size="small" danger onClick={() => detach(port)}>
             {t.detachInterface}
-          </GuardedButton>
+          </ActionButton>
         ),
       },
     ];
@@ -180,9 +180,9 @@ export function InterfacesTab({ server }: { server: Server }) {
         columns={columns}
         rowKey={keyOf}
         toolbar={
-          <GuardedButton why={why} icon={<PlusOutlined aria-hidden />} onClick={() => setAttaching(true)}>
+          <ActionButton why={why} icon={<PlusOutlined aria-hidden />} onClick={() => setAttaching(true)}>
             {t.attachInterface}
-          </GuardedButton>
+          </ActionButton>
         }
         empty={t.noInterfaces}
       />

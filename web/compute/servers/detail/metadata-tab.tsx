@@ -1,10 +1,10 @@
 // The metadata and the tags of a server, edited as a whole.
 import { DeleteOutlined, PlusOutlined } from '@ant-design/icons';
 import { Alert, Button, Card, Flex, Form, Input, Select, Typography } from 'antd';
+import { ActionButton } from '../../../kit/action-button.tsx';
 import { useAction } from '../../../kit/action.tsx';
 import { useText } from '../../../kit/language.tsx';
 import { kitText } from '../../../kit/text.ts';
-import { GuardedButton } from '../guarded-button.tsx';
 import { metadataOf, METADATA_KEY, rowsOf, TAG, type MetadataRow } from '../metadata.ts';
 import type { Server } from '../server.ts';
 import { setMetadata, setTags } from './api.ts';
@@ -85,7 +85,7 @@ export function MetadataTab({ server }: { server: Server }) {
         >
           <Typography.Paragraph type="secondary">{t.metadataWhat}</Typography.Paragraph>
           <MetadataFields name="metadata" />
-          <GuardedButton
+          <ActionButton
             why={why}
             type="primary"
             htmlType="submit"
@@ -93,7 +93,7 @@ export function MetadataTab({ server }: { server: Server }) {
             style={{ marginTop: 20 }}
           >
             {t.saveMetadata}
-          </GuardedButton>
+          </ActionButton>
         </Form>
       </Card>
       <Card title={t.tags} size="small">
@@ -116,9 +116,9 @@ export function MetadataTab({ server }: { server: Server }) {
           >
             <Select mode="tags" open={false} suffixIcon={null} aria-label={t.tags} tokenSeparators={[',']} />
           </Form.Item>
-          <GuardedButton why={why} type="primary" htmlType="submit" loading={tags.isPending}>
+          <ActionButton why={why} type="primary" htmlType="submit" loading={tags.isPending}>
             {t.saveTags}
-          </GuardedButton>
+          </ActionButton>
         </Form>
       </Card>
     </Flex>

@@ -3,6 +3,7 @@ import { PlusOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Checkbox, Form, Select, Switch } from 'antd';
 import { useMemo, useState } from 'react';
+import { ActionButton } from '../../../kit/action-button.tsx';
 import { useAction, useConfirm } from '../../../kit/action.tsx';
 import { FormDialog } from '../../../kit/form-dialog.tsx';
 import { useText } from '../../../kit/language.tsx';
@@ -11,7 +12,6 @@ import { ResourceTable, type Column } from '../../../kit/resource-table.tsx';
 import { useSession } from '../../../kit/session.ts';
 import { StateTag } from '../../../kit/state.tsx';
 import { kitText } from '../../../kit/text.ts';
-import { GuardedButton } from '../guarded-button.tsx';
 import type { Server } from '../server.ts';
 import {
   attachmentsQuery,
@@ -103,9 +103,9 @@ export function VolumesTab({ server }: { server: Server }) {
         title: k.actions,
         width: 100,
         render: (one) => (
-          <GuardedButton why={why} size="small" danger onClick={() => detach(one)}>
+          <ActionButton why={why} size="small" danger onClick={() => detach(one)}>
             {t.detachVolume}
-          </GuardedButton>
+          </ActionButton>
         ),
       },
     ];
@@ -125,9 +125,9 @@ export function VolumesTab({ server }: { server: Server }) {
         columns={columns}
         rowKey={keyOf}
         toolbar={
-          <GuardedButton why={why} icon={<PlusOutlined aria-hidden />} onClick={() => setAdding(true)}>
+          <ActionButton why={why} icon={<PlusOutlined aria-hidden />} onClick={() => setAdding(true)}>
             {t.attachVolume}
-          </GuardedButton>
+          </ActionButton>
         }
         empty={t.noVolumes}
       />
