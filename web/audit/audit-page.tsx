@@ -4,16 +4,18 @@ import { useLocation, useNavigate } from '@tanstack/react-router';
 import { Button, Card, Collapse, Flex, Form, Input, Select } from 'antd';
 import { useMemo, useState } from 'react';
 import { projectsQuery } from '../identity/projects/api.ts';
+import { ProjectName } from '../identity/projects/project-name.tsx';
 import { UserName } from '../identity/users/user-name.tsx';
 import { usersQuery } from '../identity/users/api.ts';
 import { useFormat, useText } from '../kit/language.tsx';
-import { Id, ResourceLink } from '../kit/link.tsx';
+import { Id } from '../kit/link.tsx';
 import { CALM_MS } from '../kit/live.ts';
 import { PageFrame } from '../kit/page.tsx';
 import { ResourceTable, type Column } from '../kit/resource-table.tsx';
 import { isOperator, useSession } from '../kit/session.ts';
 import { useViewport } from '../kit/viewport.ts';
 import { readEvents, type AuditEvent, type EventFilter } from './api.ts';
+import { useTargetNames } from './names.ts';
 import { Target, useKindName } from './target.tsx';
 import { auditText } from './text.ts';
 import { verbOf } from './words.ts';
@@ -139,6 +141,7 @@ export function AuditPage() {
   const t = useText(auditText);
   const format = useFormat();
   const kindName = useKindName();
+  const operator = isOperator(useSession());
   const navigate = useNavigate();
   const { search, pathname } = useLocation();
   const filter = useMemo(() => filterOf(search), [search]);
@@ -152,6 +155,8 @@ export function AuditPage() {
     // Who looks further back is not pulled to the front.
     refetchInterval: ({ state }) => ((state.data?.pages.length ?? 0) > 1 ? false : CALM_MS),
   });
+  const events = useMemo(() => query.data?.pages.flatMap((page) => page.events), [query.data]);
+  const targets = useTargetNames(events);
   const columns = useMemo(
     (): Column<AuditEvent>[] => [
       {
@@ -167,11 +172,11 @@ export function AuditPage() {
           <span className="sentence">
             {event.user_id === null ? t.unknown : <UserName id={event.user_id} name={event.user_name} />}{' '}
             {t.verbs[verbOf(event.action, event.target_type)]} {kindName(event.target_type)}{' '}
-            <Target event={event} />
+            <Target event={event} name={targets.get(event.target_id)} />
           </span>
         ),
         value: ({ user_name: user, action, target_type: kind, target_id: id }) =>
-          `${user ?? ''} ${t.verbs[verbOf(action, kind)]} ${kindName(kind)} ${id}`,
+          `${user ?? ''} ${t.verbs[verbOf(action, kind)]} ${kindName(kind)} ${targets.get(id) ?? ''} ${id}`,
       },
       {
         key: 'action',
@@ -180,13 +185,18 @@ export function AuditPage() {
         value: ({ action }) => action,
         filter: true,
       },
-      {
-        key: 'project',
-        title: t.project,
-        render: ({ project_id: id, project_name: name }) =>
-          id === null ? null : <ResourceLink to="/projects" id={id} name={name} />,
-        value: ({ project_id: id, project_name: name }) => name ?? id,
-      },
+      // Others see what was done from their own project alone.
+      ...(operator
+        ? [
+            {
+              key: 'project',
+              title: t.project,
+              render: ({ project_id: id, project_name: name }) =>
+                id === null ? null : <ProjectName id={id} name={name} />,
+              value: ({ project_id: id, project_name: name }) => name ?? id,
+            },
+          ]
+        : []),
       {
         key: 'request',
         title: t.request,
@@ -195,9 +205,8 @@ export function AuditPage() {
         hidden: true,
       },
     ],
-    [t, format, kindName],
+    [t, format, kindName, targets, operator],
   );
-  const events = useMemo(() => query.data?.pages.flatMap((page) => page.events), [query.data]);
   return (
     <PageFrame title={t.title}>
       <Filters

@@ -6,16 +6,19 @@ import { useFormat, useText } from '../kit/language.tsx';
 import { Problem } from '../kit/problem.tsx';
 import { CALM_MS } from '../kit/live.ts';
 import { readEvents, type AuditEvent, type EventFilter } from './api.ts';
+import { useTargetNames } from './names.ts';
 import { Target, useKindName } from './target.tsx';
 import { auditText } from './text.ts';
 import { verbOf } from './words.ts';
 
 function EventLine({
   event,
+  name,
   showUser,
   showProject,
 }: {
   event: AuditEvent;
+  name: string | undefined;
   showUser: boolean;
   showProject: boolean;
 }) {
@@ -29,7 +32,7 @@ function EventLine({
           <>{event.user_id === null ? t.unknown : <UserName id={event.user_id} name={event.user_name} />} </>
         ) : null}
         {t.verbs[verbOf(event.action, event.target_type)]} {kindName(event.target_type)}{' '}
-        <Target event={event} />
+        <Target event={event} name={name} />
         {showProject && event.project_name !== null ? (
           <Typography.Text type="secondary">{` · ${event.project_name}`}</Typography.Text>
         ) : null}
@@ -58,6 +61,7 @@ export function EventList({
     queryFn: () => readEvents(filter, limit, undefined),
     refetchInterval: CALM_MS,
   });
+  const names = useTargetNames(query.data?.events);
   if (query.error !== null && query.data === undefined)
     return <Problem error={query.error} retry={() => void query.refetch()} />;
   if (query.data === undefined) return <Skeleton active />;
@@ -67,7 +71,13 @@ export function EventList({
     <Flex vertical gap={8}>
       <ul className="events">
         {query.data.events.map((event) => (
-          <EventLine key={event.id} event={event} showUser={showUser} showProject={showProject} />
+          <EventLine
+            key={event.id}
+            event={event}
+            name={names.get(event.target_id)}
+            showUser={showUser}
+            showProject={showProject}
+          />
         ))}
       </ul>
     </Flex>

@@ -3,6 +3,7 @@ import { useRouter } from '@tanstack/react-router';
 import { Typography } from 'antd';
 import { useText } from '../kit/language.tsx';
 import { To } from '../kit/link.tsx';
+import { isOperator, useSession } from '../kit/session.ts';
 import type { AuditEvent } from './api.ts';
 import { auditText } from './text.ts';
 import { verbOf } from './words.ts';
@@ -14,11 +15,13 @@ const places: Readonly<Record<string, string>> = {
   snapshot: '/snapshots',
   flavor: '/flavors',
   keypair: '/keypairs',
-  host: '/hosts/$id',
   network: '/networks/$id',
   router: '/routers/$id',
   'floating-ip': '/floating-ips',
   'security-group': '/security-groups/$id',
+};
+const operatorPlaces: Readonly<Record<string, string>> = {
+  host: '/hosts/$id',
   project: '/projects/$id',
   user: '/users/$id',
   role: '/roles',
@@ -30,21 +33,21 @@ export function useKindName(): (kind: string) => string {
 }
 
 /** What was deleted has no page any more. */
-export function Target({ event }: { event: AuditEvent }) {
+export function Target({ event, name }: { event: AuditEvent; name: string | undefined }) {
   const { routesByPath } = useRouter();
-  const short = event.target_id.length > 20 ? event.target_id.slice(0, 8) : event.target_id;
-  const place = places[event.target_type];
+  const operator = isOperator(useSession());
+  const { target_id: id, target_type: kind } = event;
+  const place = places[kind] ?? (operator ? operatorPlaces[kind] : undefined);
   const there =
     place !== undefined &&
-    verbOf(event.action, event.target_type) !== 'delete' &&
+    verbOf(event.action, kind) !== 'delete' &&
     Object.hasOwn(routesByPath as Record<string, unknown>, place);
+  const shown = name ?? <code>{id.length > 20 ? id.slice(0, 8) : id}</code>;
   return there ? (
-    <To to={place.replace('$id', event.target_id)} title={event.target_id}>
-      <code>{short}</code>
+    <To to={place.replace('$id', id)} title={id}>
+      {shown}
     </To>
   ) : (
-    <Typography.Text code title={event.target_id}>
-      {short}
-    </Typography.Text>
+    <Typography.Text title={id}>{shown}</Typography.Text>
   );
 }

@@ -34,6 +34,8 @@ export const userText = texts(
     deleteMany: (count: number) => `Delete ${count} users?`,
     deleteLoses:
       'Their roles, key pairs, application credentials and trusts are lost. What they made belongs to their projects and stays.',
+    giveRole: 'Give a role',
+    given: 'Role given',
     where: 'Where',
     system: 'The whole cloud',
     projectScope: 'Project',
@@ -76,6 +78,8 @@ export const userText = texts(
     deleteTitle: (name: string) => `删除用户 ${name}？`,
     deleteMany: (count: number) => `删除 ${count} 个用户？`,
     deleteLoses: '其角色、密钥对、应用凭据和信任都会丢失。他们创建的资源属于项目，会保留。',
+    giveRole: '授予角色',
+    given: '已授予角色',
     where: '范围',
     system: '整个云',
     projectScope: '项目',

@@ -1,24 +1,69 @@
 // One user: the roles it has, and what it did.
+import { PlusOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';
-import { Button, Descriptions, Skeleton, Tabs, Tag } from 'antd';
+import { App, Button, Descriptions, Form, Select, Skeleton, Tabs, Tag } from 'antd';
 import { useMemo, useState } from 'react';
 import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
 import { EventList } from '../../audit/event-list.tsx';
 import { useConfirm } from '../../kit/action.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id, ResourceLink } from '../../kit/link.tsx';
+import { FormDialog } from '../../kit/form-dialog.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { Problem } from '../../kit/problem.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
 import { StateTag } from '../../kit/state.tsx';
 import { kitText } from '../../kit/text.ts';
 import { DomainName } from '../projects/domain-name.tsx';
-import { assignmentKey, revokeGrant, rolesOfUserQuery, type Assignment } from '../projects/api.ts';
+import {
+  assignmentKey,
+  grantInProject,
+  projectsQuery,
+  revokeGrant,
+  rolesOfUserQuery,
+  type Assignment,
+} from '../projects/api.ts';
+import { rolesQuery } from '../roles/api.ts';
 import { userQuery, type User } from './api.ts';
 import { userText } from './text.ts';
 import { useUserActions } from './use-user-actions.ts';
 import { EditUser, SetPassword } from './user-form.tsx';
+
+function GiveRole({ user, open, onClose }: { user: User; open: boolean; onClose(): void }) {
+  const t = useText(userText);
+  const kit = useText(kitText);
+  const queries = useQueryClient();
+  const { message } = App.useApp();
+  const projects = useQuery({ ...projectsQuery, enabled: open });
+  const roles = useQuery({ ...rolesQuery, enabled: open });
+  const choice = (name: 'project' | 'role', label: string, from: typeof projects | typeof roles) => (
+    <Form.Item name={name} label={label} rules={[{ required: true, message: kit.required }]}>
+      <Select
+        showSearch={{ optionFilterProp: 'label' }}
+        loading={from.isPending}
+        options={from.data?.map((one) => ({ value: one.id, label: one.name })) ?? []}
+      />
+    </Form.Item>
+  );
+  return (
+    <FormDialog<{ project: string; role: string }>
+      title={t.giveRole}
+      okText={t.giveRole}
+      open={open}
+      onClose={onClose}
+      initial={{}}
+      submit={async ({ project, role }) => {
+        await grantInProject(project, user.id, role);
+        message.success(t.given);
+        await queries.invalidateQueries({ queryKey: ['assignments'] });
+      }}
+    >
+      {choice('project', t.projectScope, projects)}
+      {choice('role', t.roles, roles)}
+    </FormDialog>
+  );
+}
 
 function RolesOfUser({ user }: { user: User }) {
   const t = useText(userText);
@@ -26,6 +71,7 @@ function RolesOfUser({ user }: { user: User }) {
   const confirm = useConfirm();
   const queries = useQueryClient();
   const query = useQuery(rolesOfUserQuery(user.id));
+  const [giving, setGiving] = useState(false);
   const columns = useMemo((): Column<Assignment>[] => {
     const whereOf = ({ scope }: Assignment): string => scope.project?.name ?? scope.domain?.name ?? t.system;
     return [
@@ -84,14 +130,22 @@ function RolesOfUser({ user }: { user: User }) {
     ];
   }, [t, kit, confirm, queries]);
   return (
-    <ResourceTable
-      name="roles-of-user"
-      label={t.roles}
-      query={query}
-      columns={columns}
-      rowKey={assignmentKey}
-      empty={t.noRoles}
-    />
+    <>
+      <ResourceTable
+        name="roles-of-user"
+        label={t.roles}
+        query={query}
+        columns={columns}
+        rowKey={assignmentKey}
+        toolbar={
+          <Button icon={<PlusOutlined />} onClick={() => setGiving(true)}>
+            {t.giveRole}
+          </Button>
+        }
+        empty={t.noRoles}
+      />
+      <GiveRole user={user} open={giving} onClose={() => setGiving(false)} />
+    </>
   );
 }
 
