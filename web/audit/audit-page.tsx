@@ -157,8 +157,15 @@ export function AuditPage() {
   });
   const events = useMemo(() => query.data?.pages.flatMap((page) => page.events), [query.data]);
   const targets = useTargetNames(events);
-  const columns = useMemo(
-    (): Column<AuditEvent>[] => [
+  const columns = useMemo((): Column<AuditEvent>[] => {
+    const project: Column<AuditEvent> = {
+      key: 'project',
+      title: t.project,
+      render: ({ project_id: id, project_name: name }) =>
+        id === null ? null : <ProjectName id={id} name={name} />,
+      value: ({ project_id: id, project_name: name }) => name ?? id,
+    };
+    return [
       {
         key: 'time',
         title: t.time,
@@ -186,17 +193,7 @@ export function AuditPage() {
         filter: true,
       },
       // Others see what was done from their own project alone.
-      ...(operator
-        ? [
-            {
-              key: 'project',
-              title: t.project,
-              render: ({ project_id: id, project_name: name }) =>
-                id === null ? null : <ProjectName id={id} name={name} />,
-              value: ({ project_id: id, project_name: name }) => name ?? id,
-            },
-          ]
-        : []),
+      ...(operator ? [project] : []),
       {
         key: 'request',
         title: t.request,
@@ -204,9 +201,8 @@ export function AuditPage() {
         value: ({ request_id: id }) => id,
         hidden: true,
       },
-    ],
-    [t, format, kindName, targets, operator],
-  );
+    ];
+  }, [t, format, kindName, targets, operator]);
   return (
     <PageFrame title={t.title}>
       <Filters
