@@ -26,6 +26,7 @@ import { consolePages } from '../compute/consoles/pages.ts';
 import { serverPages } from '../compute/servers/pages.ts';
 import { imagePages } from '../image/pages.ts';
 import { auditPages } from '../audit/pages.ts';
+import { computePages } from '../compute/pages.ts';
 import { computeOperatorPages } from '../compute/operator-pages.ts';
 import { identityPages } from '../identity/pages.ts';
 import type { PageEntry } from '../kit/page-entry.ts';
@@ -40,6 +41,7 @@ export const pages: readonly PageEntry[] = [
   ...serverPages,
   ...consolePages,
   ...imagePages,
+  ...computePages,
   ...volumePages,
   ...networkPages,
   ...identityPages,

@@ -1,15 +1,15 @@
 // With which projects an image is shared; and, for those, whether they take it.
 import { useQuery } from '@tanstack/react-query';
-import { Alert, Button, Flex, Form, Input, Select, Typography } from 'antd';
+import { Alert, Button, Flex, Form, Typography } from 'antd';
 import { useState } from 'react';
 import { ActionButton } from '../../kit/action-button.tsx';
 import { useAction, useConfirm } from '../../kit/action.tsx';
-import { api } from '../../kit/api.ts';
 import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id } from '../../kit/link.tsx';
+import { ProjectInput } from '../../kit/project-input.tsx';
 import { ResourceTable } from '../../kit/resource-table.tsx';
-import { isOperator, useSession, type Named } from '../../kit/session.ts';
+import { useSession } from '../../kit/session.ts';
 import { StateTag } from '../../kit/state.tsx';
 import { kitText } from '../../kit/text.ts';
 import { answerShare, membersQuery, patchImage, share, unshare, type Image, type Member } from './api.ts';
@@ -60,43 +60,6 @@ export function ShareAnswer({ image, compact = false }: { image: Image; compact?
       <StateTag state={TONE[mine.status]}>{t.memberStates[mine.status]}</StateTag>
     );
   return <Alert type="info" showIcon title={t.sharedWithYou[mine.status]} action={buttons} />;
-}
-
-/** An operator chooses among all projects; others know the id of the one they mean. */
-function ProjectInput({
-  value,
-  onChange,
-  id,
-}: {
-  value?: string;
-  onChange?(value: string): void;
-  id?: string;
-}) {
-  const t = useText(imageText);
-  const session = useSession();
-  const operator = isOperator(session);
-  const projects = useQuery({
-    queryKey: ['projects', 'names'],
-    queryFn: async ({ signal }) =>
-      (await api.get<{ projects: Named[] }>('/identity/v3/projects', {}, signal)).projects,
-    enabled: operator,
-  });
-  if (!operator)
-    return <Input id={id} value={value} onChange={(event) => onChange?.(event.target.value.trim())} />;
-  return (
-    <Select
-      id={id}
-      value={value}
-      onChange={onChange}
-      loading={projects.isPending}
-      showSearch={{ optionFilterProp: 'label' }}
-      placeholder={t.chooseProject}
-      options={(projects.data ?? []).map((project) => ({
-        value: project.id,
-        label: `${project.name} (${project.id.slice(0, 8)})`,
-      }))}
-    />
-  );
 }
 
 export function Members({ image, why }: { image: Image; why: string | null }) {
