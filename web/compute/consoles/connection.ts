@@ -21,6 +21,8 @@ export type EndReason =
   | 'ended'
   | 'stopping'
   | 'lost'
+  /** There never was one. */
+  | 'unmade'
   | 'forbidden'
   | 'token'
   | 'idle'

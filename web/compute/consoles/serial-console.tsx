@@ -10,6 +10,8 @@ import { useConnection, type Attach } from './use-connection.ts';
 import '@xterm/xterm/css/xterm.css';
 
 const THEME = { background: '#14171c', foreground: '#d8dee6', cursor: '#d8dee6' };
+/** Bytes of a frame: what is pasted may be longer than the cloud takes at once. */
+const PIECE = 64 * 1024;
 const FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 
 const loadTerminal = async (): Promise<Attach> => {
@@ -41,7 +43,10 @@ function showTerminal(
     if (socket.readyState === WebSocket.OPEN) socket.send(data);
   };
   const encoder = new TextEncoder();
-  terminal.onData((text) => send(encoder.encode(text)));
+  terminal.onData((text) => {
+    const bytes = encoder.encode(text);
+    for (let at = 0; at < bytes.length; at += PIECE) send(bytes.subarray(at, at + PIECE));
+  });
   terminal.onBinary((text) => send(Uint8Array.from(text, (one) => one.charCodeAt(0))));
   const sayWindow = (): void => send(JSON.stringify({ columns: terminal.cols, rows: terminal.rows }));
   terminal.onResize(sayWindow);

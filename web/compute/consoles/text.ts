@@ -31,6 +31,8 @@ export const consolesText = texts(
       ended: 'The console ended, because its guest stopped or its shell was left.',
       stopping: 'The cloud stops or restarts. Connect again when it is back.',
       lost: 'The connection was lost.',
+      unmade:
+        'No connection could be made. Consoles are opened at the cloud’s own address only; use that one.',
       forbidden: 'You have lost the right to this console.',
       token: 'The connection was not made in time, or was made elsewhere.',
       idle: 'The console was not used for too long, or was open for too long.',
@@ -68,6 +70,7 @@ export const consolesText = texts(
       ended: '控制台已结束：客户机已停止，或 shell 已退出。',
       stopping: '云正在停止或重启，恢复后请重新连接。',
       lost: '连接已中断。',
+      unmade: '无法建立连接。控制台只能通过云自己的地址打开，请使用该地址访问。',
       forbidden: '您已失去使用此控制台的权限。',
       token: '连接未能及时建立，或已在别处建立。',
       idle: '控制台长时间未使用，或已达到最长打开时间。',

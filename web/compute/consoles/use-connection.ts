@@ -38,9 +38,13 @@ export function useConnection(address: () => Promise<string>, load: () => Promis
       if (over || element === null) return;
       const socket = new WebSocket(url, 'binary');
       socket.binaryType = 'arraybuffer';
-      socket.addEventListener('open', () => over || setState({ at: 'open' }));
+      let opened = false;
+      socket.addEventListener('open', () => {
+        opened = true;
+        if (!over) setState({ at: 'open' });
+      });
       socket.addEventListener('close', ({ code, reason }) => {
-        if (!over) setState({ at: 'ended', reason: endReason(code), said: reason });
+        if (!over) setState({ at: 'ended', reason: opened ? endReason(code) : 'unmade', said: reason });
       });
       const detach = attach(element, socket);
       leave = () => {

@@ -6,6 +6,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { HOST_ERROR } from '../../../protocol/link.ts';
 import { onBothEngines } from '../../../testkit/database.ts';
 import { eventually } from '../fakes.ts';
+import { isOwnOrigin } from './proxy.ts';
+import { redeemToken } from './service.ts';
 import { consoleCloud, type ConsoleCloud } from '../../../testkit/console-cloud.ts';
 
 /** An error whose message a host means for users. */
@@ -66,15 +68,37 @@ onBothEngines('the WebSockets of consoles', (engine) => {
   test('a page of another origin is refused before its token is looked at', async () => {
     const id = await cloud.create('tiny');
     const token = await cloud.tokenFor(id);
-    for (const origin of ['http://evil.test', 'null', 'http://cloud.test.evil.test', 'https://cloud.test'])
+    const others = ['http://evil.test', 'null', 'http://cloud.test.evil.test', 'https://cloud.test'];
+    // What lies at another port of the same machine is another program's.
+    const neighbours = ['http://127.0.0.1:1', `http://localhost:${cloud.port}`, 'http://127.0.0.1'];
+    for (const origin of [...others, ...neighbours])
       expect(await cloud.connect(token, { origin }).closed).toEqual({
         code: 0,
         reason: 'Unexpected server response: 403',
       });
+    // A name that leads here by its owner's will is none of ours (DNS rebinding).
+    expect(isOwnOrigin('http://evil.test:80', 'http://127.0.0.1:80', 'evil.test')).toBe(false);
     const own = cloud.connect(token, { origin: 'http://cloud.test' });
     await own.opened;
     own.socket.send('own');
     expect(await own.says('own')).toContain('own');
+    await opened(id, { origin: `http://127.0.0.1:${cloud.port}` });
+  });
+
+  test('of two processes of the cloud, one opens the console of a token', async () => {
+    const id = await cloud.create('tiny');
+    const peer = await cloud.database.peer();
+    try {
+      for (let round = 0; round < 5; round++) {
+        const token = await cloud.tokenFor(id);
+        const outcomes = await Promise.allSettled(
+          [cloud.platform, { ...cloud.platform, db: peer }].map((one) => redeemToken(one, () => true, token)),
+        );
+        expect(outcomes.map((one) => one.status).sort()).toEqual(['fulfilled', 'rejected']);
+      }
+    } finally {
+      await peer.close();
+    }
   });
 
   test('a token of a server that is gone, stopped or not allowed any more opens nothing', async () => {

@@ -20,7 +20,7 @@ export const CONSOLE_PATH = '/console';
 
 /** Consoles open at the same time, of one server and of this process. */
 const MAX_OF_SERVER = 10;
-const MAX_OF_ALL = 1_000;
+const MAX_OF_ALL = 500;
 /** Milliseconds between two looks at what is open. */
 const CHECK_MS = 5_000;
 const PING_EVERY = 6; // looks
@@ -41,6 +41,18 @@ type Session = OpenConsole & {
 };
 
 const codeOf: Readonly<Record<number, number>> = { 403: 4403, 404: 4404, 409: 4409, 429: 4429 };
+
+const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/;
+
+/**
+ * Whether a page of this origin may open consoles: the cloud's own public URL, or the loopback address that the request
+ * itself was sent to, as through a tunnel. No other site can have such an address, whatever its name resolves to.
+ */
+export function isOwnOrigin(origin: string, publicUrl: string, host: string | undefined): boolean {
+  if (!URL.canParse(origin)) return false;
+  const url = new URL(origin);
+  return url.origin === new URL(publicUrl).origin || (url.host === host && LOOPBACK.test(url.host));
+}
 
 /** An answer before there is a WebSocket. */
 function refuse(socket: Duplex, requestId: string, status: string, message: string): void {
@@ -63,7 +75,6 @@ function refuse(socket: Duplex, requestId: string, status: string, message: stri
 export function consoleSockets(platform: Platform, deps: Pick<ComputeDeps, 'hosts' | 'stillHolds'>): Sockets {
   const { clock } = platform;
   const log = platform.log.child({ part: 'consoles' });
-  const origin = new URL(platform.publicUrl).origin;
   const sessions = new Set<Session>();
   /** Those that have not shown a token yet, too. */
   const sockets = new Set<WebSocket>();
@@ -103,6 +114,7 @@ export function consoleSockets(platform: Platform, deps: Pick<ComputeDeps, 'host
 
   const look = async (): Promise<void> => {
     const open = [...sessions];
+    if (open.length === 0) return;
     const rows = await platform.db.read
       .selectFrom('servers')
       .select(['id', 'host_id', 'rebuild_count', 'deleting'])
@@ -213,8 +225,15 @@ export function consoleSockets(platform: Platform, deps: Pick<ComputeDeps, 'host
     path: CONSOLE_PATH,
     accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
       const requestId = `req-${randomUUID()}`;
-      if (request.headers.origin !== undefined && request.headers.origin !== origin)
-        return refuse(socket, requestId, '403 Forbidden', `Consoles are opened by pages of ${origin} only.`);
+      const { origin, host } = request.headers;
+      // Who sends none is no browser.
+      if (origin !== undefined && !isOwnOrigin(origin, platform.publicUrl, host))
+        return refuse(
+          socket,
+          requestId,
+          '403 Forbidden',
+          `Consoles are opened by pages of ${platform.publicUrl} only.`,
+        );
       if (sockets.size >= MAX_OF_ALL)
         return refuse(
           socket,
@@ -222,7 +241,7 @@ export function consoleSockets(platform: Platform, deps: Pick<ComputeDeps, 'host
           '503 Service Unavailable',
           `${MAX_OF_ALL} consoles are open already.`,
         );
-      const token = new URL(request.url ?? '', origin).searchParams.get('token') ?? '';
+      const token = new URL(request.url ?? '', platform.publicUrl).searchParams.get('token') ?? '';
       webSockets().then(
         (accepting) =>
           accepting.handleUpgrade(request, socket, head, (accepted) => serve(accepted, token, requestId)),

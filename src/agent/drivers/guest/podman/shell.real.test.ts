@@ -153,6 +153,20 @@ describe('a shell in a container', () => {
   );
 
   test(
+    'says so where the container has no shell',
+    async () => {
+      const shell = await open();
+      shell.bytes.write('mv /bin/sh /bin/away; echo moved\n');
+      await says(shell, /^moved/m);
+      await expect(driver.openConsole?.(spec.id, 'shell')).rejects.toThrow(/needs a \/bin\/sh/);
+      shell.bytes.write('/bin/busybox mv /bin/away /bin/sh; echo back\n');
+      await says(shell, /^back/m);
+      shell.bytes.destroy();
+    },
+    timeout,
+  );
+
+  test(
     'ends with its container, and is refused where none runs',
     async () => {
       const shell = await open();

@@ -20,8 +20,6 @@ import { podmanProcess, readText, writeWhole, type Place } from './place.ts';
 const START = { width: 80, height: 24 };
 /** Of a window, in characters. */
 const MAX_SIDE = 1_000;
-/** How the runtime ends when it finds no such program. */
-const NO_SHELL = [126, 127];
 const BEGIN_MS = 10_000;
 const TERM = 'xterm-256color';
 
@@ -70,7 +68,6 @@ const onTerminal = (place: Place, command: readonly string[]): ChildProcessWitho
 
 /** `ended`: the shell is gone, and its terminal with it. */
 function overTerminal(terminal: ChildProcessWithoutNullStreams, serverId: string, ended: () => void): Duplex {
-  let exitCode: number | null = null;
   const bytes = new Duplex({
     allowHalfOpen: false,
     read: () => void terminal.stdout.resume(),
@@ -86,19 +83,15 @@ function overTerminal(terminal: ChildProcessWithoutNullStreams, serverId: string
   terminal.stderr.resume();
   // What is still typed at a shell that has just ended goes nowhere.
   terminal.stdin.on('error', () => {});
-  terminal.once('error', (error) =>
+  terminal.once('error', (error) => {
+    ended();
     bytes.destroy(
       new DriverError('unavailable', `server ${serverId}: its host cannot open shells`, String(error), error),
-    ),
-  );
-  terminal.once('exit', (code) => (exitCode = code));
+    );
+  });
   terminal.once('close', () => {
     ended();
-    if (exitCode === null || !NO_SHELL.includes(exitCode)) bytes.push(null);
-    else
-      bytes.destroy(
-        new DriverError('refused', `server ${serverId}: its container has no /bin/sh that could be started`),
-      );
+    bytes.push(null);
   });
   return bytes;
 }
@@ -112,15 +105,15 @@ async function resizeTerminal(pid: number, columns: number, rows: number): Promi
 /** The process of the shell as soon as the runtime has written which one it is; null: it ended before that. */
 async function begun(
   clock: Clock,
-  bytes: Duplex,
+  ended: () => boolean,
   pidFile: string,
 ): Promise<{ pid: number; identity: string } | null> {
-  for (let waited = 0; waited < BEGIN_MS && !bytes.destroyed; waited += 10) {
+  for (let waited = 0; waited < BEGIN_MS && !ended(); waited += 10) {
     const pid = Number(await readText(pidFile));
-    if (pid > 0) {
-      const identity = await processIdentity(pid);
-      return identity === null ? null : { pid, identity };
-    }
+    const identity = await processIdentity(pid);
+    const command = identity === null ? '' : ((await readText(`/proc/${pid}/cmdline`)) ?? '');
+    // Before it becomes the shell, or fails to, it still is the runtime, whose command names the file.
+    if (identity !== null && command !== '' && !command.includes(pidFile)) return { pid, identity };
     await sleep(clock, 10);
   }
   return null;
@@ -160,15 +153,26 @@ export function createShells(clock: Clock) {
       await writeWhole(file, JSON.stringify(shellProcess(config)));
       const pidFile = `${file}.pid`;
       const command = [runtimePath, 'exec', '--tty', '--pid-file', pidFile, '--process', file, Id];
+      let over = false;
       const bytes = overTerminal(onTerminal(place, command), serverId, () => {
+        over = true;
         for (const one of [file, pidFile]) void rm(one, { force: true });
       });
       opened.add(bytes);
       bytes.once('close', () => opened.delete(bytes));
       let failure: Error | null = null;
       bytes.once('error', (error) => (failure = error));
-      const shell = await begun(clock, bytes, pidFile);
+      const shell = await begun(clock, () => over, pidFile);
       if (failure !== null) throw failure;
+      if (shell === null) {
+        const said = String(bytes.read() ?? '');
+        bytes.destroy();
+        throw new DriverError(
+          'refused',
+          `server ${serverId}: no shell could be started; its container needs a /bin/sh`,
+          said,
+        );
+      }
       let resizing = Promise.resolve();
       return {
         bytes,
@@ -176,7 +180,7 @@ export function createShells(clock: Clock) {
           // One after the other, so that the last one counts. A shell that has ended has no size.
           resizing = resizing
             .then(async () => {
-              if (shell !== null && (await processIdentity(shell.pid)) === shell.identity)
+              if ((await processIdentity(shell.pid)) === shell.identity)
                 await resizeTerminal(shell.pid, columns, rows);
             })
             .catch(() => {});
