@@ -67,7 +67,10 @@ describe.each(['en', 'zh'] as const)('an operator who reads %s', (language) => {
 
     await page.goto('/users');
     await page.getByRole('button', { name: w['createUser'] ?? '' }).click();
-    await dialog.locator('#name').fill(`${project}-user`);
+    await dialog
+      .getByLabel(w['name'] ?? '')
+      .first()
+      .fill(`${project}-user`);
     await dialog.locator('#password').fill(password);
     await dialog.getByLabel(w['defaultProject'] ?? '').click();
     await page.getByTitle(project, { exact: true }).click();
@@ -84,12 +87,20 @@ describe.each(['en', 'zh'] as const)('an operator who reads %s', (language) => {
       .first()
       .click();
     const form = member.page.getByRole('dialog');
-    await form.locator('#name').fill('one-too-many');
+    await form
+      .getByLabel(w['name'] ?? '')
+      .first()
+      .fill('one-too-many');
     await form.getByRole('button', { name: w['create'] ?? '', exact: true }).click();
     // The server's own words, with the request to ask about; and the form as it was.
     await form.getByRole('alert').getByText(/quota/i).first().waitFor();
     await form.getByText(/req-[0-9a-f-]{36}/).waitFor();
-    expect(await form.locator('#name').inputValue()).toBe('one-too-many');
+    expect(
+      await form
+        .getByLabel(w['name'] ?? '')
+        .first()
+        .inputValue(),
+    ).toBe('one-too-many');
     await member.page.context().close();
   });
 

@@ -20,6 +20,7 @@ import {
   SaveOutlined,
   ShareAltOutlined,
   TeamOutlined,
+  UserOutlined,
 } from '@ant-design/icons';
 import type { ComponentType } from 'react';
 import { consolePages } from '../compute/consoles/pages.ts';
@@ -94,7 +95,8 @@ const groups: readonly MenuGroup[] = [
       { path: '/hosts', name: 'hosts', icon: CloudServerOutlined },
       { path: '/services', name: 'services', icon: ClusterOutlined },
       { path: '/projects', name: 'projects', icon: ProjectOutlined },
-      { path: '/users', name: 'users', icon: TeamOutlined },
+      { path: '/users', name: 'users', icon: UserOutlined },
+      { path: '/groups', name: 'groups', icon: TeamOutlined },
       { path: '/roles', name: 'roles', icon: IdcardOutlined },
       { path: '/usage', name: 'usage', icon: BarChartOutlined },
       { path: '/audit-log', name: 'auditLog', icon: AuditOutlined },

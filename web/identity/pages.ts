@@ -1,4 +1,4 @@
-// Projects, users and roles.
+// Projects, users, groups and roles.
 import type { PageEntry } from '../kit/page-entry.ts';
 
 export const identityPages: readonly PageEntry[] = [
@@ -6,5 +6,7 @@ export const identityPages: readonly PageEntry[] = [
   { path: '/projects/$id', load: async () => (await import('./projects/project-page.tsx')).ProjectPage },
   { path: '/users', load: async () => (await import('./users/users-page.tsx')).UsersPage },
   { path: '/users/$id', load: async () => (await import('./users/user-page.tsx')).UserPage },
+  { path: '/groups', load: async () => (await import('./groups/groups-page.tsx')).GroupsPage },
+  { path: '/groups/$id', load: async () => (await import('./groups/group-page.tsx')).GroupPage },
   { path: '/roles', load: async () => (await import('./roles/roles-page.tsx')).RolesPage },
 ];

@@ -5,6 +5,7 @@ import { Button, Descriptions, Skeleton, Tabs } from 'antd';
 import { useState } from 'react';
 import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
 import { EventList } from '../../audit/event-list.tsx';
+import { Members } from '../assignments/members.tsx';
 import { useText } from '../../kit/language.tsx';
 import { Id } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
@@ -13,7 +14,7 @@ import { StateTag } from '../../kit/state.tsx';
 import { kitText } from '../../kit/text.ts';
 import { projectQuery, type Project } from './api.ts';
 import { DomainName } from './domain-name.tsx';
-import { Members } from './members.tsx';
+
 import { ProjectForm } from './project-form.tsx';
 import { QuotasTab } from './quotas-tab.tsx';
 import { projectText } from './text.ts';

@@ -4,7 +4,8 @@ import { App, Button, Form, Input, Select, Space, Typography, type FormInstance 
 import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useText } from '../../kit/language.tsx';
 import { kitText } from '../../kit/text.ts';
-import { domainsQuery, grantInProject, projectsQuery } from '../projects/api.ts';
+import { grantInProject } from '../assignments/api.ts';
+import { domainsQuery, projectsQuery } from '../projects/api.ts';
 import { rolesQuery } from '../roles/api.ts';
 import { createUser, updateUser, type User } from './api.ts';
 import { makePassword } from './password.ts';
@@ -89,7 +90,8 @@ export function CreateUser({ open, onClose }: { open: boolean; onClose(): void }
         });
         await queries.invalidateQueries({ queryKey: ['users'] });
         const roleId = role ?? member;
-        if (project !== undefined && roleId !== undefined) await grantInProject(project, user.id, roleId);
+        if (project !== undefined && roleId !== undefined)
+          await grantInProject(project, { kind: 'user', id: user.id }, roleId);
         await queries.invalidateQueries({ queryKey: ['assignments'] });
         message.success(t.created);
       }}

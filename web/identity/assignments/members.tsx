@@ -11,41 +11,62 @@ import { kitText } from '../../kit/text.ts';
 import { rolesQuery } from '../roles/api.ts';
 import { UserName } from '../users/user-name.tsx';
 import { usersQuery } from '../users/api.ts';
-import { assignmentKey, grantInProject, membersQuery, revokeGrant, type Assignment } from './api.ts';
-import { projectText } from './text.ts';
+import { GroupName } from '../groups/group-name.tsx';
+import { groupsQuery } from '../groups/api.ts';
+import {
+  assignmentKey,
+  grantInProject,
+  membersQuery,
+  revokeGrant,
+  type Actor,
+  type Assignment,
+} from './api.ts';
+import { assignmentText } from './text.ts';
 
 /** Roles that a person is given; the others are for programs and operators. */
 const USUAL = ['member', 'reader', 'manager'];
 
+/** One list offers both: the value says which. */
+const choices = (kind: Actor['kind'], rows: readonly { id: string; name: string }[] | undefined) =>
+  rows?.map(({ id, name }) => ({ value: `${kind} ${id}`, label: name })) ?? [];
+function actorOf(value: string): Actor {
+  const [kind, id = ''] = value.split(' ');
+  return { kind: kind === 'group' ? 'group' : 'user', id };
+}
+
 function AddMember({ projectId, open, onClose }: { projectId: string; open: boolean; onClose(): void }) {
-  const t = useText(projectText);
+  const t = useText(assignmentText);
   const kit = useText(kitText);
   const queries = useQueryClient();
   const { message } = App.useApp();
   const users = useQuery({ ...usersQuery, enabled: open });
+  const groups = useQuery({ ...groupsQuery, enabled: open });
   const roles = useQuery({ ...rolesQuery, enabled: open });
   const rank = (name: string): number => (USUAL.includes(name) ? USUAL.indexOf(name) : USUAL.length);
   const sorted = roles.data?.toSorted((a, b) => rank(a.name) - rank(b.name)) ?? [];
   return (
-    <FormDialog<{ user: string; role: string }>
+    <FormDialog<{ who: string; role: string }>
       title={t.addMember}
       okText={t.addMember}
       open={open}
       onClose={onClose}
       initial={{}}
-      submit={async ({ user, role }) => {
-        await grantInProject(projectId, user, role);
-        message.success(t.added);
+      submit={async ({ who, role }) => {
+        await grantInProject(projectId, actorOf(who), role);
+        message.success(t.given);
         await queries.invalidateQueries({ queryKey: ['assignments'] });
       }}
     >
-      <Form.Item name="user" label={t.user} rules={[{ required: true, message: kit.required }]}>
+      <Form.Item name="who" label={t.who} rules={[{ required: true, message: kit.required }]}>
         <Select
           autoFocus
           showSearch={{ optionFilterProp: 'label' }}
           placeholder={t.search}
           loading={users.isPending}
-          options={users.data?.map(({ id, name }) => ({ value: id, label: name })) ?? []}
+          options={[
+            { label: t.user, options: choices('user', users.data) },
+            { label: t.group, options: choices('group', groups.data) },
+          ].filter(({ options }) => options.length > 0)}
         />
       </Form.Item>
       <Form.Item name="role" label={t.role} rules={[{ required: true, message: kit.required }]}>
@@ -62,7 +83,7 @@ function AddMember({ projectId, open, onClose }: { projectId: string; open: bool
 const nameOf = ({ user, group }: Assignment): string => user?.name ?? group?.name ?? '';
 
 export function Members({ projectId }: { projectId: string }) {
-  const t = useText(projectText);
+  const t = useText(assignmentText);
   const kit = useText(kitText);
   const confirm = useConfirm();
   const queries = useQueryClient();
@@ -76,7 +97,7 @@ export function Members({ projectId }: { projectId: string }) {
         render: ({ user, group }) =>
           user === undefined ? (
             <>
-              {group?.name} <Tag>{t.group}</Tag>
+              <GroupName id={group?.id ?? ''} name={group?.name ?? ''} /> <Tag>{t.group}</Tag>
             </>
           ) : (
             <UserName id={user.id} name={user.name} />
@@ -111,12 +132,12 @@ export function Members({ projectId }: { projectId: string }) {
             type="link"
             danger
             size="small"
-            aria-label={`${t.remove}: ${nameOf(assignment)} ${assignment.role.name}`}
+            aria-label={`${t.take}: ${nameOf(assignment)} ${assignment.role.name}`}
             onClick={() =>
               confirm({
                 title: t.removeTitle(nameOf(assignment), assignment.role.name),
-                content: t.removeLoses,
-                okText: t.remove,
+                content: t.takeLoses,
+                okText: t.take,
                 run: async () => {
                   await revokeGrant(assignment);
                   await queries.invalidateQueries({ queryKey: ['assignments'] });
@@ -124,7 +145,7 @@ export function Members({ projectId }: { projectId: string }) {
               })
             }
           >
-            {t.remove}
+            {t.take}
           </Button>
         ),
       },

@@ -1,0 +1,141 @@
+// The roles of a user or a group: where, and which.
+import { PlusOutlined } from '@ant-design/icons';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { App, Button, Form, Select, Tag } from 'antd';
+import { useMemo, useState } from 'react';
+import { useConfirm } from '../../kit/action.tsx';
+import { FormDialog } from '../../kit/form-dialog.tsx';
+import { useText } from '../../kit/language.tsx';
+import { ResourceLink } from '../../kit/link.tsx';
+import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
+import { kitText } from '../../kit/text.ts';
+import { projectsQuery } from '../projects/api.ts';
+import { rolesQuery } from '../roles/api.ts';
+import {
+  assignmentKey,
+  grantInProject,
+  revokeGrant,
+  rolesOfQuery,
+  type Actor,
+  type Assignment,
+} from './api.ts';
+import { assignmentText } from './text.ts';
+
+function GiveRole({ of, open, onClose }: { of: Actor; open: boolean; onClose(): void }) {
+  const t = useText(assignmentText);
+  const kit = useText(kitText);
+  const queries = useQueryClient();
+  const { message } = App.useApp();
+  const projects = useQuery({ ...projectsQuery, enabled: open });
+  const roles = useQuery({ ...rolesQuery, enabled: open });
+  const choice = (name: 'project' | 'role', label: string, from: typeof projects | typeof roles) => (
+    <Form.Item name={name} label={label} rules={[{ required: true, message: kit.required }]}>
+      <Select
+        showSearch={{ optionFilterProp: 'label' }}
+        loading={from.isPending}
+        options={from.data?.map((one) => ({ value: one.id, label: one.name })) ?? []}
+      />
+    </Form.Item>
+  );
+  return (
+    <FormDialog<{ project: string; role: string }>
+      title={t.give}
+      okText={t.give}
+      open={open}
+      onClose={onClose}
+      initial={{}}
+      submit={async ({ project, role }) => {
+        await grantInProject(project, of, role);
+        message.success(t.given);
+        await queries.invalidateQueries({ queryKey: ['assignments'] });
+      }}
+    >
+      {choice('project', t.project, projects)}
+      {choice('role', t.role, roles)}
+    </FormDialog>
+  );
+}
+
+/** What a user or a group was given itself; what a user has by its groups shows there. */
+export function RolesOf({ of }: { of: Actor }) {
+  const t = useText(assignmentText);
+  const kit = useText(kitText);
+  const confirm = useConfirm();
+  const queries = useQueryClient();
+  const query = useQuery(rolesOfQuery(of));
+  const [giving, setGiving] = useState(false);
+  const columns = useMemo((): Column<Assignment>[] => {
+    const whereOf = ({ scope }: Assignment): string => scope.project?.name ?? scope.domain?.name ?? t.system;
+    return [
+      {
+        key: 'where',
+        title: t.where,
+        render: (one) =>
+          one.scope.project === undefined ? (
+            <>
+              {whereOf(one)} {one.scope.domain === undefined ? null : <Tag>{t.domain}</Tag>}
+            </>
+          ) : (
+            <ResourceLink to="/projects" id={one.scope.project.id} name={one.scope.project.name} />
+          ),
+        value: whereOf,
+      },
+      {
+        key: 'role',
+        title: t.role,
+        render: ({ role, scope }) => (
+          <>
+            <Tag variant="filled">{role.name}</Tag>
+            {scope['OS-INHERIT:inherited_to'] === undefined ? null : t.inherited}
+          </>
+        ),
+        value: ({ role }) => role.name,
+        filter: true,
+      },
+      {
+        key: 'actions',
+        title: kit.actions,
+        width: 110,
+        render: (one) => (
+          <Button
+            type="link"
+            danger
+            size="small"
+            aria-label={`${t.take}: ${one.role.name}, ${whereOf(one)}`}
+            onClick={() =>
+              confirm({
+                title: t.takeTitle(one.role.name, whereOf(one)),
+                content: t.takeLoses,
+                okText: t.take,
+                run: async () => {
+                  await revokeGrant(one);
+                  await queries.invalidateQueries({ queryKey: ['assignments'] });
+                },
+              })
+            }
+          >
+            {t.take}
+          </Button>
+        ),
+      },
+    ];
+  }, [t, kit, confirm, queries]);
+  return (
+    <>
+      <ResourceTable
+        name="roles-of"
+        label={t.roles}
+        query={query}
+        columns={columns}
+        rowKey={assignmentKey}
+        toolbar={
+          <Button icon={<PlusOutlined />} onClick={() => setGiving(true)}>
+            {t.give}
+          </Button>
+        }
+        empty={t.noRoles}
+      />
+      <GiveRole of={of} open={giving} onClose={() => setGiving(false)} />
+    </>
+  );
+}
