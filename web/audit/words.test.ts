@@ -12,6 +12,8 @@ it('finds the verb of an action in the manner of each service', () => {
     ['create_floatingip', 'floating-ip', 'create'],
     ['add_router_interface', 'router', 'addInterface'],
     ['identity:delete_user', 'user', 'delete'],
+    ['compute:servers:remote-console', 'server', 'askConsole'],
+    ['compute:servers:remote-console:open', 'server', 'openConsole'],
   ] as const;
   for (const [action, kind, verb] of said) expect([action, verbOf(action, kind)]).toEqual([action, verb]);
 });

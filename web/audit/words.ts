@@ -28,11 +28,22 @@ const verbs = [
   'revoke',
 ] as const;
 type OwnVerb = (typeof verbs)[number];
-export type Verb = OwnVerb | 'confirm' | 'revert' | 'grant' | 'ungrant' | 'addInterface' | 'removeInterface';
+export type Verb =
+  | OwnVerb
+  | 'confirm'
+  | 'revert'
+  | 'grant'
+  | 'ungrant'
+  | 'addInterface'
+  | 'removeInterface'
+  | 'askConsole'
+  | 'openConsole';
 
 const special: Readonly<Record<string, Verb>> = {
   'compute:servers:confirm-resize': 'confirm',
   'compute:servers:revert-resize': 'revert',
+  'compute:servers:remote-console': 'askConsole',
+  'compute:servers:remote-console:open': 'openConsole',
   'identity:create_grant': 'grant',
   'identity:revoke_grant': 'ungrant',
   'identity:create_system_grant': 'grant',
