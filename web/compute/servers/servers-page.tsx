@@ -30,7 +30,13 @@ function CreateButton({ label }: { label: string }) {
       why={reader ? t.readOnly : null}
       type="primary"
       icon={<PlusOutlined aria-hidden />}
-      onClick={() => void navigate({ to: '/servers/create' })}
+      {...(reader ? {} : { href: '/servers/create' })}
+      onClick={(event) => {
+        // With a key held down it is a link as any other.
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        void navigate({ to: '/servers/create' });
+      }}
     >
       {label}
     </ActionButton>

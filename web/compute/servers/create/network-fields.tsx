@@ -38,18 +38,19 @@ export function NetworkFields() {
           style={{ marginBottom: 16 }}
         />
       )}
-      <Form.Item name="groupIds" label={t.groups} extra={t.groupsHint}>
-        <Select
-          mode="multiple"
-          loading={groups.isPending}
-          disabled={chosen.length === 0}
-          showSearch={{ optionFilterProp: 'label' }}
-          options={(groups.data ?? []).map(({ id, name, description }) => ({
-            value: id,
-            label: description === '' ? name : `${name} (${description})`,
-          }))}
-        />
-      </Form.Item>
+      {chosen.length === 0 ? null : (
+        <Form.Item name="groupIds" label={t.groups} extra={t.groupsHint}>
+          <Select
+            mode="multiple"
+            loading={groups.isPending}
+            showSearch={{ optionFilterProp: 'label' }}
+            options={(groups.data ?? []).map(({ id, name, description }) => ({
+              value: id,
+              label: description === '' ? name : `${name} (${description})`,
+            }))}
+          />
+        </Form.Item>
+      )}
     </>
   );
 }

@@ -14,6 +14,7 @@ import { ServerActions } from '../server-actions.tsx';
 import { ServerState } from '../server-state.tsx';
 import { useServerType } from '../server-type.ts';
 import { serversText } from '../text.ts';
+import { useConsoleTabs } from './console-tabs.tsx';
 import { EventsTab } from './events-tab.tsx';
 import { GroupsTab } from './groups-tab.tsx';
 import { InterfacesTab } from './interfaces-tab.tsx';
@@ -78,8 +79,10 @@ function Shown({ server }: { server: Server }) {
   const navigate = useNavigate();
   const type = useServerType(server);
   const [tab, setTab] = useTab();
+  const consoles = useConsoleTabs(server.id, type);
   const items: NonNullable<TabsProps['items']> = [
     { key: 'overview', label: t.tabs.overview, children: <OverviewTab server={server} type={type} /> },
+    ...consoles,
     { key: 'events', label: t.tabs.events, children: <EventsTab id={server.id} server={server} /> },
     { key: 'interfaces', label: t.tabs.interfaces, children: <InterfacesTab server={server} /> },
     { key: 'groups', label: t.tabs.groups, children: <GroupsTab server={server} /> },
