@@ -89,7 +89,15 @@ function PrivateKey({ made, onClose }: { made: Made; onClose(): void }) {
   );
 }
 
-export function GenerateDialog({ open, onClose }: { open: boolean; onClose(): void }) {
+export function GenerateDialog({
+  open,
+  onClose,
+  onDone,
+}: {
+  open: boolean;
+  onClose(): void;
+  onDone?(name: string): void;
+}) {
   const t = useText(keypairText);
   const k = useText(kitText);
   const queries = useQueryClient();
@@ -122,6 +130,7 @@ export function GenerateDialog({ open, onClose }: { open: boolean; onClose(): vo
             await importKeypair({ name, public_key: pair.publicKey, type: 'ssh' });
             setMade({ name, privateKey: pair.privateKey });
             await queries.invalidateQueries({ queryKey: ['keypairs', 'list'] });
+            onDone?.(name);
           }}
         >
           <Typography.Paragraph type="secondary">{t.generateHint}</Typography.Paragraph>

@@ -75,7 +75,15 @@ function Fields({ form }: { form: FormInstance<Values> }) {
   );
 }
 
-export function ImportDialog({ open, onClose }: { open: boolean; onClose(): void }) {
+export function ImportDialog({
+  open,
+  onClose,
+  onDone,
+}: {
+  open: boolean;
+  onClose(): void;
+  onDone?(name: string): void;
+}) {
   const t = useText(keypairText);
   const queries = useQueryClient();
   return (
@@ -90,6 +98,7 @@ export function ImportDialog({ open, onClose }: { open: boolean; onClose(): void
         if (!read.ok) throw new Error(t.refused[read.why]);
         await importKeypair({ name: values.name, public_key: read.text, type: read.type });
         await queries.invalidateQueries({ queryKey: ['keypairs'] });
+        onDone?.(values.name);
       }}
     >
       {(form) => <Fields form={form} />}

@@ -12,18 +12,6 @@ export const limitsQuery = queryOptions({
     (await api.get<{ limits: { absolute: Limits } }>(`${COMPUTE}/limits`, {}, signal)).limits.absolute,
 });
 
-/** Names, newest first as the API lists them. */
-export const keyNamesQuery = queryOptions({
-  queryKey: ['keypairs', 'names'],
-  queryFn: async ({ signal }) =>
-    (
-      await api.get<{ keypairs: { keypair: { name: string } }[] }>(`${COMPUTE}/os-keypairs`, {}, signal)
-    ).keypairs.map(({ keypair }) => keypair.name),
-});
-
-export const importKey = (name: string, publicKey: string): Promise<void> =>
-  api.post(`${COMPUTE}/os-keypairs`, { keypair: { name, public_key: publicKey, type: 'ssh' } });
-
 export const zonesQuery = queryOptions({
   queryKey: ['servers', 'zones'],
   queryFn: async ({ signal }) =>
