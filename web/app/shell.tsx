@@ -101,7 +101,7 @@ export function Shell({ children }: { children?: ReactNode }) {
       <a href="#content" className="skip">
         {t.skip}
       </a>
-      <Layout.Header className="top">
+      <Layout.Header className="top-bar">
         <Flex align="center" gap={8} className="top-row">
           {wide ? null : (
             <Button type="text" icon={<MenuOutlined />} aria-label={t.menu} onClick={() => setOpen(true)} />

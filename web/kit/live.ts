@@ -1,6 +1,6 @@
 // Keeps what is on the screen true. The OpenStack API pushes nothing, so a list is asked again: often while something
 // in it is under way, seldom otherwise, never in a tab that nobody looks at.
-import { toneOf } from './state.tsx';
+import { toneOf } from './tone.ts';
 
 export const BUSY_MS = 2_000;
 export const CALM_MS = 15_000;

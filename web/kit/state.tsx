@@ -1,45 +1,9 @@
 // How the states of OpenStack's resources look: one colour for one meaning, everywhere.
 import { SyncOutlined } from '@ant-design/icons';
 import { Tag } from 'antd';
+import { toneOf, type Tone } from './tone.ts';
 
-export type Tone = 'good' | 'busy' | 'bad' | 'warning' | 'idle';
-
-const tones: Readonly<Record<string, Tone>> = {
-  active: 'good',
-  available: 'good',
-  'in-use': 'good',
-  enabled: 'good',
-  up: 'good',
-  success: 'good',
-  running: 'good',
-  error: 'bad',
-  failed: 'bad',
-  killed: 'bad',
-  down: 'idle',
-  shutoff: 'idle',
-  stopped: 'idle',
-  paused: 'warning',
-  suspended: 'warning',
-  rescue: 'warning',
-  rescued: 'warning',
-  verify_resize: 'warning',
-  shelved: 'idle',
-  shelved_offloaded: 'idle',
-  deactivated: 'idle',
-  disabled: 'warning',
-  deleted: 'idle',
-  soft_deleted: 'idle',
-};
-
-// What OpenStack calls a state in which something is under way.
-const UNDER_WAY =
-  /^(build|queued|saving|importing|uploading|creating|deleting|reboot|hard_reboot|rebuild|resize|revert_resize|attaching|detaching|extending|retyping|migrating|maintenance|backing-up|restoring|downloading|reserved|awaiting-transfer|pending|password)/;
-
-export const toneOf = (state: string): Tone => {
-  const name = state.toLowerCase();
-  if (name.startsWith('error')) return 'bad';
-  return tones[name] ?? (UNDER_WAY.test(name) ? 'busy' : 'idle');
-};
+export { toneOf, type Tone };
 
 const colours: Readonly<Record<Tone, string>> = {
   good: 'success',

@@ -2,6 +2,7 @@
 import type { PageEntry } from '../kit/page-entry.ts';
 
 export const networkPages: readonly PageEntry[] = [
+  { path: '/topology', load: async () => (await import('./topology/topology-page.tsx')).TopologyPage },
   { path: '/networks', load: async () => (await import('./networks/networks-page.tsx')).NetworksPage },
   { path: '/networks/$id', load: async () => (await import('./networks/network-page.tsx')).NetworkPage },
   { path: '/routers', load: async () => (await import('./routers/routers-page.tsx')).RoutersPage },
