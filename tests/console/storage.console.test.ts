@@ -1,6 +1,8 @@
 // Images, volumes and keys in a browser: what its user would lose if it went wrong half-way.
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,7 +12,18 @@ import { settle, signIn } from '../../tools/console/browser.ts';
 import { eventually } from '../cloud.ts';
 import { atConsole, seriousFindings } from './at-console.ts';
 
-const at = atConsole('--demo');
+/** A place on the web with one image, which is broken until it is mended. */
+let mended = false;
+const web = createServer((_, answer) => {
+  answer.end(
+    mended ? readFileSync(disk) : Buffer.concat([Buffer.from('1f8b0800', 'hex'), randomBytes(4096)]),
+  );
+});
+await new Promise<void>((listening) => web.listen(0, '127.0.0.1', listening));
+const webUrl = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
+afterAll(() => void web.close());
+
+const at = atConsole('--demo', '--images-from', webUrl);
 const dir = mkdtempSync(join(tmpdir(), 'strata-console-storage-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -90,6 +103,25 @@ describe('images', () => {
     await primary(page).click();
     await upload.waitFor({ state: 'hidden' });
     await page.getByRole('table').getByRole('link', { name: 'odd' }).waitFor({ state: 'hidden' });
+    await page.context().close();
+  });
+
+  it('an import from the web that failed says why, and is done again when its source is mended', async () => {
+    const { page } = await at.as('demo');
+    await page.goto('/images');
+    await settle(page);
+    await page.getByRole('button', { name: 'Create image' }).first().click();
+    await page.getByText('An address on the web').click();
+    await page.getByRole('textbox', { name: 'Address' }).fill(`${webUrl}/images/fetched.qcow2`);
+    expect(await page.getByRole('dialog').getByLabel('Name', { exact: true }).inputValue()).toBe('fetched');
+    await submit(page);
+    await inRow(page, 'fetched', 'Waits for content').waitFor();
+    await page.getByRole('table').getByRole('link', { name: 'fetched' }).click();
+    await page.getByText('disk_format is qcow2, but the content is gzip').waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
+    mended = true;
+    await page.getByRole('button', { name: 'Import again' }).click();
+    await page.getByText('Active', { exact: true }).waitFor();
     await page.context().close();
   });
 

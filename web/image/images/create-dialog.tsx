@@ -148,6 +148,14 @@ function Fields({
   const from = Form.useWatch('from', form);
   const kind = Form.useWatch('kind', form);
   const download = methods.data?.includes('web-download') === true;
+  const proposeFrom = (uri: string): void => {
+    if (!URL.canParse(uri)) return;
+    const { name, format } = nameOf(decodeURIComponent(new URL(uri).pathname));
+    form.setFieldsValue({
+      ...(form.isFieldTouched('name') || name === '' ? {} : { name }),
+      ...(format === null ? {} : { disk_format: format }),
+    });
+  };
   return (
     <>
       <Form.Item name="from" required label={t.from} {...(download ? {} : { extra: t.noDownload })}>
@@ -166,7 +174,7 @@ function Fields({
           extra={t.uriHint}
           rules={[{ required: true, type: 'url', message: t.uriRule }]}
         >
-          <Input inputMode="url" autoComplete="off" />
+          <Input inputMode="url" autoComplete="off" onChange={(event) => proposeFrom(event.target.value)} />
         </Form.Item>
       ) : (
         <FileChoice form={form} file={file} onFile={onFile} />

@@ -4,6 +4,7 @@ import { useNavigate, useParams } from '@tanstack/react-router';
 import { Alert, Card, Descriptions, Flex, Skeleton, Tabs, Tag, Typography } from 'antd';
 import { useState } from 'react';
 import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
+import { useAction } from '../../kit/action.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
@@ -12,7 +13,15 @@ import { ResourceTable } from '../../kit/resource-table.tsx';
 import { isReader, useSession } from '../../kit/session.ts';
 import { StateTag } from '../../kit/state.tsx';
 import { kitText } from '../../kit/text.ts';
-import { customProperties, imageQuery, kindOf, tasksQuery, type Image, type ImportTask } from './api.ts';
+import {
+  customProperties,
+  imageQuery,
+  importFrom,
+  kindOf,
+  tasksQuery,
+  type Image,
+  type ImportTask,
+} from './api.ts';
 import { ContentDialog } from './content-dialog.tsx';
 import { DownloadButton } from './download-button.tsx';
 import { EditImageDialog } from './edit-dialog.tsx';
@@ -121,8 +130,52 @@ function Imports({ image }: { image: Image }) {
           title: k.state,
           render: (task) => <StateTag state={TASK[task.status]}>{t.taskStates[task.status]}</StateTag>,
         },
-        { key: 'message', title: t.message, render: (task) => task.message },
+        {
+          key: 'message',
+          title: t.message,
+          render: (task) => (
+            <div style={{ width: 'min(420px, 70vw)', overflowWrap: 'anywhere' }}>{task.message}</div>
+          ),
+        },
       ]}
+    />
+  );
+}
+
+/** An import that failed: why, and both ways on. */
+function FailedImport({ image, onUpload }: { image: Image; onUpload(): void }) {
+  const t = useText(imageText);
+  const why = useWhyNot()(image);
+  const tasks = useQuery(tasksQuery(image.id));
+  const failed = tasks.data?.find(({ status }) => status === 'failure');
+  const uri = failed?.input?.import_req?.method?.uri;
+  const again = useAction<string>({ refresh: [['images']], run: (from) => importFrom(image.id, from) });
+  return (
+    <Alert
+      type="error"
+      showIcon
+      title={t.importFailed}
+      description={
+        <Flex vertical gap={8} align="start">
+          <span style={{ overflowWrap: 'anywhere' }}>{failed?.message}</span>
+          <Flex gap={8} wrap>
+            {uri === undefined ? null : (
+              <ActionButton
+                size="small"
+                type="primary"
+                why={why}
+                loading={again.isPending}
+                onClick={() => again.mutate(uri)}
+              >
+                {t.importAgain}
+              </ActionButton>
+            )}
+            <ActionButton size="small" why={why} onClick={onUpload}>
+              {t.upload}
+            </ActionButton>
+          </Flex>
+        </Flex>
+      }
     />
   );
 }
@@ -137,11 +190,13 @@ function NextStep({ image, onUpload }: { image: Image; onUpload(): void }) {
   if (image.visibility === 'shared' && image.owner !== session.project?.id)
     return <ShareAnswer image={image} />;
   if (image.status !== 'queued' || sending) return null;
+  if (why === null && image['os_glance_failed_import'] !== undefined)
+    return <FailedImport image={image} onUpload={onUpload} />;
   return (
     <Alert
       type="warning"
       showIcon
-      title={image['os_glance_failed_import'] === undefined ? t.waitsForContent : t.importFailed}
+      title={t.waitsForContent}
       action={
         <ActionButton size="small" type="primary" why={why} onClick={onUpload}>
           {t.upload}

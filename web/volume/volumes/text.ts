@@ -81,6 +81,7 @@ export const volumeText = texts(
       notInState: 'Its state does not allow this now.',
       grouped: 'It belongs to a group; take it out of that first.',
       noTransfer: 'It is not offered.',
+      notBootable: 'The volume is not bootable.',
     },
     newSize: 'New size',
     extendHint: 'Volumes cannot be made smaller. The file system on it is grown by its user.',
@@ -105,6 +106,7 @@ export const volumeText = texts(
     detachTitle: (name: string) => `Detach ${name}?`,
     detachContent:
       'Unmount it in the server first: what was not written to it yet is lost, and programs that use it fail. What is on the volume stays.',
+    bootServer: 'Create a server from it',
     makeBootable: 'Make it bootable',
     notBootable: 'Make it not bootable',
     makeReadonly: 'Make it read-only',
@@ -217,6 +219,7 @@ export const volumeText = texts(
       notInState: '当前状态不允许此操作。',
       grouped: '它属于一个卷组，请先从组中移除。',
       noTransfer: '该卷没有在转让。',
+      notBootable: '该卷不可启动。',
     },
     newSize: '新的大小',
     extendHint: '卷不能缩小。其中的文件系统需由用户自行扩展。',
@@ -239,6 +242,7 @@ export const volumeText = texts(
     detachTitle: (name: string) => `卸载 ${name}？`,
     detachContent:
       '请先在服务器内取消挂载（umount）：尚未写入的数据会丢失，使用它的程序会出错。卷上的内容会保留。',
+    bootServer: '用它创建服务器',
     makeBootable: '设为可启动',
     notBootable: '设为不可启动',
     makeReadonly: '设为只读',

@@ -1,5 +1,6 @@
 // What can be done to a volume, in its row and on its page.
 import { useQueryClient } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
 import { Typography } from 'antd';
 import type { MenuItems } from '../../kit/action-button.tsx';
 import { useAction, useConfirm } from '../../kit/action.tsx';
@@ -99,6 +100,7 @@ export function useVolumeActions({
   const detach = useDetach();
   const remove = useDeleteVolume();
   const queries = useQueryClient();
+  const navigate = useNavigate();
   const askFirst = useAction<Volume>({ refresh: [], run: (volume) => remove(volume, onDeleted) });
   const flag = useAction<{ volume: Volume; action: string; body: object }>({
     refresh: REFRESH,
@@ -142,6 +144,20 @@ export function useVolumeActions({
             why: reader ? k.readOnlyRole : volume.status === 'in-use' ? null : t.refusals.notInState,
             run: () => detach(volume, attachment),
           },
+      {
+        key: 'server',
+        label: t.bootServer,
+        why: reader
+          ? k.readOnlyRole
+          : attachment !== undefined
+            ? t.refusals.inUse
+            : volume.status !== 'available'
+              ? t.refusals.notInState
+              : bootable
+                ? null
+                : t.refusals.notBootable,
+        run: () => void navigate({ to: '/servers/create', search: { volume: volume.id } as never }),
+      },
       {
         key: 'bootable',
         label: bootable ? t.notBootable : t.makeBootable,
