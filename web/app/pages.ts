@@ -19,6 +19,7 @@ import {
   SafetyCertificateOutlined,
   SaveOutlined,
   ShareAltOutlined,
+  SlidersOutlined,
   TeamOutlined,
   UserOutlined,
 } from '@ant-design/icons';
@@ -95,6 +96,7 @@ const groups: readonly MenuGroup[] = [
       { path: '/hosts', name: 'hosts', icon: CloudServerOutlined },
       { path: '/services', name: 'services', icon: ClusterOutlined },
       { path: '/projects', name: 'projects', icon: ProjectOutlined },
+      { path: '/default-quotas', name: 'defaultQuotas', icon: SlidersOutlined },
       { path: '/users', name: 'users', icon: UserOutlined },
       { path: '/groups', name: 'groups', icon: TeamOutlined },
       { path: '/roles', name: 'roles', icon: IdcardOutlined },

@@ -22,6 +22,9 @@ async function failedServers(): Promise<Failed[]> {
   return servers.map(({ id, name, fault }) => ({ id, name: name ?? '', reason: fault?.message ?? null }));
 }
 
+/** Cinder puts before the reason what it was doing: 'schedule allocate volume:No valid host …'. */
+const reasonOf = (message: string | undefined): string | null => message?.replace(/^[a-z ]+:\s*/, '') ?? null;
+
 async function failedVolumes(projectId: string): Promise<Failed[]> {
   const base = `/volume/v3/${projectId}`;
   const { volumes } = await api.get<{ volumes: Named[] }>(`${base}/volumes/detail`, {
@@ -33,7 +36,7 @@ async function failedVolumes(projectId: string): Promise<Failed[]> {
   return volumes.map(({ id, name }) => ({
     id,
     name: name ?? '',
-    reason: messages.find((one) => one.resource_uuid === id)?.user_message ?? null,
+    reason: reasonOf(messages.find((one) => one.resource_uuid === id)?.user_message),
   }));
 }
 

@@ -3,6 +3,7 @@ import { api } from '../../kit/api.ts';
 import { CALM_MS } from '../../kit/live.ts';
 import {
   changedQuotas,
+  defaultsOf,
   quotasOf,
   type QuotaGroup,
   type Quotas,
@@ -45,4 +46,32 @@ export async function setQuotas(projectId: string, quotas: Quotas, wanted: Quota
 
 export async function resetQuotas(projectId: string): Promise<void> {
   for (const { path } of Object.values(places)) await api.delete(path(projectId));
+}
+
+type Limits = Readonly<Record<string, number | string>>;
+const COMPUTE_CLASS = '/compute/v2.1/os-quota-class-sets/default';
+const STORAGE_CLASS = '/volume/v3/os-quota-class-sets/default';
+
+/** What projects without limits of their own have. `projectId`: any, Neutron asks through one. */
+export const defaultQuotasQuery = (projectId: string) => ({
+  queryKey: ['quotas', 'defaults', projectId],
+  queryFn: async (): Promise<Quotas> => {
+    const [compute, storage, network] = await Promise.all([
+      api.get<{ quota_class_set: Limits }>(COMPUTE_CLASS),
+      api.get<{ quota_class_set: Limits }>(STORAGE_CLASS),
+      api.get<{ quota: Limits }>(`/network/v2.0/quotas/${projectId}/default`),
+    ]);
+    return {
+      compute: defaultsOf('compute', compute.quota_class_set),
+      storage: defaultsOf('storage', storage.quota_class_set),
+      network: defaultsOf('network', network.quota),
+    };
+  },
+});
+
+/** Those of the network are built in. */
+export async function setDefaultQuotas(quotas: Quotas, wanted: QuotaValues): Promise<void> {
+  const { compute, storage } = changedQuotas(quotas, wanted);
+  if (compute !== undefined) await api.put(COMPUTE_CLASS, { quota_class_set: compute });
+  if (storage !== undefined) await api.put(STORAGE_CLASS, { quota_class_set: storage });
 }

@@ -34,6 +34,7 @@ export const quotaGroups = {
   ],
 } as const;
 export type QuotaGroup = keyof typeof quotaGroups;
+export const quotaGroupNames = Object.keys(quotaGroups) as QuotaGroup[];
 export type QuotaName = (typeof quotaGroups)[QuotaGroup][number];
 
 /** What nothing of a project is counted against. */
@@ -62,12 +63,22 @@ export const quotasOf = (group: QuotaGroup, shown: Shown): Quota[] =>
     return [{ name, limit: one.limit, used: LIMITS_ONLY.has(name) ? null : (one.in_use ?? one.used ?? 0) }];
   });
 
+/** Defaults are limits that nothing is counted against. */
+export const defaultsOf = (
+  group: QuotaGroup,
+  limits: Readonly<Record<string, number | string | undefined>>,
+): Quota[] =>
+  quotaGroups[group].flatMap((name) => {
+    const limit = limits[name];
+    return typeof limit === 'number' ? [{ name, limit, used: null }] : [];
+  });
+
 export type QuotaValues = Partial<Record<QuotaName, number>>;
 
 /** What differs from what is there, by service. */
 export function changedQuotas(quotas: Quotas, wanted: QuotaValues): Partial<Record<QuotaGroup, QuotaValues>> {
   const out: Partial<Record<QuotaGroup, QuotaValues>> = {};
-  for (const group of Object.keys(quotaGroups) as QuotaGroup[]) {
+  for (const group of quotaGroupNames) {
     const changed = quotas[group].filter(
       ({ name, limit }) => wanted[name] !== undefined && wanted[name] !== null && wanted[name] !== limit,
     );
