@@ -3,7 +3,7 @@
 import { Type } from 'typebox';
 import { audit } from '../../../kernel/audit.ts';
 import type { Tx } from '../../../kernel/db/index.ts';
-import { conflict, unavailable } from '../../../kernel/errors.ts';
+import { badRequest, conflict, unavailable } from '../../../kernel/errors.ts';
 import { route, type Route } from '../../../kernel/http/route.ts';
 import type { Ctx, Platform } from '../../../kernel/platform.ts';
 import { strict, text } from '../../../kernel/schema.ts';
@@ -91,6 +91,10 @@ async function createServerImage(
   return ctx.platform.db.tx(async (tx) => {
     const row = await findServer(tx, ctx, serverId);
     refuseUncopyable(ctx, row, 'createImage');
+    if (row.image_id === '')
+      throw badRequest(
+        `Cannot 'createImage' instance ${row.id}: it boots from a volume, so it has no disk of its own. Make a snapshot or an image (os-volume_upload_image) of its volume.`,
+      );
     const imageId = await reserveServerImage(tx, ctx, deps, row, {
       name: asked.name,
       verb: 'createImage',

@@ -137,4 +137,18 @@ onBothEngines('rebuild and images', (engine) => {
     const refused = await act(id, { createImage: { name: 'x' } });
     expect([refused.status, refused.text]).toEqual([409, expect.stringContaining('cannot snapshot those')]);
   });
+
+  test('a server that boots from a volume has no disk to copy or to replace, and is left as it is', async () => {
+    const id = await active();
+    // As the row of such a server is; there are no volumes here.
+    await compute.platform.db.tx(async (tx) => {
+      await tx.updateTable('servers').set({ image_id: '' }).where('id', '=', id).execute();
+    });
+    const image = await act(id, { createImage: { name: 'golden' } });
+    expect([image.status, image.text]).toEqual([400, expect.stringContaining('snapshot')]);
+    expect(cloud.images.reserved).toEqual([]);
+    const rebuild = await act(id, { rebuild: { imageRef: 'tiny' } });
+    expect([rebuild.status, rebuild.text]).toEqual([400, expect.stringContaining('boots from a volume')]);
+    expect(await show(id)).toMatchObject({ status: 'ACTIVE', 'OS-EXT-STS:task_state': null });
+  });
 });

@@ -139,6 +139,10 @@ export function rebuildServer(
       throw conflict(
         `Cannot 'rebuild' instance ${row.id}: it was never placed on a host. Delete it and create it again.`,
       );
+    if (row.image_id === '')
+      throw badRequest(
+        `Unable to rebuild instance ${row.id}: it boots from a volume, whose content a rebuild does not replace. Create a server with a new volume.`,
+      );
     const image = await deps.images.forBoot(tx, ctx, asked.imageRef).catch(named('imageRef'));
     await refuseMisfit(tx, row, image);
     const changes = await changesOf(tx, ctx, row, asked, image);
