@@ -20,6 +20,8 @@ export type AtConsole = {
   /** Signed in, at the overview. */
   as(user: 'demo' | 'admin', options?: VisitOptions): Promise<Visit>;
   password(user: 'demo' | 'admin'): string;
+  /** Id of the project that a visitor works in. */
+  projectOf(visit: Visit): Promise<string>;
 };
 
 /** One cloud and one browser for the tests of a file. */
@@ -55,6 +57,8 @@ export function atConsole(...args: string[]): AtConsole {
       return made;
     },
     password: (user) => account(user).password,
+    projectOf: ({ page }) =>
+      page.evaluate<string>(`JSON.parse(sessionStorage.getItem('strata-session')).project.id`),
   };
 }
 
