@@ -58,7 +58,7 @@ describe('signing in', () => {
     await page.getByLabel('Password', { exact: true }).fill(at.password('demo'));
     await page.getByRole('button', { name: 'Sign in' }).click();
     // What waited for the session went on: nothing has to be typed again.
-    await page.getByRole('link', { name: 'kept-over-the-end' }).waitFor();
+    await page.getByRole('heading', { level: 1, name: 'kept-over-the-end' }).waitFor();
     await page.context().close();
   });
 

@@ -18,6 +18,7 @@ type Words = {
   shell: string;
   log: string;
   allocate: string;
+  overQuota: string;
   signOut: string;
   signIn: string;
 };
@@ -32,6 +33,7 @@ const words: Record<Language, Words> = {
     shell: 'Shell',
     log: 'Log',
     allocate: 'Allocate floating IP',
+    overQuota: 'The quota does not suffice. Choose less, delete something, or ask an operator for more.',
     signOut: 'Sign out',
     signIn: 'Sign in',
   },
@@ -45,6 +47,7 @@ const words: Record<Language, Words> = {
     shell: '终端',
     log: '日志',
     allocate: '分配浮动 IP',
+    overQuota: '配额不足。请减少用量、删除部分资源，或请管理员提高配额。',
     signOut: '退出登录',
     signIn: '登录',
   },
@@ -91,7 +94,7 @@ describe.each(['en', 'zh'] as const)('a tenant who reads %s', (language) => {
     await page.getByRole('button', { name: w.createNetwork }).first().click();
     await page.getByRole('dialog').getByLabel(w.name, { exact: true }).first().fill(net);
     await page.getByRole('dialog').getByRole('button', { name: w.create, exact: true }).click();
-    await page.getByRole('link', { name: net }).waitFor();
+    await page.getByRole('heading', { level: 1, name: net }).waitFor();
   });
 
   it.each([
@@ -129,7 +132,7 @@ describe.each(['en', 'zh'] as const)('a tenant who reads %s', (language) => {
     await page.goto('/floating-ips');
     await settle(page);
     await page.getByRole('button', { name: w.allocate }).first().click();
-    await choose(page, page.getByRole('dialog').locator('#target'), vm);
+    await choose(page, page.getByRole('dialog').locator('[id$=target]'), vm);
     await page
       .getByRole('dialog')
       .getByRole('button', { name: /Allocate|分配/ })
@@ -158,6 +161,7 @@ describe.each(['en', 'zh'] as const)('a tenant who reads %s', (language) => {
     await page.locator('#name').fill('one-too-many');
     await choose(page, page.locator('#imageId'), 'tiny (');
     await page.getByText(`${servers.length} / ${servers.length}`).first().waitFor();
+    await page.getByText(w.overQuota).first().waitFor();
     expect(await page.locator('#name').inputValue()).toBe('one-too-many');
     await limit(10);
   });
