@@ -17,6 +17,7 @@ const load: Record<string, () => Promise<Figure>> = {
   tokens: async () => (await import('./figures/tokens.ts')).tokens,
   logins: async () => (await import('./figures/logins.ts')).logins,
   console: async () => (await import('./figures/console.ts')).console,
+  topology: async () => (await import('./figures/topology.ts')).topology,
   placements: async () => (await import('./figures/placements.ts')).placements,
 };
 
