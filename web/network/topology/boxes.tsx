@@ -1,20 +1,18 @@
 // The boxes of the topology: networks with their servers, routers, and the frames of projects. From afar servers are
 // only marks; near by each is a button.
-import { Handle, Position, useStore, type Node, type NodeProps } from '@xyflow/react';
-import { createContext, memo, use } from 'react';
+import { Handle, Position, useReactFlow, useStore, type NodeProps } from '@xyflow/react';
+import { createContext, memo, use, type MouseEvent } from 'react';
 import { nameIn, statesText } from '../../compute/servers/states-text.ts';
 import { useText } from '../../kit/language.tsx';
 import type { Tone } from '../../kit/tone.ts';
 import { networkText } from '../text.ts';
 import { MAX_CHIPS, TILE, tileAt, type Drawn } from './arrangement.ts';
 import type { Choice } from './choice.ts';
+import type { AfarNode, BoxNode, ProjectNode } from './elements.ts';
 import { Glyph, Mark, type Kind } from './glyphs.tsx';
 import { markPath } from './marks.ts';
 import { countTones, tones, type Box, type NetworkBox, type ServerItem } from './model.ts';
 import { topologyText } from './text.ts';
-
-export type BoxNode = Node<{ drawn: Drawn }, 'box'>;
-export type GroupNode = Node<{ name: string }, 'project'>;
 
 /** What a click does; stable, so that nothing is drawn anew for it. */
 export const TopologyActions = createContext<{ choose(choice: Choice): void; toggle(boxId: string): void }>({
@@ -267,9 +265,45 @@ const BoxView = memo(function BoxView({ data: { drawn } }: NodeProps<BoxNode>) {
   );
 });
 
-const GroupView = memo(function GroupView({ data }: NodeProps<GroupNode>) {
+const ProjectView = memo(function ProjectView({ data }: NodeProps<ProjectNode>) {
   const near = useStore(({ transform }) => transform[2] >= NEAR);
-  return <div className={near ? 'topology-group' : 'topology-group far'}>{data.name}</div>;
+  return <div className={near ? 'topology-project' : 'topology-project far'}>{data.name}</div>;
 });
 
-export const nodeTypes = { box: BoxView, project: GroupView };
+/** A click goes there. */
+const AfarView = memo(function AfarView({ data: { name, frame, afar, servers } }: NodeProps<AfarNode>) {
+  const t = useText(topologyText);
+  const flow = useReactFlow();
+  const goTo = ({ clientX: x, clientY: y }: MouseEvent): void => {
+    if (name !== null) return void flow.fitBounds(frame, { padding: 0.05, duration: 300 });
+    // It fills the window already.
+    const point = flow.screenToFlowPosition({ x, y });
+    void flow.setCenter(point.x, point.y, { zoom: NEAR, duration: 300 });
+  };
+  const counts = countTones(servers).map(({ tone, count }) => `${count} ${t.tonesOf[tone]}`);
+  return (
+    <button
+      type="button"
+      className={name === null ? 'topology-afar' : 'topology-afar framed'}
+      aria-label={[t.goTo(name ?? t.title), ...counts].join(', ')}
+      onClick={goTo}
+    >
+      <svg className="topology-marks" width={frame.width} height={frame.height} aria-hidden>
+        <path className="box" d={afar.boxes} />
+        <path className="router" d={afar.routers} />
+        {tones.map((tone) => {
+          const path = afar.marks.get(tone);
+          return path === undefined ? null : <path key={tone} data-tone={tone} d={path} />;
+        })}
+        {afar.numbers.map(({ key, at, count }) => (
+          <text key={key} x={at.x} y={at.y}>
+            {count}
+          </text>
+        ))}
+      </svg>
+      {name}
+    </button>
+  );
+});
+
+export const nodeTypes = { box: BoxView, project: ProjectView, afar: AfarView };

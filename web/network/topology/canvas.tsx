@@ -3,13 +3,10 @@ import {
   ReactFlow,
   MiniMap,
   Panel,
-  Position,
   getViewportForBounds,
   useReactFlow,
   useStore,
   useStoreApi,
-  type Node,
-  type NodeHandle,
   type OnMove,
 } from '@xyflow/react';
 import '@xyflow/react/dist/base.css';
@@ -18,127 +15,26 @@ import { Button } from 'antd';
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { useText } from '../../kit/language.tsx';
 import { toneColour } from '../../kit/state.tsx';
-import { opensFor, tileAt, TILE, type Arrangement, type Drawn } from './arrangement.ts';
-import { FAR, nodeTypes, type BoxNode, type GroupNode } from './boxes.tsx';
+import { opensFor, type Arrangement } from './arrangement.ts';
+import { FAR, nodeTypes } from './boxes.tsx';
 import type { Choice } from './choice.ts';
-import { countTones } from './model.ts';
-import type { Frame, Placement } from './layout-graph.ts';
-import { edgeTypes, type LinkEdge } from './links.tsx';
+import {
+  boundsOf,
+  centreOf,
+  edgesOf,
+  nodesAfar,
+  nodesOf,
+  type LinkEdge,
+  type TopologyNode,
+} from './elements.ts';
+import type { Placement } from './layout-graph.ts';
+import { edgeTypes } from './links.tsx';
+import { countTones, type ServerItem } from './model.ts';
 import { topologyText } from './text.ts';
 import './topology.css';
 
-/** More lines than these are pale until something at their end is chosen, and carry no addresses. */
-const MANY_LINKS = 60;
-const MANY_GATEWAYS = 14;
 /** Pixels on the screen that an arrow key moves the canvas. */
 const STEP = 120;
-
-const handlesOf = (width: number, height: number): NodeHandle[] => [
-  { type: 'target', position: Position.Top, x: width / 2, y: 0, width: 1, height: 1 },
-  { type: 'source', position: Position.Bottom, x: width / 2, y: height, width: 1, height: 1 },
-];
-
-function boxNodes({ drawn }: Arrangement, placement: Placement): BoxNode[] {
-  return drawn.flatMap((one): BoxNode[] => {
-    const position = placement.boxes.get(one.box.id);
-    if (position === undefined) return [];
-    const { width, height } = one;
-    return [
-      {
-        id: one.box.id,
-        type: 'box',
-        position,
-        data: { drawn: one },
-        width,
-        height,
-        handles: handlesOf(width, height),
-      },
-    ];
-  });
-}
-
-const groupNodes = (placement: Placement, nameOf: (projectId: string) => string): GroupNode[] =>
-  [...placement.groups].map(([id, { x, y, width, height }]) => ({
-    id: `group ${id}`,
-    type: 'project',
-    position: { x, y },
-    data: { name: nameOf(id) },
-    width,
-    height,
-    zIndex: -1,
-    handles: [],
-  }));
-
-function linkEdges(
-  { links }: Arrangement,
-  placement: Placement,
-  chosen: Choice | null,
-  far: boolean,
-): LinkEdge[] {
-  const gateways = links.filter(({ kind }) => kind === 'gateway').length;
-  return links.flatMap((link): LinkEdge[] => {
-    const touched =
-      chosen !== null &&
-      (chosen.serverId === undefined
-        ? link.source === chosen.boxId || link.target === chosen.boxId
-        : link.serverId === chosen.serverId);
-    const many = link.kind === 'gateway' ? gateways > MANY_GATEWAYS : links.length > MANY_LINKS;
-    if (far && many && !touched) return [];
-    return [
-      {
-        id: link.id,
-        type: 'link',
-        source: link.source,
-        target: link.target,
-        className: [
-          link.kind,
-          link.tone === 'bad' ? 'broken' : '',
-          many ? 'many' : '',
-          touched ? 'chosen' : '',
-        ].join(' '),
-        data: {
-          link,
-          route: placement.routes.get(`${link.source} ${link.target}`) ?? null,
-          labelled: !many || touched,
-        },
-      },
-    ];
-  });
-}
-
-const centreOf = (
-  drawn: Drawn,
-  placement: Placement,
-  serverId: string | undefined,
-): { x: number; y: number } | null => {
-  const corner = placement.boxes.get(drawn.box.id);
-  if (corner === undefined) return null;
-  const index =
-    drawn.collapsed || drawn.box.kind === 'router'
-      ? -1
-      : drawn.box.servers.findIndex(({ id }) => id === serverId);
-  if (index === -1) return { x: corner.x + drawn.width / 2, y: corner.y + Math.min(drawn.height, 400) / 2 };
-  const { x, y } = tileAt(drawn, index);
-  return { x: corner.x + x + TILE.width / 2, y: corner.y + y + TILE.height / 2 };
-};
-
-function boundsOf({ drawn }: Arrangement, placement: Placement): Frame {
-  const frames = [
-    ...placement.groups.values(),
-    ...drawn.flatMap(({ box, width, height }) => {
-      const corner = placement.boxes.get(box.id);
-      return corner === undefined ? [] : [{ ...corner, width, height }];
-    }),
-  ];
-  const x = Math.min(...frames.map((frame) => frame.x));
-  const y = Math.min(...frames.map((frame) => frame.y));
-  return {
-    x,
-    y,
-    width: Math.max(...frames.map((frame) => frame.x + frame.width)) - x,
-    height: Math.max(...frames.map((frame) => frame.y + frame.height)) - y,
-  };
-}
 
 /** Goes to what was looked for, as soon as it has its place. */
 function useCentring(arrangement: Arrangement, placement: Placement, wanted: Choice | null): void {
@@ -156,13 +52,20 @@ function useCentring(arrangement: Arrangement, placement: Placement, wanted: Cho
   }, [wanted, arrangement, placement, flow]);
 }
 
-const attention = ({ data }: Node): string => {
-  const drawn = (data as BoxNode['data']).drawn as Drawn | undefined;
-  if (drawn === undefined) return 'transparent';
-  const { box } = drawn;
-  const [worst] = box.kind === 'router' ? [] : countTones(box.servers);
-  return toneColour[worst === undefined || box.tone === 'bad' ? box.tone : worst.tone];
+const worstOf = (servers: readonly ServerItem[]): string | undefined => {
+  const [worst] = countTones(servers);
+  return worst === undefined ? undefined : toneColour[worst.tone];
 };
+
+/** In the small map, what needs attention stands out. */
+function attention({ type, data }: TopologyNode): string {
+  if (type === 'project') return 'transparent';
+  if ('servers' in data) return worstOf(data.servers) ?? toneColour.good;
+  if (!('drawn' in data)) return 'transparent';
+  const { box } = data.drawn;
+  const own = toneColour[box.tone];
+  return box.kind === 'router' || box.tone === 'bad' ? own : (worstOf(box.servers) ?? own);
+}
 
 export function Canvas({
   arrangement,
@@ -191,14 +94,11 @@ export function Canvas({
   const far = useStore(({ transform }) => transform[2] < FAR);
   const [moving, setMoving] = useState(false);
   const nodes = useMemo(
-    (): (BoxNode | GroupNode)[] => [
-      ...(groupName === null ? [] : groupNodes(placement, groupName)),
-      ...boxNodes(arrangement, placement),
-    ],
-    [arrangement, placement, groupName],
+    () => (far ? nodesAfar : nodesOf)(arrangement, placement, groupName),
+    [arrangement, placement, groupName, far],
   );
   const edges = useMemo(
-    () => linkEdges(arrangement, placement, chosen, far),
+    () => (far ? [] : edgesOf(arrangement, placement, chosen)),
     [arrangement, placement, chosen, far],
   );
   useCentring(arrangement, placement, wanted);
@@ -240,7 +140,7 @@ export function Canvas({
       tabIndex={0}
       onKeyDown={onKeyDown}
     >
-      <ReactFlow<BoxNode | GroupNode, LinkEdge>
+      <ReactFlow<TopologyNode, LinkEdge>
         nodes={nodes}
         edges={edges}
         nodeTypes={nodeTypes}
@@ -285,7 +185,7 @@ export function Canvas({
           />
         </Panel>
         {children}
-        <MiniMap pannable zoomable ariaLabel={t.overview} nodeColor={attention} />
+        <MiniMap<TopologyNode> pannable zoomable ariaLabel={t.overview} nodeColor={attention} />
       </ReactFlow>
     </section>
   );

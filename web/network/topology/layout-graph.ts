@@ -18,7 +18,7 @@ export type Placement = {
   routes: ReadonlyMap<string, readonly Point[]>;
 };
 
-const GROUP = { top: 48, side: 22 } as const;
+const GROUP = { top: 64, side: 22 } as const;
 const BETWEEN = { boxes: 36, layers: 56, groups: 56, external: 120 } as const;
 /** Width to height of what is packed. */
 const ASPECT = 1.7;

@@ -1,12 +1,25 @@
 // Lays the topology out in a worker, so that nothing on the page waits for it.
 import ELK, { type ElkNode } from 'elkjs/lib/elk-api.js';
 import worker from 'elkjs/lib/elk-worker.min.js?url';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useRef, useState, type RefObject } from 'react';
 import { structureOf, type Arrangement } from './arrangement.ts';
 import { groupGraphs, packingGraph, placementOf, type Placement } from './layout-graph.ts';
 
 type LaidOut = { arrangement: Arrangement; placement: Placement };
-type Engine = { layout(arrangement: Arrangement): Promise<Placement>; stop(): void };
+export type Engine = { layout(arrangement: Arrangement): Promise<Placement>; stop(): void };
+
+/** The worker starts at once: reading its script takes as long as the API takes to answer. */
+export function useEngine(): RefObject<Engine | null> {
+  const engine = useRef<Engine | null>(null);
+  useEffect(() => {
+    engine.current ??= startEngine();
+    return () => {
+      engine.current?.stop();
+      engine.current = null;
+    };
+  }, []);
+  return engine;
+}
 
 function startEngine(): Engine {
   const elk = new ELK({ workerUrl: worker });
@@ -27,26 +40,21 @@ function startEngine(): Engine {
  * Anew only when the structure changes: a state that changes moves nothing. While a new layout is made, what is shown
  * stays as it was. `shown` is null until the first is made.
  */
-export function useLayout(arrangement: Arrangement): { shown: LaidOut | null; error: unknown } {
-  const engine = useRef<Engine | null>(null);
+export function useLayout(
+  engine: RefObject<Engine | null>,
+  arrangement: Arrangement,
+): { shown: LaidOut | null; error: unknown } {
   const [made, setMade] = useState<(LaidOut & { structure: string }) | null>(null);
   const [error, setError] = useState<unknown>(null);
   const structure = structureOf(arrangement);
   const latest = useRef(arrangement);
   latest.current = arrangement;
 
-  useEffect(
-    () => () => {
-      engine.current?.stop();
-      engine.current = null;
-    },
-    [],
-  );
   useEffect(() => {
     const wanted = latest.current;
     let outdated = false;
-    engine.current ??= startEngine();
     const began = performance.now();
+    engine.current ??= startEngine();
     engine.current.layout(wanted).then(
       (placement) => {
         if (outdated) return;
@@ -62,7 +70,7 @@ export function useLayout(arrangement: Arrangement): { shown: LaidOut | null; er
     return () => {
       outdated = true;
     };
-  }, [structure]);
+  }, [engine, structure]);
 
   if (made === null) return { shown: null, error };
   const current = made.structure === structure ? arrangement : made.arrangement;

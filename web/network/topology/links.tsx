@@ -1,10 +1,8 @@
 // The lines between boxes: along the way that the layout found, else in a curve.
-import { BaseEdge, getBezierPath, type Edge, type EdgeProps } from '@xyflow/react';
+import { BaseEdge, getBezierPath, type EdgeProps } from '@xyflow/react';
 import { memo } from 'react';
+import type { LinkEdge } from './elements.ts';
 import type { Point } from './layout-graph.ts';
-import type { Link } from './model.ts';
-
-export type LinkEdge = Edge<{ link: Link; route: readonly Point[] | null; labelled: boolean }, 'link'>;
 
 /** Pixels. */
 const CORNER = 8;

@@ -1,7 +1,7 @@
 // The topology: who is connected to whom, and how everything is.
 import { ReactFlowProvider } from '@xyflow/react';
 import { Empty, Flex, Skeleton, Typography } from 'antd';
-import { useCallback, useMemo, useState } from 'react';
+import { useCallback, useMemo, useState, type RefObject } from 'react';
 import { useAppearance } from '../../app/theme.tsx';
 import { useText } from '../../kit/language.tsx';
 import { To } from '../../kit/link.tsx';
@@ -13,7 +13,7 @@ import { arrange, collapseAbove, isCollapsed, opensFor } from './arrangement.ts'
 import { ChosenContext, Counts, NetworkNames, TopologyActions } from './boxes.tsx';
 import { Canvas } from './canvas.tsx';
 import type { Choice } from './choice.ts';
-import { useLayout } from './layout.ts';
+import { useEngine, useLayout, type Engine } from './layout.ts';
 import { Legend } from './legend.tsx';
 import type { Topology } from './model.ts';
 import { ChosenPanel } from './panel.tsx';
@@ -36,14 +36,14 @@ function useOpened(topology: Topology) {
   return { opened: chosen, toggle, open };
 }
 
-function TopologyMap({ topology }: { topology: Topology }) {
+function TopologyMap({ topology, engine }: { topology: Topology; engine: RefObject<Engine | null> }) {
   const t = useText(topologyText);
   const { dark } = useAppearance();
   const operator = isOperator(useSession());
   const projects = useProjectNames();
   const { opened, toggle, open } = useOpened(topology);
   const arrangement = useMemo(() => arrange(topology, opened), [topology, opened]);
-  const { shown, error } = useLayout(arrangement);
+  const { shown, error } = useLayout(engine, arrangement);
   const [choice, setChoice] = useState<Choice | null>(null);
   const [wanted, setWanted] = useState<Choice | null>(null);
   const actions = useMemo(() => ({ choose: setChoice, toggle }), [toggle]);
@@ -98,6 +98,7 @@ function TopologyMap({ topology }: { topology: Topology }) {
 
 export function TopologyPage() {
   const t = useText(topologyText);
+  const engine = useEngine();
   const { topology, error, retry } = useTopology();
   return (
     <PageFrame title={t.title}>
@@ -111,7 +112,7 @@ export function TopologyPage() {
           <To to="/networks">{t.emptyHint}</To>
         </Empty>
       ) : (
-        <TopologyMap topology={topology} />
+        <TopologyMap topology={topology} engine={engine} />
       )}
     </PageFrame>
   );
