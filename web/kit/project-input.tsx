@@ -1,9 +1,10 @@
-// Naming a project in a form: an operator chooses among all, others know the id of the one they mean.
+// Projects by their names, and naming one in a form: an operator sees all, others know the id of the one they mean.
 import { useQuery } from '@tanstack/react-query';
 import { Input, Select } from 'antd';
 import { useMemo } from 'react';
 import { all } from './api.ts';
 import { useText } from './language.tsx';
+import { Id } from './link.tsx';
 import { isOperator, useSession, type Named } from './session.ts';
 import { kitText } from './text.ts';
 
@@ -20,10 +21,20 @@ function useProjects(): readonly Named[] {
   return data;
 }
 
-/** By id; empty for who is no operator. */
+/** By id; for who is no operator only the own. */
 export function useProjectNames(): ReadonlyMap<string, string> {
   const projects = useProjects();
-  return useMemo(() => new Map(projects.map(({ id, name }) => [id, name])), [projects]);
+  const { project } = useSession();
+  return useMemo(
+    () => new Map([...(project === null ? [] : [project]), ...projects].map(({ id, name }) => [id, name])),
+    [projects, project],
+  );
+}
+
+/** By its name where that is known. */
+export function ProjectName({ id }: { id: string }) {
+  const name = useProjectNames().get(id);
+  return name === undefined ? <Id id={id} short /> : <span title={id}>{name}</span>;
 }
 
 type Props = {

@@ -1,7 +1,7 @@
 // Downloads the content, and tells how far it is; the same button stops it.
 import { DownloadOutlined, StopOutlined } from '@ant-design/icons';
-import { Button } from 'antd';
-import { useEffect, useRef, useState } from 'react';
+import { App, Button } from 'antd';
+import { useRef, useState } from 'react';
 import { ActionButton } from '../../kit/action-button.tsx';
 import { useAction } from '../../kit/action.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
@@ -14,7 +14,7 @@ export function DownloadButton({ image, why }: { image: Image; why: string | nul
   const f = useFormat();
   const stop = useRef<AbortController | null>(null);
   const [bytes, setBytes] = useState(0);
-  useEffect(() => () => stop.current?.abort(), []);
+  const { message } = App.useApp();
   const download = useAction({
     refresh: [],
     async run() {
@@ -22,6 +22,8 @@ export function DownloadButton({ image, why }: { image: Image; why: string | nul
       setBytes(0);
       try {
         await downloadImage(image, setBytes, stop.current.signal);
+        // Its user may have left this page meanwhile.
+        message.success(t.downloaded(image.name ?? image.id));
       } catch (error) {
         if (!(error instanceof DOMException && error.name === 'AbortError')) throw error;
       }

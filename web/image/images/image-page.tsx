@@ -9,6 +9,7 @@ import { useFormat, useText } from '../../kit/language.tsx';
 import { Id } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { Problem } from '../../kit/problem.tsx';
+import { ProjectName } from '../../kit/project-input.tsx';
 import { ResourceTable } from '../../kit/resource-table.tsx';
 import { isReader, useSession } from '../../kit/session.ts';
 import { StateTag } from '../../kit/state.tsx';
@@ -44,7 +45,7 @@ function Facts({ image }: { image: Image }) {
       children: t.formatOf(image.disk_format ?? '–', image.container_format ?? '–'),
     },
     { label: t.visibility, children: t.visibilityLong[image.visibility] },
-    { label: k.project, children: <Id id={image.owner} /> },
+    { label: k.project, children: <ProjectName id={image.owner} /> },
     { label: t.size, children: size(image.size) },
     { label: t.virtualSize, children: size(image.virtual_size) },
     { label: t.minDisk, children: `${image.min_disk} GiB` },

@@ -8,8 +8,9 @@ import { BulkDelete } from '../../kit/bulk-delete.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id, ResourceLink } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
+import { ProjectName } from '../../kit/project-input.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
-import { isReader, useSession } from '../../kit/session.ts';
+import { isOperator, isReader, useSession } from '../../kit/session.ts';
 import { kitText } from '../../kit/text.ts';
 import { deleteImage, imagesQuery, kindOf, type Image } from './api.ts';
 import { ContentDialog } from './content-dialog.tsx';
@@ -104,9 +105,9 @@ function useColumns(view: View, menu: (image: Image) => ReactNode): readonly Col
       {
         key: 'owner',
         title: k.project,
-        hidden: true,
+        hidden: !isOperator(session),
         value: (image) => image.owner,
-        render: (image) => <Id id={image.owner} short />,
+        render: (image) => <ProjectName id={image.owner} />,
       },
       { key: 'id', title: k.id, hidden: true, render: (image) => <Id id={image.id} /> },
       { key: 'actions', title: k.actions, width: 80, render: menu },
@@ -165,7 +166,7 @@ export function ImagesPage() {
     <PageFrame title={t.title} extra={create}>
       <UploadPanel />
       <ResourceTable<Image>
-        name="images"
+        name={isOperator(session) ? 'images-operator' : 'images'}
         label={t.title}
         query={query}
         rowKey={(image) => image.id}

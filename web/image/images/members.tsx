@@ -6,8 +6,7 @@ import { ActionButton } from '../../kit/action-button.tsx';
 import { useAction, useConfirm } from '../../kit/action.tsx';
 import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
-import { Id } from '../../kit/link.tsx';
-import { ProjectInput } from '../../kit/project-input.tsx';
+import { ProjectInput, ProjectName } from '../../kit/project-input.tsx';
 import { ResourceTable } from '../../kit/resource-table.tsx';
 import { useSession } from '../../kit/session.ts';
 import { StateTag } from '../../kit/state.tsx';
@@ -109,7 +108,7 @@ export function Members({ image, why }: { image: Image; why: string | null }) {
             key: 'member',
             title: k.project,
             value: (member) => member.member_id,
-            render: (member) => <Id id={member.member_id} />,
+            render: (member) => <ProjectName id={member.member_id} />,
           },
           {
             key: 'status',

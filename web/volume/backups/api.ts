@@ -33,6 +33,14 @@ export const backupsQuery = (everywhere: boolean) =>
     refetchInterval: ({ state }) => livePace((state.data ?? []).map(({ status }) => status)),
   });
 
+export const backupsOfQuery = (volume: string) =>
+  queryOptions({
+    queryKey: ['backups', 'of', volume],
+    queryFn: ({ signal }) =>
+      all<Backup>(volumePath('/backups/detail'), 'backups', { volume_id: volume, all_tenants: true }, signal),
+    refetchInterval: ({ state }) => livePace((state.data ?? []).map(({ status }) => status)),
+  });
+
 export type NewBackup = {
   volume_id: string;
   snapshot_id?: string;

@@ -9,6 +9,7 @@ import { FormDialog } from '../../kit/form-dialog.tsx';
 import { KeyValues, keyValuesOf, mapOf, type KeyValue } from '../../kit/key-values.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id, ResourceLink } from '../../kit/link.tsx';
+import { ProjectName } from '../../kit/project-input.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
 import { isReader, useSession } from '../../kit/session.ts';
 import { kitText } from '../../kit/text.ts';
@@ -227,7 +228,7 @@ function useColumns(
         title: k.project,
         hidden: !everywhere,
         value: (snapshot) => snapshot['os-extended-snapshot-attributes:project_id'],
-        render: (snapshot) => <Id id={snapshot['os-extended-snapshot-attributes:project_id']} short />,
+        render: (snapshot) => <ProjectName id={snapshot['os-extended-snapshot-attributes:project_id']} />,
       },
       { key: 'id', title: k.id, hidden: true, render: (snapshot) => <Id id={snapshot.id} /> },
       {

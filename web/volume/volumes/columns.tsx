@@ -3,6 +3,7 @@ import { Flex, Tag } from 'antd';
 import { useMemo, type ReactNode } from 'react';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id, ResourceLink } from '../../kit/link.tsx';
+import { ProjectName } from '../../kit/project-input.tsx';
 import type { Column } from '../../kit/resource-table.tsx';
 import { kitText } from '../../kit/text.ts';
 import type { ServerName, Volume } from './api.ts';
@@ -78,7 +79,7 @@ export function useVolumeColumns(
         title: k.project,
         hidden: !everywhere,
         value: (volume) => volume['os-vol-tenant-attr:tenant_id'],
-        render: (volume) => <Id id={volume['os-vol-tenant-attr:tenant_id']} short />,
+        render: (volume) => <ProjectName id={volume['os-vol-tenant-attr:tenant_id']} />,
       },
       { key: 'id', title: k.id, hidden: true, render: (volume) => <Id id={volume.id} /> },
       { key: 'actions', title: k.actions, width: 80, render: menu },

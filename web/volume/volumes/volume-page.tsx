@@ -8,10 +8,13 @@ import { useFormat, useText } from '../../kit/language.tsx';
 import { Id, ResourceLink } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { Problem } from '../../kit/problem.tsx';
+import { ProjectName } from '../../kit/project-input.tsx';
 import { kitText } from '../../kit/text.ts';
+import { backupsOfQuery } from '../backups/api.ts';
+import { BackupTable } from '../backups/backup-table.tsx';
 import { SnapshotTable } from '../snapshots/snapshot-table.tsx';
 import { snapshotsOfQuery } from '../snapshots/api.ts';
-import { messagesQuery, serverNamesQuery, volumeQuery, type Volume } from './api.ts';
+import { messagesQuery, serverNamesQuery, volumeQuery, volumesQuery, type Volume } from './api.ts';
 import { CreateVolumeDialog, type Origin } from './create-dialog.tsx';
 import { VolumeDialog, volumeName, type DialogName } from './dialogs.tsx';
 import { ResetStateDialog, useOperatorActions } from './operator-actions.tsx';
@@ -32,7 +35,7 @@ function Facts({ volume }: { volume: Volume }) {
     { label: t.zone, children: volume.availability_zone },
     { label: t.bootable, children: volume.bootable === 'true' ? k.yes : k.no },
     { label: t.readonly, children: volume.metadata['readonly'] === 'True' ? k.yes : k.no },
-    { label: k.project, children: <Id id={volume['os-vol-tenant-attr:tenant_id']} /> },
+    { label: k.project, children: <ProjectName id={volume['os-vol-tenant-attr:tenant_id']} /> },
     ...(host === undefined || host === null ? [] : [{ label: t.host, children: host }]),
     { label: k.created, children: f.time(volume.created_at) },
     ...(volume.snapshot_id === null
@@ -154,6 +157,8 @@ export function VolumePage() {
   const navigate = useNavigate();
   const query = useQuery(volumeQuery(id));
   const snapshots = useQuery(snapshotsOfQuery(id));
+  const backups = useQuery(backupsOfQuery(id));
+  const { data: volumes = NONE } = useQuery(volumesQuery(false));
   const why = useVolumeWhy();
   const [origin, setOrigin] = useState<Origin | null>(null);
   const [dialog, setDialog] = useState<DialogName | null>(null);
@@ -216,6 +221,22 @@ export function VolumePage() {
             ),
           },
           {
+            key: 'backups',
+            label: t.backups,
+            children: (
+              <BackupTable
+                name="volume-backups"
+                query={backups}
+                volumes={volumes}
+                toolbar={
+                  <ActionButton why={why('backup', volume)} onClick={() => setDialog('backup')}>
+                    {t.actions.backup}
+                  </ActionButton>
+                }
+              />
+            ),
+          },
+          {
             key: 'metadata',
             label: t.metadata,
             children: (
@@ -250,3 +271,5 @@ export function VolumePage() {
     </PageFrame>
   );
 }
+
+const NONE: readonly never[] = [];
