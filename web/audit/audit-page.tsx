@@ -39,8 +39,9 @@ function filterOf(search: unknown): EventFilter {
 /** The field for a moment speaks local time, the API UTC. */
 const toUtc = (local: string): string => (local === '' ? '' : new Date(local).toISOString());
 function toLocal(iso: string | undefined): string {
-  if (iso === undefined) return '';
-  const at = new Date(iso);
+  const at = new Date(iso ?? '');
+  // The address may say anything; what is no time is for the server to refuse.
+  if (Number.isNaN(at.getTime())) return '';
   return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
