@@ -25,7 +25,7 @@ export const serversText = texts(
     id: 'ID',
     locked: 'Locked',
     more: (count: number) => `${count} more`,
-    fromVolume: 'boots from a volume',
+    fromVolume: 'from a volume',
     imageGone: 'not visible',
     floating: 'floating IP',
     actions: 'Actions',

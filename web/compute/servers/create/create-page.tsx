@@ -16,7 +16,6 @@ import {
   type FormInstance,
 } from 'antd';
 import { useState } from 'react';
-import { ActionButton } from '../../../kit/action-button.tsx';
 import { ApiError } from '../../../kit/api.ts';
 import { useText } from '../../../kit/language.tsx';
 import { PageFrame } from '../../../kit/page.tsx';
@@ -109,25 +108,17 @@ function useSend(form: FormInstance<CreateForm>) {
 
 function SendButton({ sending }: { sending: boolean }) {
   const t = useText(createText);
-  const session = useSession();
   const form = Form.useFormInstance<CreateForm>();
   const count = Form.useWatch('count', form) ?? 1;
   return (
-    <ActionButton
-      type="primary"
-      size="large"
-      htmlType="submit"
-      loading={sending}
-      why={isReader(session) ? t.readOnly : session.project === null ? t.noProject : null}
-    >
+    <Button type="primary" size="large" htmlType="submit" loading={sending}>
       {count > 1 ? t.sendMany(count) : t.send}
-    </ActionButton>
+    </Button>
   );
 }
 
-export function CreatePage() {
+function CreateServerForm() {
   const t = useText(createText);
-  const session = useSession();
   const navigate = useNavigate();
   const asked = useSearch({ strict: false }) as Asked;
   const [form] = Form.useForm<CreateForm>();
@@ -135,62 +126,68 @@ export function CreatePage() {
   const { send, sending, error } = useSend(form);
   useDefaults(form);
   return (
-    <PageFrame title={t.title} crumbs={[{ title: t.servers, to: '/servers' }]}>
-      {session.project === null ? <Alert type="warning" showIcon title={t.noProject} /> : null}
-      <Form<CreateForm>
-        form={form}
-        layout="vertical"
-        requiredMark="optional"
-        initialValues={initial}
-        onFinish={() => void send()}
-        scrollToFirstError
-      >
-        <Row gutter={[24, 16]}>
-          <Col xs={24} lg={15} xl={16}>
-            <Flex vertical gap={16}>
-              <Card size="small" title={t.basics}>
-                <Row gutter={16}>
-                  <Col xs={24} sm={14}>
-                    <Form.Item
-                      name="name"
-                      label={t.name}
-                      rules={[{ required: true, whitespace: true, message: t.needed }]}
-                    >
-                      <Input maxLength={255} />
-                    </Form.Item>
-                  </Col>
-                  <Col xs={24} sm={10}>
-                    <CountField />
-                  </Col>
-                </Row>
-                <SourceFields />
-                <FlavorField />
-              </Card>
-              <Card size="small" title={t.networking}>
-                <NetworkFields />
-              </Card>
-              <Card size="small" title={t.access}>
-                <AccessFields />
-              </Card>
-              <Collapse
-                items={[{ key: 'more', label: t.more, children: <MoreFields />, forceRender: true }]}
-              />
+    <Form<CreateForm>
+      form={form}
+      layout="vertical"
+      requiredMark="optional"
+      initialValues={initial}
+      onFinish={() => void send()}
+      scrollToFirstError
+    >
+      <Row gutter={[24, 16]}>
+        <Col xs={24} lg={15} xl={16}>
+          <Flex vertical gap={16}>
+            <Card size="small" title={t.basics}>
+              <Row gutter={16}>
+                <Col xs={24} sm={14}>
+                  <Form.Item
+                    name="name"
+                    label={t.name}
+                    rules={[{ required: true, whitespace: true, message: t.needed }]}
+                  >
+                    <Input maxLength={255} />
+                  </Form.Item>
+                </Col>
+                <Col xs={24} sm={10}>
+                  <CountField />
+                </Col>
+              </Row>
+              <SourceFields />
+              <FlavorField />
+            </Card>
+            <Card size="small" title={t.networking}>
+              <NetworkFields />
+            </Card>
+            <Card size="small" title={t.access}>
+              <AccessFields />
+            </Card>
+            <Collapse items={[{ key: 'more', label: t.more, children: <MoreFields />, forceRender: true }]} />
+          </Flex>
+        </Col>
+        <Col xs={24} lg={9} xl={8}>
+          <div className="beside">
+            <SidePanel form={form} initial={initial} />
+            <Flex vertical gap={12} style={{ marginTop: 16 }}>
+              {error === null ? null : <Problem error={error} />}
+              <SendButton sending={sending} />
+              <Button size="large" onClick={() => void navigate({ to: '/servers' })}>
+                {t.cancel}
+              </Button>
             </Flex>
-          </Col>
-          <Col xs={24} lg={9} xl={8}>
-            <div className="beside">
-              <SidePanel form={form} initial={initial} />
-              <Flex vertical gap={12} style={{ marginTop: 16 }}>
-                {error === null ? null : <Problem error={error} />}
-                <SendButton sending={sending} />
-                <Button size="large" onClick={() => void navigate({ to: '/servers' })}>
-                  {t.cancel}
-                </Button>
-              </Flex>
-            </div>
-          </Col>
-        </Row>
-      </Form>
+          </div>
+        </Col>
+      </Row>
+    </Form>
+  );
+}
+
+export function CreatePage() {
+  const t = useText(createText);
+  const session = useSession();
+  const why = isReader(session) ? t.readOnly : session.project === null ? t.noProject : null;
+  return (
+    <PageFrame title={t.title} crumbs={[{ title: t.servers, to: '/servers' }]}>
+      {why === null ? <CreateServerForm /> : <Alert type="info" showIcon title={why} />}
     </PageFrame>
   );
 }

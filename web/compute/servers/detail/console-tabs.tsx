@@ -2,6 +2,7 @@
 import { Skeleton, type TabsProps } from 'antd';
 import { lazy, Suspense, type ReactNode } from 'react';
 import { useText } from '../../../kit/language.tsx';
+import { isReader, useSession } from '../../../kit/session.ts';
 import type { ServerType } from '../server.ts';
 import { detailText } from './text.ts';
 
@@ -21,12 +22,15 @@ const kindsOf = (type: ServerType | null): readonly Kind[] => (type === null ? [
 
 export function useConsoleTabs(serverId: string, type: ServerType | null): NonNullable<TabsProps['items']> {
   const t = useText(detailText);
+  const session = useSession();
   const shown: Readonly<Record<Kind, ReactNode>> = {
     screen: <GraphicalConsole serverId={serverId} />,
     console: <SerialConsole serverId={serverId} kind="serial" />,
     shell: <SerialConsole serverId={serverId} kind="shell" />,
     log: <ConsoleLog serverId={serverId} />,
   };
+  // Consoles and logs are for who may change the server.
+  if (isReader(session)) return [];
   return kindsOf(type).map((kind) => ({
     key: kind,
     label: t.tabs[kind],

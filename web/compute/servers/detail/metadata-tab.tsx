@@ -1,7 +1,6 @@
 // The metadata and the tags of a server, edited as a whole.
 import { DeleteOutlined, PlusOutlined } from '@ant-design/icons';
-import { Alert, Button, Card, Flex, Form, Input, Select, Typography } from 'antd';
-import { ActionButton } from '../../../kit/action-button.tsx';
+import { Alert, Button, Card, Flex, Form, Input, Select, Tag, Typography } from 'antd';
 import { useAction } from '../../../kit/action.tsx';
 import { useText } from '../../../kit/language.tsx';
 import { kitText } from '../../../kit/text.ts';
@@ -61,9 +60,8 @@ export function MetadataFields({ name }: { name: string }) {
   );
 }
 
-export function MetadataTab({ server }: { server: Server }) {
+function Edited({ server }: { server: Server }) {
   const t = useText(partsText);
-  const why = useWhyNot(server);
   const metadata = useAction<MetadataRow[]>({
     run: (rows) => setMetadata(server.id, metadataOf(rows)),
     refresh: [['servers', 'one', server.id]],
@@ -76,29 +74,20 @@ export function MetadataTab({ server }: { server: Server }) {
   });
   return (
     <Flex vertical gap={16}>
-      {why === null ? null : <Alert type="info" showIcon title={why} />}
       <Card title={t.metadata} size="small">
         <Form
-          disabled={why !== null}
           initialValues={{ metadata: rowsOf(server.metadata) }}
           onFinish={({ metadata: rows }: { metadata: MetadataRow[] }) => metadata.mutate(rows)}
         >
           <Typography.Paragraph type="secondary">{t.metadataWhat}</Typography.Paragraph>
           <MetadataFields name="metadata" />
-          <ActionButton
-            why={why}
-            type="primary"
-            htmlType="submit"
-            loading={metadata.isPending}
-            style={{ marginTop: 20 }}
-          >
+          <Button type="primary" htmlType="submit" loading={metadata.isPending} style={{ marginTop: 20 }}>
             {t.saveMetadata}
-          </ActionButton>
+          </Button>
         </Form>
       </Card>
       <Card title={t.tags} size="small">
         <Form
-          disabled={why !== null}
           initialValues={{ tags: [...server.tags] }}
           onFinish={({ tags: list }: { tags: string[] }) => tags.mutate(list)}
         >
@@ -116,11 +105,38 @@ export function MetadataTab({ server }: { server: Server }) {
           >
             <Select mode="tags" open={false} suffixIcon={null} aria-label={t.tags} tokenSeparators={[',']} />
           </Form.Item>
-          <ActionButton why={why} type="primary" htmlType="submit" loading={tags.isPending}>
+          <Button type="primary" htmlType="submit" loading={tags.isPending}>
             {t.saveTags}
-          </ActionButton>
+          </Button>
         </Form>
       </Card>
     </Flex>
   );
+}
+
+/** For who may not change it, or not now. */
+function Read({ server, why }: { server: Server; why: string }) {
+  const t = useText(partsText);
+  return (
+    <Flex vertical gap={16}>
+      <Alert type="info" showIcon title={why} />
+      <Card title={t.metadata} size="small">
+        {rowsOf(server.metadata).length === 0
+          ? t.none
+          : rowsOf(server.metadata).map(({ key, value }) => (
+              <div key={key}>
+                <Typography.Text strong>{key}</Typography.Text> {value}
+              </div>
+            ))}
+      </Card>
+      <Card title={t.tags} size="small">
+        {server.tags.length === 0 ? t.none : server.tags.map((tag) => <Tag key={tag}>{tag}</Tag>)}
+      </Card>
+    </Flex>
+  );
+}
+
+export function MetadataTab({ server }: { server: Server }) {
+  const why = useWhyNot(server);
+  return why === null ? <Edited server={server} /> : <Read server={server} why={why} />;
 }
