@@ -58,7 +58,7 @@ describe('the openstack command', () => {
     expect(await json('demo', 'token', 'issue')).toHaveProperty('project_id');
     const catalog = await json<Record<string, string>[]>('demo', 'catalog', 'list');
     expect(catalog.map((row) => row['Type'])).toEqual(
-      expect.arrayContaining(['identity', 'compute', 'image', 'network', 'placement']),
+      expect.arrayContaining(['identity', 'compute', 'image', 'network', 'placement', 'audit']),
     );
     const versions = await json<Record<string, string>[]>('demo', 'versions', 'show');
     expect(versions.map((row) => row['Service Type'])).toEqual(
