@@ -196,6 +196,39 @@ describe('volumes', () => {
     await page.context().close();
   });
 
+  it('a volume goes to another project with its key', async () => {
+    const { page } = await at.as('demo');
+    await page.goto('/volumes');
+    await settle(page);
+    await page.getByRole('button', { name: 'Create volume' }).first().click();
+    await page.getByRole('dialog').getByLabel('Name').fill('given');
+    await page.getByRole('dialog').getByLabel('Size').fill('1');
+    await submit(page);
+    await inRow(page, 'given', 'Available').waitFor();
+    await choose(page, 'given', 'Offer to another project');
+    await primary(page).click();
+    await page.locator('.ant-modal-confirm-title').getByText('The volume is offered').waitFor();
+    const [id = '', key = ''] = await page.locator('.ant-modal-confirm code').allInnerTexts();
+    await page.getByRole('button', { name: 'I have noted both' }).click();
+    await inRow(page, 'given', 'Offered').waitFor();
+
+    const taker = await at.as('admin');
+    await taker.page.goto('/volumes');
+    await settle(taker.page);
+    await taker.page.getByRole('button', { name: 'Take an offered volume' }).click();
+    const dialog = taker.page.getByRole('dialog');
+    await dialog.getByLabel('ID of the offer').fill(id);
+    await dialog.getByLabel('Key').fill('not this');
+    await primary(taker.page).click();
+    await dialog.getByText('Invalid auth key').waitFor();
+    await dialog.getByLabel('Key').fill(key);
+    await submit(taker.page);
+    await inRow(taker.page, 'given', 'Available').waitFor();
+    await taker.page.context().close();
+    await page.getByRole('table').getByRole('link', { name: 'given' }).waitFor({ state: 'hidden' });
+    await page.context().close();
+  });
+
   it('who may only read sees why nothing can be changed', async () => {
     const admin = await at.cloud.as('admin');
     const demo = await at.cloud.as('demo');

@@ -5,6 +5,7 @@ import { Alert, Card, Descriptions, Flex, Skeleton, Tabs, Tag, Typography } from
 import { useState } from 'react';
 import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
 import { useAction } from '../../kit/action.tsx';
+import { ApiError } from '../../kit/api.ts';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
@@ -224,7 +225,9 @@ export function ImagePage() {
   });
   const image = query.data;
   const crumbs = [{ title: t.title, to: '/images' }];
-  if (image === undefined)
+  // What has gone meanwhile is no longer shown as if it were there.
+  const gone = query.error instanceof ApiError && query.error.status === 404;
+  if (image === undefined || gone)
     return (
       <PageFrame title={t.one} crumbs={crumbs}>
         {query.error === null ? (

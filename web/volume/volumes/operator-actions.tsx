@@ -14,7 +14,10 @@ import { useStateName } from './volume-state.tsx';
 const STATUSES = ['available', 'error', 'in-use', 'maintenance'] as const;
 
 /** Empty for everybody else. */
-export function useOperatorActions(onReset: (volume: Volume) => void): (volume: Volume) => MenuItems {
+export function useOperatorActions(
+  onReset: (volume: Volume) => void,
+  onDeleted?: () => void,
+): (volume: Volume) => MenuItems {
   const t = useText(volumeText);
   const operator = isOperator(useSession());
   const confirm = useConfirm();
@@ -35,6 +38,7 @@ export function useOperatorActions(onReset: (volume: Volume) => void): (volume: 
                 okText: t.forceDelete,
                 async run() {
                   await act(volume.id, 'os-force_delete', {});
+                  onDeleted?.();
                   await queries.invalidateQueries({ queryKey: ['volumes'] });
                 },
               }),

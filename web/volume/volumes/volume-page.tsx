@@ -4,6 +4,7 @@ import { useNavigate, useParams } from '@tanstack/react-router';
 import { Alert, Button, Card, Descriptions, Flex, Skeleton, Tabs, Typography } from 'antd';
 import { useState } from 'react';
 import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
+import { ApiError } from '../../kit/api.ts';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id, ResourceLink } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
@@ -163,15 +164,14 @@ export function VolumePage() {
   const [origin, setOrigin] = useState<Origin | null>(null);
   const [dialog, setDialog] = useState<DialogName | null>(null);
   const [reset, setReset] = useState<Volume | null>(null);
-  const actions = useVolumeActions({
-    onDialog: setDialog,
-    onCreate: setOrigin,
-    onDeleted: () => void navigate({ to: '/volumes' }),
-  });
-  const operatorActions = useOperatorActions(setReset);
+  const leave = (): void => void navigate({ to: '/volumes' });
+  const actions = useVolumeActions({ onDialog: setDialog, onCreate: setOrigin, onDeleted: leave });
+  const operatorActions = useOperatorActions(setReset, leave);
   const volume = query.data;
   const crumbs = [{ title: t.title, to: '/volumes' }];
-  if (volume === undefined)
+  // What has gone meanwhile is no longer shown as if it were there.
+  const gone = query.error instanceof ApiError && query.error.status === 404;
+  if (volume === undefined || gone)
     return (
       <PageFrame title={t.one} crumbs={crumbs}>
         {query.error === null ? (
