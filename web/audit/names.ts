@@ -45,6 +45,8 @@ const operatorLookups: Readonly<Record<string, Lookup>> = {
   project: newest(() => '/identity/v3/projects', 'projects', false),
   user: newest(() => '/identity/v3/users', 'users', false),
   role: newest(() => '/identity/v3/roles', 'roles', false),
+  // Those of users; groups of volumes keep their ids.
+  group: newest(() => '/identity/v3/groups', 'groups', false),
 };
 
 /** Target id -> name, as far as the targets are still there and may be seen. */

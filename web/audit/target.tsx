@@ -25,6 +25,7 @@ const operatorPlaces: Readonly<Record<string, string>> = {
   project: '/projects/$id',
   user: '/users/$id',
   role: '/roles',
+  'quota-class': '/default-quotas',
 };
 
 export function useKindName(): (kind: string) => string {
@@ -37,7 +38,14 @@ export function Target({ event, name }: { event: AuditEvent; name: string | unde
   const { routesByPath } = useRouter();
   const operator = isOperator(useSession());
   const { target_id: id, target_type: kind } = event;
-  const place = places[kind] ?? (operator ? operatorPlaces[kind] : undefined);
+  // There are groups of users and of volumes.
+  const place =
+    places[kind] ??
+    (operator
+      ? kind === 'group' && event.action.startsWith('identity:')
+        ? '/groups/$id'
+        : operatorPlaces[kind]
+      : undefined);
   const there =
     place !== undefined &&
     verbOf(event.action, kind) !== 'delete' &&
