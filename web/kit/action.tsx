@@ -54,20 +54,22 @@ export function useConfirm(): (question: Question) => void {
       cancelText: t.cancel,
       okButtonProps: { danger: danger ?? true },
       maskClosable: true,
-      async onOk() {
-        try {
-          await run();
-        } catch (error) {
-          dialog.update({
-            content: (
-              <>
-                {content}
-                <Problem error={error} />
-              </>
-            ),
-          });
-          throw error;
-        }
+      // With the callback nothing is rejected that nobody would catch.
+      onOk(close: () => void) {
+        dialog.update({ okButtonProps: { danger: danger ?? true, loading: true } });
+        run().then(
+          () => close(),
+          (error: unknown) =>
+            dialog.update({
+              okButtonProps: { danger: danger ?? true, loading: false },
+              content: (
+                <>
+                  {content}
+                  <Problem error={error} />
+                </>
+              ),
+            }),
+        );
       },
     });
   };
