@@ -61,7 +61,7 @@ export function ActionMenu({
       }}
     >
       {children === undefined ? (
-        <Button type="text" icon={<MoreOutlined />} aria-label={label} title={label} />
+        <Button type="text" icon={<MoreOutlined aria-hidden />} aria-label={label} title={label} />
       ) : (
         <Button aria-label={label}>{children}</Button>
       )}

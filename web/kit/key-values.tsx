@@ -50,14 +50,18 @@ export function KeyValues({ name: field, label, pattern = /^.{1,255}$/, rule, kn
               </Form.Item>
               <Button
                 type="text"
-                icon={<MinusCircleOutlined />}
+                icon={<MinusCircleOutlined aria-hidden />}
                 aria-label={t.removeEntry}
                 title={t.removeEntry}
                 onClick={() => remove(name)}
               />
             </Flex>
           ))}
-          <Button type="dashed" icon={<PlusOutlined />} onClick={() => add({ key: '', value: '' })}>
+          <Button
+            type="dashed"
+            icon={<PlusOutlined aria-hidden />}
+            onClick={() => add({ key: '', value: '' })}
+          >
             {t.addEntry}
           </Button>
         </Flex>

@@ -110,7 +110,7 @@ export function FlavorsPage() {
     <ActionMenu label={k.actionsOf(flavor.name)} items={actions(flavor)} />
   ));
   const create = operator ? (
-    <Button type="primary" icon={<PlusOutlined />} onClick={() => setCreating(true)}>
+    <Button type="primary" icon={<PlusOutlined aria-hidden />} onClick={() => setCreating(true)}>
       {t.create}
     </Button>
   ) : null;

@@ -66,7 +66,7 @@ function PrivateKey({ made, onClose }: { made: Made; onClose(): void }) {
         <Flex gap={8} wrap>
           <Button
             type="primary"
-            icon={<DownloadOutlined />}
+            icon={<DownloadOutlined aria-hidden />}
             onClick={() => {
               save(made);
               setKept(true);
@@ -74,7 +74,7 @@ function PrivateKey({ made, onClose }: { made: Made; onClose(): void }) {
           >
             {t.download(file)}
           </Button>
-          <Button icon={<CopyOutlined />} onClick={() => void copy()}>
+          <Button icon={<CopyOutlined aria-hidden />} onClick={() => void copy()}>
             {k.copy}
           </Button>
         </Flex>

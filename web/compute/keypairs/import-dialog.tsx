@@ -62,7 +62,7 @@ function Fields({ form }: { form: FormInstance<Values> }) {
           return false;
         }}
       >
-        <Button icon={<UploadOutlined />}>{t.fromFile}</Button>
+        <Button icon={<UploadOutlined aria-hidden />}>{t.fromFile}</Button>
       </Upload>
       <Form.Item
         name="name"

@@ -73,7 +73,7 @@ export function KeypairsPage() {
     },
   ]);
   const generate = (
-    <Button type="primary" icon={<KeyOutlined />} onClick={() => setOpen('generate')}>
+    <Button type="primary" icon={<KeyOutlined aria-hidden />} onClick={() => setOpen('generate')}>
       {t.generate}
     </Button>
   );

@@ -31,12 +31,12 @@ export function DownloadButton({ image, why }: { image: Image; why: string | nul
   });
   if (download.isPending)
     return (
-      <Button icon={<StopOutlined />} onClick={() => stop.current?.abort()}>
+      <Button icon={<StopOutlined aria-hidden />} onClick={() => stop.current?.abort()}>
         {t.stopDownload(f.bytes(bytes))}
       </Button>
     );
   return (
-    <ActionButton why={why} icon={<DownloadOutlined />} onClick={() => download.mutate()}>
+    <ActionButton why={why} icon={<DownloadOutlined aria-hidden />} onClick={() => download.mutate()}>
       {t.download}
     </ActionButton>
   );

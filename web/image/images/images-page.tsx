@@ -155,7 +155,7 @@ export function ImagesPage() {
   const create = (
     <ActionButton
       type="primary"
-      icon={<PlusOutlined />}
+      icon={<PlusOutlined aria-hidden />}
       why={isReader(session) ? k.readOnlyRole : null}
       onClick={() => setCreating(true)}
     >

@@ -76,7 +76,7 @@ function Row({ upload }: { upload: Upload }) {
           {pace === null ? null : ` · ${t.pace(f.bytes(pace.rate), duration(pace.left))}`}
         </Typography.Text>
         {isUnderWay(upload) ? (
-          <Button size="small" icon={<PauseOutlined />} onClick={() => uploads.stop(id)}>
+          <Button size="small" icon={<PauseOutlined aria-hidden />} onClick={() => uploads.stop(id)}>
             {t.stop}
           </Button>
         ) : null}
@@ -84,7 +84,7 @@ function Row({ upload }: { upload: Upload }) {
           <Button
             size="small"
             type="primary"
-            icon={<ReloadOutlined />}
+            icon={<ReloadOutlined aria-hidden />}
             onClick={() => void uploads.again(id)}
           >
             {k.retry}
@@ -93,7 +93,7 @@ function Row({ upload }: { upload: Upload }) {
         <Button
           size="small"
           type="text"
-          icon={<CloseOutlined />}
+          icon={<CloseOutlined aria-hidden />}
           aria-label={state === 'done' ? t.dismiss(name) : t.discardTitle(name)}
           title={state === 'done' ? t.dismiss(name) : t.discard}
           onClick={discard}

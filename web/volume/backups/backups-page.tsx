@@ -28,7 +28,7 @@ export function BackupsPage() {
       extra={
         <ActionButton
           type="primary"
-          icon={<PlusOutlined />}
+          icon={<PlusOutlined aria-hidden />}
           why={reader ? k.readOnlyRole : null}
           onClick={() => setCreating(true)}
         >

@@ -79,7 +79,7 @@ export function SnapshotsPage() {
       extra={
         <ActionButton
           type="primary"
-          icon={<PlusOutlined />}
+          icon={<PlusOutlined aria-hidden />}
           why={reader ? k.readOnlyRole : null}
           onClick={() => setCreating(true)}
         >

@@ -58,7 +58,7 @@ export function VolumesPage() {
   const create = (
     <ActionButton
       type="primary"
-      icon={<PlusOutlined />}
+      icon={<PlusOutlined aria-hidden />}
       why={readOnly}
       onClick={() => setOrigin({ kind: 'empty' })}
     >
