@@ -67,7 +67,7 @@ export const serversText = texts(
     created: '创建时间',
     keyPair: '密钥对',
     tags: '标签',
-    host: '宿主机',
+    host: '主机',
     project: '项目',
     id: 'ID',
     locked: '已锁定',

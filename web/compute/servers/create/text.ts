@@ -180,14 +180,14 @@ export const createText = texts(
     unlimited: '不限',
     over: '配额不足。请减少用量、删除部分资源，或请管理员提高配额。',
     placement: '放置',
-    incomplete: '填写完整后，这里会说明是否有宿主机可以放置。',
+    incomplete: '填写完整后，这里会说明是否有主机可以放置。',
     asking: '正在询问调度器……',
-    possible: (count: number) => (count === 1 ? '有宿主机可以放置' : `${count} 台都可以放置`),
+    possible: (count: number) => (count === 1 ? '有主机可以放置' : `${count} 台都可以放置`),
     where: (zone: string, host: string | null) =>
-      host === null ? `可用区 ${zone}` : `可用区 ${zone}，宿主机 ${host}`,
+      host === null ? `可用区 ${zone}` : `可用区 ${zone}，主机 ${host}`,
     impossible: '这样创建将无法启动',
     placedOf: (placed: number, all: number) => `${all} 台中有 ${placed} 台可以放置。`,
-    considered: (count: number) => `检查了 ${count} 台宿主机。`,
+    considered: (count: number) => `检查了 ${count} 台主机。`,
     refused: '请求会被拒绝',
   },
 );

@@ -35,7 +35,7 @@ function Event({ event, name }: { event: ActionEvent; name: string }) {
         {seconds === null ? ` · ${t.history.running}` : ` · ${t.history.took(format.number(seconds))}`}
         {host === undefined || host === null ? '' : ` · ${t.history.onHost} ${host}`}
       </Typography.Text>
-      {details === null ? null : <div className="message">{details}</div>}
+      {details === null || details === 'Error' ? null : <div className="message">{details}</div>}
     </div>
   );
 }

@@ -129,8 +129,8 @@ export const detailText = texts(
     shelved: '它没有运行。取消搁置后可再次使用。',
     lockedTitle: '服务器已锁定',
     locked: '解锁后才能修改。',
-    hostDown: '宿主机没有响应',
-    hostDownWhat: '这里显示的是宿主机最后一次上报的内容。您的操作会在宿主机恢复后执行。',
+    hostDown: '主机没有响应',
+    hostDownWhat: '这里显示的是主机最后一次上报的内容。您的操作会在主机恢复后执行。',
     history: {
       action: '操作',
       state: '当前',
@@ -141,7 +141,7 @@ export const detailText = texts(
       empty: '还没有对这台服务器做过操作',
       event: '事件',
       result: '结果',
-      onHost: '宿主机',
+      onHost: '主机',
     },
     results: { Success: '成功', Error: '失败', running: '进行中' },
     actionNames: {
@@ -161,7 +161,7 @@ export const detailText = texts(
       rescue: '救援',
       unrescue: '退出救援',
       shelve: '搁置',
-      shelveOffload: '从宿主机卸载',
+      shelveOffload: '从主机卸载',
       unshelve: '取消搁置',
       createImage: '创建镜像',
       createBackup: '创建备份',
