@@ -1,7 +1,7 @@
 // The arithmetic behind proposals and checks of addresses.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cidrVersion, freeSubnet, inCidr, isAddress, poolSize } from './addresses.ts';
+import { cidrVersion, freeSubnet, inCidr, ipv4Use, isAddress, poolSize } from './addresses.ts';
 
 describe('addresses', () => {
   it('knows addresses and networks from what only looks like them', () => {
@@ -28,6 +28,15 @@ describe('addresses', () => {
         { start: 'fd00::1:0', end: 'fd00::1:ffff' },
       ]),
     ).toBe(65_537);
+  });
+});
+
+describe('the use of a network', () => {
+  it('is that of its IPv4 subnets, which a /64 beside them does not hide', () => {
+    const full = { ip_version: 4 as const, total_ips: 253, used_ips: 253 };
+    const wide = { ip_version: 6 as const, total_ips: 2 ** 64, used_ips: 3 };
+    expect(ipv4Use([full, wide, full])).toEqual({ used: 506, total: 506 });
+    expect(ipv4Use([wide])).toBeNull();
   });
 });
 

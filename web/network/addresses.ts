@@ -57,3 +57,15 @@ export function freeSubnet(taken: readonly string[]): string {
     }
   return '192.168.0.0/24';
 }
+
+/** Use of the IPv4 subnets among `subnets`: nobody sees the end of a /64 coming, but everybody that of a /24. */
+export function ipv4Use(
+  subnets: readonly { ip_version: 4 | 6; total_ips: number; used_ips: number }[],
+): { used: number; total: number } | null {
+  const four = subnets.filter(({ ip_version: version }) => version === 4);
+  if (four.length === 0) return null;
+  return {
+    used: four.reduce((sum, { used_ips: used }) => sum + used, 0),
+    total: four.reduce((sum, { total_ips: total }) => sum + total, 0),
+  };
+}

@@ -1,5 +1,6 @@
 // Lists and single resources of the network service as queries that keep themselves up to date.
 import { queryOptions } from '@tanstack/react-query';
+import { paceFor } from '../compute/servers/server.ts';
 import { all, api, type Query } from '../kit/api.ts';
 import { livePace } from '../kit/live.ts';
 
@@ -11,7 +12,10 @@ export const listOf = <T extends Resource>(name: string, path: string, key: stri
     queryKey: [name, 'list', query],
     queryFn: ({ signal }) => all<T>(`/network/v2.0/${path}`, key, query, signal),
     refetchInterval: ({ state: { data } }) =>
-      livePace((data as T[] | undefined)?.map(({ status }) => status ?? '') ?? []),
+      paceFor(
+        livePace((data as T[] | undefined)?.map(({ status }) => status ?? '') ?? []),
+        (data as T[] | undefined)?.length ?? 0,
+      ),
   });
 
 /** One of a collection: `oneOf<Port>('ports', 'ports', 'port', id)`. */

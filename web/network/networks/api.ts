@@ -36,7 +36,11 @@ export type NetworkBody = {
   'router:external'?: boolean;
 };
 
-export type Availability = { id: string; network_id: string; total_ips: number; used_ips: number };
+export type Availability = {
+  id: string;
+  network_id: string;
+  subnet_ip_availability: { ip_version: 4 | 6; total_ips: number; used_ips: number }[];
+};
 
 export const networksQuery = () => listOf<Network>('networks', 'networks', 'networks');
 export const networkQuery = (id: string) => oneOf<Network>('networks', 'networks', 'network', id);

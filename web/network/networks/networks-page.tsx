@@ -10,6 +10,7 @@ import { ResourceLink } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
 import { isOperator, useSession } from '../../kit/session.ts';
+import { ipv4Use } from '../addresses.ts';
 import { useProjectColumn } from '../owners.tsx';
 import { AdminState, NetworkState } from '../parts.tsx';
 import { subnetsQuery } from '../subnets/api.ts';
@@ -32,16 +33,13 @@ export function NetworkKind({ network }: { network: Network }) {
 function Used({ of }: { of: Availability | undefined }) {
   const t = useText(networksText);
   const { number } = useFormat();
-  if (of === undefined || of.total_ips === 0) return null;
-  const percent = (of.used_ips / of.total_ips) * 100;
-  const total =
-    of.total_ips > 1_000_000_000
-      ? of.total_ips.toExponential(1).replace('e+', ' × 10^')
-      : number(of.total_ips);
+  const use = ipv4Use(of?.subnet_ip_availability ?? []);
+  if (use === null || use.total === 0) return null;
+  const percent = (use.used / use.total) * 100;
   return (
     <div style={{ minWidth: 120 }}>
       <Typography.Text style={{ whiteSpace: 'nowrap' }}>
-        {t.usedOf(number(of.used_ips), total)}
+        {t.usedOf(number(use.used), number(use.total))}
       </Typography.Text>
       <Progress
         percent={percent}
@@ -125,7 +123,7 @@ export function NetworksPage() {
           {
             key: 'used',
             title: t.used,
-            value: ({ id }: Network) => used.get(id)?.used_ips,
+            value: ({ id }: Network) => ipv4Use(used.get(id)?.subnet_ip_availability ?? [])?.used,
             render: ({ id }: Network) => <Used of={used.get(id)} />,
           },
         ]
