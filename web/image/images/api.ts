@@ -80,18 +80,21 @@ const shelves: Readonly<Record<Shelf, Record<string, string>>> = {
   hidden: { os_hidden: 'true' },
 };
 
+/** A queued image waits for whoever made it, maybe for ever. */
+const paceOf = (states: readonly string[]): number => livePace(states.filter((state) => state !== 'queued'));
+
 export const imagesQuery = (shelf: Shelf) =>
   queryOptions({
     queryKey: ['images', 'list', shelf],
     queryFn: ({ signal }) => all<Image>(IMAGES, 'images', shelves[shelf], signal),
-    refetchInterval: ({ state }) => livePace((state.data ?? []).map(({ status }) => status)),
+    refetchInterval: ({ state }) => paceOf((state.data ?? []).map(({ status }) => status)),
   });
 
 export const imageQuery = (id: string) =>
   queryOptions({
     queryKey: ['images', 'one', id],
     queryFn: ({ signal }) => api.get<Image>(`${IMAGES}/${id}`, {}, signal),
-    refetchInterval: ({ state }) => livePace([state.data?.status ?? '']),
+    refetchInterval: ({ state }) => paceOf([state.data?.status ?? '']),
   });
 
 export const membersQuery = (id: string) =>
