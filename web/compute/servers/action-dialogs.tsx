@@ -1,13 +1,15 @@
 // The actions of a server that need to be told something.
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Alert, App, Form, Input, InputNumber, Radio, Select } from 'antd';
-import type { ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useText } from '../../kit/language.tsx';
+import { useSession } from '../../kit/session.ts';
 import { kitText } from '../../kit/text.ts';
 import { actionsText } from './actions-text.ts';
 import type { ActionName } from './allowed-actions.ts';
-import { act, flavorsQuery, imagesQuery, updateServer } from './api.ts';
+import { act, flavorsQuery, imagesQuery, snapshotVolume, updateServer } from './api.ts';
+import { repeatable } from './bulk.ts';
 import { useSize } from './flavor-size.ts';
 import { typeOfImage, type Server, type ServerType } from './server.ts';
 
@@ -158,6 +160,39 @@ function BackupDialog(props: Props) {
   );
 }
 
+function SnapshotDialog(props: Props) {
+  const a = useText(actionsText);
+  const needed = useNeeded();
+  const { server } = props;
+  const projectId = useSession().project?.id ?? server.tenant_id;
+  const volumes = server['os-extended-volumes:volumes_attached'];
+  // What was made before a failure is not made again.
+  const [run] = useState(() => {
+    let name = '';
+    const each = repeatable(
+      volumes.map(({ id }) => ({ id, name: id })),
+      ({ id }) => snapshotVolume(projectId, id, name),
+    );
+    return (wanted: string): Promise<void> => {
+      name = wanted;
+      return each();
+    };
+  });
+  return (
+    <Dialog<{ name: string }>
+      {...props}
+      action="snapshotVolumes"
+      what={a.snapshotWhat(volumes.length)}
+      initial={{ name: `${server.name}-${new Date().toISOString().slice(0, 10)}` }}
+      submit={({ name }) => run(name.trim())}
+    >
+      <Form.Item name="name" label={a.snapshotName} rules={[needed]}>
+        <Input maxLength={255} autoFocus />
+      </Form.Item>
+    </Dialog>
+  );
+}
+
 function useImageOptions(type: ServerType | null) {
   const images = useQuery(imagesQuery);
   const fit = [...(images.data?.values() ?? [])].filter(
@@ -286,6 +321,7 @@ const dialogs: Partial<Record<ActionName, (props: Props) => ReactNode>> = {
   lock: LockDialog,
   createImage: ImageDialog,
   createBackup: BackupDialog,
+  snapshotVolumes: SnapshotDialog,
   rebuild: RebuildDialog,
   rescue: RescueDialog,
   resize: ResizeDialog,

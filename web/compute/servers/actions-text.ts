@@ -23,6 +23,7 @@ export const actionsText = texts(
       unshelve: 'Unshelve',
       createImage: 'Create image',
       createBackup: 'Create backup',
+      snapshotVolumes: 'Snapshot its volumes',
       rename: 'Rename',
       lock: 'Lock',
       unlock: 'Unlock',
@@ -58,6 +59,7 @@ export const actionsText = texts(
       unshelve: 'The server is placed on a host and boots from the image that was made when it was shelved.',
       createImage: '',
       createBackup: '',
+      snapshotVolumes: '',
       rename: '',
       lock: '',
       unlock: 'Everybody in the project may change the server again.',
@@ -83,6 +85,11 @@ export const actionsText = texts(
     imageName: 'Name of the image',
     imageWhat:
       'The disk is copied as it is now, while the guest runs. For a consistent image shut the server down first. Volumes are not in it.',
+    snapshotName: 'Name of the snapshots',
+    snapshotWhat: (count: number) =>
+      count === 1
+        ? 'The volume is kept as it is now, while the guest runs. For a consistent snapshot shut the server down first.'
+        : `Each of the ${count} volumes is kept as it is now, while the guest runs. For consistent snapshots shut the server down first.`,
     backupType: 'Kind',
     backupDaily: 'Daily',
     backupWeekly: 'Weekly',
@@ -129,6 +136,7 @@ export const actionsText = texts(
       unshelve: '取消搁置',
       createImage: '创建镜像',
       createBackup: '创建备份',
+      snapshotVolumes: '为其卷创建快照',
       rename: '重命名',
       lock: '锁定',
       unlock: '解锁',
@@ -158,6 +166,7 @@ export const actionsText = texts(
       unshelve: '重新为服务器选择主机，并从搁置时创建的镜像启动。',
       createImage: '',
       createBackup: '',
+      snapshotVolumes: '',
       rename: '',
       lock: '',
       unlock: '项目中的所有人可以再次修改该服务器。',
@@ -177,6 +186,8 @@ export const actionsText = texts(
     lockWhat: '解锁之前，除管理员外任何人都不能修改该服务器。',
     imageName: '镜像名称',
     imageWhat: '按当前内容复制磁盘，系统不停机。若要保证数据一致，请先关机。镜像不包含已挂载的卷。',
+    snapshotName: '快照名称',
+    snapshotWhat: (count: number) => `保存 ${count} 个卷当前的内容，系统不停机。若要保证数据一致，请先关机。`,
     backupType: '种类',
     backupDaily: '每日',
     backupWeekly: '每周',

@@ -105,10 +105,27 @@ describe('the actions that a state allows', () => {
     expect(isAllowed('suspend', one, 'vm', MEMBER)).toBe(false);
   });
 
+  test('snapshots are offered of servers that have volumes, whatever they are', () => {
+    const volumes = [{ id: 'a', delete_on_termination: false }];
+    const one = server('active', { image: '', 'os-extended-volumes:volumes_attached': volumes });
+    expect(isAllowed('snapshotVolumes', one, 'vm', MEMBER)).toBe(true);
+    expect(isAllowed('snapshotVolumes', { ...one, image: { id: 'i' } }, 'container', MEMBER)).toBe(true);
+    expect(isAllowed('snapshotVolumes', server('active'), 'vm', MEMBER)).toBe(false);
+  });
+
   test('each action is offered to somebody in some state', () => {
     const offered = new Set(
       VM_STATES.flatMap((state) =>
-        [false, true].flatMap((locked) => allowedActions(server(state, { locked }), 'vm', OPERATOR)),
+        [false, true].flatMap((locked) => [
+          ...allowedActions(server(state, { locked }), 'vm', OPERATOR),
+          ...allowedActions(
+            server(state, {
+              'os-extended-volumes:volumes_attached': [{ id: 'a', delete_on_termination: true }],
+            }),
+            'vm',
+            OPERATOR,
+          ),
+        ]),
       ),
     );
     expect(actionNames.filter((action) => !offered.has(action))).toEqual([]);

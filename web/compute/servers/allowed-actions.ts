@@ -22,6 +22,7 @@ export const actionNames = [
   'unshelve',
   'createImage',
   'createBackup',
+  'snapshotVolumes',
   'rename',
   'lock',
   'unlock',
@@ -87,6 +88,10 @@ const rules: Readonly<Record<ActionName, Rule>> = {
   unshelve: { from: ['shelved', 'shelved_offloaded'], unplaced: true },
   createImage: { from: ['active', 'stopped', 'paused', 'suspended'], vmOnly: true, imageOnly: true },
   createBackup: { from: ['active', 'stopped', 'paused', 'suspended'], vmOnly: true, imageOnly: true },
+  snapshotVolumes: {
+    from: ['active', 'stopped', 'paused', 'suspended', 'error'],
+    when: (server) => server['os-extended-volumes:volumes_attached'].length > 0,
+  },
   rename: { during: 'any', unplaced: true },
   lock: { during: 'any', unplaced: true, when: (server) => !server.locked },
   unlock: { during: 'any', unplaced: true, locked: true, when: (server) => server.locked },

@@ -75,6 +75,10 @@ export const updateServer = (
   changes: { name?: string; description?: string | null },
 ): Promise<void> => api.put(`${SERVERS}/${id}`, { server: changes });
 
+/** `projectId`: of the token. */
+export const snapshotVolume = (projectId: string, volumeId: string, name: string): Promise<void> =>
+  api.post(`/volume/v3/${projectId}/snapshots`, { snapshot: { volume_id: volumeId, name } });
+
 /** The actions that need nothing but to be asked for. */
 export const simpleCalls = {
   start: (id) => act(id, 'os-start', null),

@@ -30,7 +30,7 @@ const AFTER_POWER: readonly ActionName[][] = [
     'shelveOffload',
     'unshelve',
   ],
-  ['createImage', 'createBackup'],
+  ['createImage', 'createBackup', 'snapshotVolumes'],
   ['rename', 'lock', 'unlock', 'crashDump', 'resetState'],
   ['delete', 'forceDelete'],
 ];
