@@ -12,7 +12,16 @@ import {
 import '@xyflow/react/dist/base.css';
 import { FullscreenOutlined, MinusOutlined, PlusOutlined } from '@ant-design/icons';
 import { Button } from 'antd';
-import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
+import {
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  type KeyboardEvent,
+  type ReactNode,
+  type RefObject,
+} from 'react';
 import { useText } from '../../kit/language.tsx';
 import { toneColour } from '../../kit/state.tsx';
 import { opensFor, type Arrangement } from './arrangement.ts';
@@ -24,6 +33,7 @@ import {
   edgesOf,
   nodesAfar,
   nodesOf,
+  shiftBetween,
   type LinkEdge,
   type TopologyNode,
 } from './elements.ts';
@@ -52,6 +62,24 @@ function useCentring(arrangement: Arrangement, placement: Placement, wanted: Cho
   }, [wanted, arrangement, placement, flow]);
 }
 
+/** What its user looks at stays where it is on the screen when a new layout is shown. */
+function useAnchor(placement: Placement, toggled: RefObject<string | null>): void {
+  const flow = useReactFlow();
+  const store = useStoreApi();
+  const before = useRef(placement);
+  useLayoutEffect(() => {
+    const old = before.current;
+    if (old === placement) return;
+    before.current = placement;
+    const { width, height, transform } = store.getState();
+    const [x, y, zoom] = transform;
+    const middle = { x: (width / 2 - x) / zoom, y: (height / 2 - y) / zoom };
+    const shift = shiftBetween(old, placement, middle, toggled.current);
+    toggled.current = null;
+    if (shift !== null) void flow.setViewport({ x: x - shift.x * zoom, y: y - shift.y * zoom, zoom });
+  }, [placement, toggled, flow, store]);
+}
+
 const worstOf = (servers: readonly ServerItem[]): string | undefined => {
   const [worst] = countTones(servers);
   return worst === undefined ? undefined : toneColour[worst.tone];
@@ -72,6 +100,7 @@ export function Canvas({
   placement,
   chosen,
   wanted,
+  toggled,
   groupName,
   dark,
   label,
@@ -82,6 +111,8 @@ export function Canvas({
   chosen: Choice | null;
   /** Where to go next. */
   wanted: Choice | null;
+  /** The box that was opened or closed last. */
+  toggled: RefObject<string | null>;
   /** null: groups have no frame. */
   groupName: ((projectId: string) => string) | null;
   dark: boolean;
@@ -101,6 +132,7 @@ export function Canvas({
     () => (far ? [] : edgesOf(arrangement, placement, chosen)),
     [arrangement, placement, chosen, far],
   );
+  useAnchor(placement, toggled);
   useCentring(arrangement, placement, wanted);
 
   const showAll = (duration: number): void => {

@@ -1,7 +1,7 @@
 // What the canvas is given to draw: near by everything by itself, from afar a drawing for each project.
 import { describe, expect, it } from 'vitest';
 import { arrange, type Arrangement } from './arrangement.ts';
-import { boundsOf, centreOf, edgesOf, nodesAfar, nodesOf } from './elements.ts';
+import { boundsOf, centreOf, edgesOf, nodesAfar, nodesOf, shiftBetween } from './elements.ts';
 import type { Placement } from './layout-graph.ts';
 import { topologyOf, type TopologyServer } from './model.ts';
 
@@ -120,6 +120,27 @@ describe('from afar', () => {
     expect(drawing.numbers).toMatchObject([{ key: 'front', count: 2 }]);
     expect(drawing.marks.has('good')).toBe(false);
     expect(drawing.marks.has('bad')).toBe(true);
+  });
+});
+
+describe('a new layout', () => {
+  const after: Placement = {
+    ...placement,
+    boxes: new Map([
+      ['edge', { x: 50, y: 260 }],
+      ['front', { x: 20, y: 900 }],
+      ['new', { x: 0, y: 0 }],
+    ]),
+  };
+
+  it('leaves where it is what its user has just opened', () => {
+    expect(shiftBetween(placement, after, { x: 0, y: 0 }, 'front')).toEqual({ x: 0, y: 500 });
+  });
+
+  it('else leaves where it is what is nearest to the middle, and still there', () => {
+    expect(shiftBetween(placement, after, { x: 100, y: 0 }, null)).toEqual({ x: 30, y: 0 });
+    expect(shiftBetween(placement, after, { x: 20, y: 500 }, null)).toEqual({ x: 0, y: 500 });
+    expect(shiftBetween(placement, { ...after, boxes: new Map() }, { x: 0, y: 0 }, null)).toBeNull();
   });
 });
 

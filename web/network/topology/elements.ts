@@ -151,3 +151,26 @@ export function boundsOf({ drawn }: Arrangement, placement: Placement): Frame {
     height: Math.max(...frames.map((frame) => frame.y + frame.height)) - y,
   };
 }
+
+/**
+ * How far a new layout moved what its user looks at: `preferred`, or else the box that was nearest to the middle of the
+ * window. null: nothing of it is left.
+ */
+export function shiftBetween(
+  before: Placement,
+  after: Placement,
+  middle: Point,
+  preferred: string | null,
+): Point | null {
+  const moved = (id: string): Point | null => {
+    const [old, now] = [before.boxes.get(id), after.boxes.get(id)];
+    return old === undefined || now === undefined ? null : { x: now.x - old.x, y: now.y - old.y };
+  };
+  if (preferred !== null && after.boxes.has(preferred)) return moved(preferred);
+  let nearest: { id: string; distance: number } | null = null;
+  for (const [id, { x, y }] of before.boxes) {
+    const distance = Math.hypot(x - middle.x, y - middle.y);
+    if (after.boxes.has(id) && (nearest === null || distance < nearest.distance)) nearest = { id, distance };
+  }
+  return nearest === null ? null : moved(nearest.id);
+}

@@ -1,7 +1,7 @@
 // The topology: who is connected to whom, and how everything is.
 import { ReactFlowProvider } from '@xyflow/react';
 import { Empty, Flex, Skeleton, Typography } from 'antd';
-import { useCallback, useMemo, useState, type RefObject } from 'react';
+import { useCallback, useMemo, useRef, useState, type RefObject } from 'react';
 import { useAppearance } from '../../app/theme.tsx';
 import { useText } from '../../kit/language.tsx';
 import { To } from '../../kit/link.tsx';
@@ -23,17 +23,20 @@ import { topologyText } from './text.ts';
 
 function useOpened(topology: Topology) {
   const [chosen, setChosen] = useState<ReadonlyMap<string, boolean>>(new Map());
+  const toggled = useRef<string | null>(null);
   const toggle = useCallback(
-    (boxId: string) =>
+    (boxId: string) => {
+      toggled.current = boxId;
       setChosen((before) => {
         const box = topology.boxes.find(({ id }) => id === boxId);
         if (box === undefined) return before;
         return new Map(before).set(boxId, isCollapsed(box, collapseAbove(topology), before));
-      }),
+      });
+    },
     [topology],
   );
   const open = useCallback((boxId: string) => setChosen((before) => new Map(before).set(boxId, true)), []);
-  return { opened: chosen, toggle, open };
+  return { opened: chosen, toggled, toggle, open };
 }
 
 function TopologyMap({ topology, engine }: { topology: Topology; engine: RefObject<Engine | null> }) {
@@ -41,7 +44,7 @@ function TopologyMap({ topology, engine }: { topology: Topology; engine: RefObje
   const { dark } = useAppearance();
   const operator = isOperator(useSession());
   const projects = useProjectNames();
-  const { opened, toggle, open } = useOpened(topology);
+  const { opened, toggled, toggle, open } = useOpened(topology);
   const arrangement = useMemo(() => arrange(topology, opened), [topology, opened]);
   const { shown, error } = useLayout(engine, arrangement);
   const [choice, setChoice] = useState<Choice | null>(null);
@@ -80,6 +83,7 @@ function TopologyMap({ topology, engine }: { topology: Topology; engine: RefObje
                   {...shown}
                   chosen={choice}
                   wanted={wanted}
+                  toggled={toggled}
                   groupName={operator ? groupName : null}
                   dark={dark}
                   label={t.map(servers.length, countOf('network'), countOf('router'))}
