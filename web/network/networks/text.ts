@@ -31,8 +31,6 @@ export const networksText = texts(
     deleteTitleMany: (count: number) => `Delete ${count} networks?`,
     deleteTextMany:
       'Their subnets and address plans go with them. Networks with servers or routers connected are kept. This cannot be undone.',
-    deleted: 'The network is gone',
-    saved: 'Saved',
   },
   {
     title: '网络',
@@ -62,7 +60,5 @@ export const networksText = texts(
       `其 ${subnets} 个子网及地址规划会一并删除。若仍有服务器或路由器接入，系统会拒绝删除。此操作无法撤销。`,
     deleteTitleMany: (count: number) => `删除 ${count} 个网络？`,
     deleteTextMany: '子网及地址规划会一并删除。仍有服务器或路由器接入的网络会保留。此操作无法撤销。',
-    deleted: '网络已删除',
-    saved: '已保存',
   },
 );

@@ -4,8 +4,8 @@ import type { Box, Link, ServerItem, Topology } from './model.ts';
 
 /** Pixels at zoom 1. */
 export const TILE = { width: 240, height: 48, gap: 8 } as const;
-export const BOX = { header: 58, padding: 12, collapsedWidth: 264, collapsedHeight: 112 } as const;
-export const ROUTER = { width: 264, height: 62 } as const;
+const BOX = { header: 58, padding: 12, collapsedWidth: 264, collapsedHeight: 112 } as const;
+const ROUTER = { width: 264, height: 62 } as const;
 const CHIP = { width: 172, height: 26, gap: 6, perRow: 3 } as const;
 /** Free floating IPs that an external network shows one by one. */
 export const MAX_CHIPS = 12;
@@ -66,7 +66,7 @@ const chipsOf = (box: Box): number =>
   box.kind === 'network' ? Math.min(box.floatingIps.length, MAX_CHIPS + 1) : 0;
 
 /** Pixels that the free floating IPs of a box take below its header. */
-export const chipsHeight = (box: Box): number => {
+const chipsHeight = (box: Box): number => {
   const rows = Math.ceil(chipsOf(box) / CHIP.perRow);
   return rows === 0 ? 0 : rows * (CHIP.height + CHIP.gap) + 4;
 };

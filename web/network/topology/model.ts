@@ -92,8 +92,6 @@ export type Link = {
 export type Topology = {
   boxes: readonly Box[];
   links: readonly Link[];
-  /** In which box a server is. */
-  placeOf: ReadonlyMap<string, string>;
 };
 
 /** Switched off by its owner is no fault, whatever its state says. */
@@ -243,9 +241,6 @@ export function topologyOf(rows: Rows): Topology {
   return {
     boxes,
     links: [...routerLinks(rows, byId), ...further].toSorted((a, b) => a.id.localeCompare(b.id)),
-    placeOf: new Map(
-      [...placed].map(([id, { item, networks }]) => [id, networks[0] ?? `loose ${item.projectId}`]),
-    ),
   };
 }
 
