@@ -6,10 +6,11 @@ import type { ReactNode } from 'react';
 /** What stands in the way, in words; null: nothing. */
 export type Why = string | null;
 
-export function ActionButton({ why, ...button }: ButtonProps & { why: Why }) {
+/** `title` is said of the button while it can be used. */
+export function ActionButton({ why, title, ...button }: ButtonProps & { why: Why }) {
   return (
-    <Tooltip title={why}>
-      <Button {...button} disabled={why !== null} />
+    <Tooltip title={why ?? title}>
+      <Button {...button} disabled={why !== null || button.disabled === true} />
     </Tooltip>
   );
 }

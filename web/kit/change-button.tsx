@@ -1,6 +1,7 @@
 // Buttons that change something. Who may only read sees them, and why they cannot be pressed.
-import { Button, Flex, Tooltip, type ButtonProps } from 'antd';
+import { Flex, type ButtonProps } from 'antd';
 import type { ReactNode } from 'react';
+import { ActionButton } from './action-button.tsx';
 import { useText } from './language.tsx';
 import { isReader, useSession } from './session.ts';
 import { kitText } from './text.ts';
@@ -16,15 +17,9 @@ export function useWhyNot(): string | null {
   return isReader(useSession()) ? t.readerOnly : null;
 }
 
-export function ChangeButton({ why, title, ...props }: Props) {
+export function ChangeButton({ why, ...props }: Props) {
   const reader = useWhyNot();
-  const reason = reader ?? why ?? null;
-  const button = <Button {...props} disabled={reason !== null || props.disabled === true} />;
-  return reason === null && title === undefined ? (
-    button
-  ) : (
-    <Tooltip title={reason ?? title}>{button}</Tooltip>
-  );
+  return <ActionButton {...props} why={reader ?? why ?? null} />;
 }
 
 export type RowAction = {

@@ -38,7 +38,6 @@ export const networkText = texts(
     states: { ACTIVE: 'Active', DOWN: 'Down', BUILD: 'Building', ERROR: 'Error' },
     badAddress: 'An IP address is needed, such as 10.0.0.5.',
     badCidr: 'A network is needed, such as 10.0.0.0/24.',
-    deleteMany: (count: number) => `Delete ${count}`,
   },
   {
     name: '名称',
@@ -76,6 +75,5 @@ export const networkText = texts(
     states: { ACTIVE: '正常', DOWN: '未启用', BUILD: '创建中', ERROR: '错误' },
     badAddress: '请填写 IP 地址，例如 10.0.0.5。',
     badCidr: '请填写网段，例如 10.0.0.0/24。',
-    deleteMany: (count: number) => `删除 ${count} 项`,
   },
 );

@@ -133,7 +133,7 @@ export function FlavorsPage() {
                   nameOf={({ name }) => name}
                   remove={({ id }) => deleteFlavor(id)}
                   lost={t.deleteContent}
-                  refresh={['flavors']}
+                  refresh={[['flavors']]}
                 />
               ),
             }

@@ -102,7 +102,7 @@ export function KeypairsPage() {
             nameOf={({ name }) => name}
             remove={({ name }) => deleteKeypair(name)}
             lost={t.deleteContent}
-            refresh={['keypairs']}
+            refresh={[['keypairs']]}
           />
         )}
       />

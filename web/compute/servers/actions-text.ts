@@ -112,8 +112,6 @@ export const actionsText = texts(
     resetTo: 'State',
     resetActive: 'No fault',
     resetError: 'Error',
-    typeName: (name: string) => `Type ${name} to go on`,
-    typeNameWrong: 'That is not the name.',
   },
   {
     names: {
@@ -206,7 +204,5 @@ export const actionsText = texts(
     resetTo: '状态',
     resetActive: '无故障',
     resetError: '错误',
-    typeName: (name: string) => `请输入 ${name} 以继续`,
-    typeNameWrong: '名称不一致。',
   },
 );

@@ -191,7 +191,7 @@ export function ImagesPage() {
                   nameOf={(image) => image.name ?? image.id}
                   remove={({ id }) => deleteImage(id)}
                   lost={t.deleteManyContent}
-                  refresh={['images']}
+                  refresh={[['images']]}
                 />
               ),
             })}

@@ -12,12 +12,12 @@ import { floatingIpsText } from './text.ts';
 
 type AllocateValues = { networkId: string; address?: string; description?: string; target?: string };
 
+/** What is different after a floating IP came, went or was led elsewhere. */
+export const changedBy = [['floating-ips'], ['ports'], ['servers']] as const;
+
 export function useRefresh(): () => Promise<unknown> {
   const queries = useQueryClient();
-  return () =>
-    Promise.all(
-      ['floating-ips', 'ports', 'servers'].map((name) => queries.invalidateQueries({ queryKey: [name] })),
-    );
+  return () => Promise.all(changedBy.map((queryKey) => queries.invalidateQueries({ queryKey })));
 }
 
 function AllocateFields() {

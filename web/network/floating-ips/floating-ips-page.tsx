@@ -9,7 +9,8 @@ import {
 import { useQuery } from '@tanstack/react-query';
 import { Flex, Typography } from 'antd';
 import { useState } from 'react';
-import { forEach, useConfirm } from '../../kit/action.tsx';
+import { useConfirm } from '../../kit/action.tsx';
+import { BulkDelete } from '../../kit/bulk-delete.tsx';
 import { ChangeButton, RowActions } from '../../kit/change-button.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { ResourceLink } from '../../kit/link.tsx';
@@ -22,7 +23,7 @@ import { portsQuery } from '../ports/api.ts';
 import { ownerOf } from '../ports/owner.ts';
 import { routersQuery } from '../routers/api.ts';
 import { networkText } from '../text.ts';
-import { AllocateDialog, AssociateDialog, useRefresh } from './allocate.tsx';
+import { AllocateDialog, AssociateDialog, changedBy, useRefresh } from './allocate.tsx';
 import { disassociate, floatingIpsQuery, release, type FloatingIp } from './api.ts';
 import { Forwardings } from './forwardings.tsx';
 import { floatingIpsText } from './text.ts';
@@ -195,23 +196,15 @@ export function FloatingIpsPage() {
         rowKey={({ id }) => id}
         empty={<Typography.Text type="secondary">{t.first}</Typography.Text>}
         bulk={(rows, clear) => (
-          <ChangeButton
-            danger
-            icon={<DeleteOutlined />}
-            onClick={() =>
-              confirm({
-                title: t.releaseManyTitle(rows.length),
-                content: t.releaseText,
-                okText: t.release,
-                run: async () => {
-                  await forEach(rows, ({ id }) => release(id)).finally(refresh);
-                  clear();
-                },
-              })
-            }
-          >
-            {t.release}
-          </ChangeButton>
+          <BulkDelete
+            rows={rows}
+            clear={clear}
+            verb={t.release}
+            nameOf={({ floating_ip_address: ip }) => ip}
+            remove={({ id }) => release(id)}
+            lost={t.releaseText}
+            refresh={changedBy}
+          />
         )}
       />
       <AllocateDialog open={allocating} onClose={() => setAllocating(false)} />

@@ -24,7 +24,6 @@ export const floatingIpsText = texts(
     releaseTitle: (ip: string) => `Release ${ip}?`,
     releaseText:
       'What it leads to can no longer be reached there, and somebody else may get the address. You may not get it back.',
-    releaseManyTitle: (count: number) => `Release ${count} floating IPs?`,
     target: 'Server and address',
     noTarget: 'No server has an address that a router leads to.',
     unreachable: 'no router leads here',
@@ -66,7 +65,6 @@ export const floatingIpsText = texts(
     release: '释放',
     releaseTitle: (ip: string) => `释放 ${ip}？`,
     releaseText: '将无法再通过此地址访问相应服务器，该地址可能被他人使用，不一定能重新获得。',
-    releaseManyTitle: (count: number) => `释放 ${count} 个浮动 IP？`,
     target: '服务器及地址',
     noTarget: '没有经路由器可达的服务器地址。',
     unreachable: '没有路由器可达',

@@ -1,9 +1,9 @@
 // The list of networks.
-import { DeleteOutlined, PlusOutlined } from '@ant-design/icons';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { PlusOutlined } from '@ant-design/icons';
+import { useQuery } from '@tanstack/react-query';
 import { Flex, Progress, Tag, Typography } from 'antd';
 import { useState } from 'react';
-import { forEach, useConfirm } from '../../kit/action.tsx';
+import { BulkDelete } from '../../kit/bulk-delete.tsx';
 import { ChangeButton } from '../../kit/change-button.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { ResourceLink } from '../../kit/link.tsx';
@@ -56,8 +56,6 @@ export function NetworksPage() {
   const t = useText(networksText);
   const general = useText(networkText);
   const { ago, time } = useFormat();
-  const queries = useQueryClient();
-  const confirm = useConfirm();
   const session = useSession();
   const operator = isOperator(session);
   const networks = useQuery(networksQuery());
@@ -66,8 +64,6 @@ export function NetworksPage() {
   const [creating, setCreating] = useState(false);
   const cidrs = Map.groupBy(subnets.data ?? [], ({ network_id: id }) => id);
   const used = new Map((availability.data ?? []).map((row) => [row.network_id, row]));
-  const refresh = (): Promise<unknown> =>
-    Promise.all(['networks', 'subnets'].map((name) => queries.invalidateQueries({ queryKey: [name] })));
   const project = useProjectColumn<Network>(general.project);
 
   const columns: Column<Network>[] = [
@@ -153,23 +149,14 @@ export function NetworksPage() {
         rowKey={({ id }) => id}
         empty={<Typography.Text type="secondary">{t.first}</Typography.Text>}
         bulk={(rows, clear) => (
-          <ChangeButton
-            danger
-            icon={<DeleteOutlined />}
-            onClick={() =>
-              confirm({
-                title: t.deleteTitleMany(rows.length),
-                content: t.deleteTextMany,
-                okText: general.delete,
-                run: async () => {
-                  await forEach(rows, ({ id }) => deleteNetwork(id)).finally(refresh);
-                  clear();
-                },
-              })
-            }
-          >
-            {general.deleteMany(rows.length)}
-          </ChangeButton>
+          <BulkDelete
+            rows={rows}
+            clear={clear}
+            nameOf={({ name, id }) => (name === '' ? id : name)}
+            remove={({ id }) => deleteNetwork(id)}
+            lost={t.deleteTextMany}
+            refresh={[['networks'], ['subnets']]}
+          />
         )}
       />
       <CreateNetwork open={creating} onClose={() => setCreating(false)} />

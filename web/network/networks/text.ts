@@ -28,7 +28,6 @@ export const networksText = texts(
     deleteTitle: (name: string) => `Delete network ${name}?`,
     deleteText: (subnets: number) =>
       `Its ${subnets === 1 ? 'subnet' : `${subnets} subnets`} and their address plans go with it. The cloud refuses while servers or routers are connected. This cannot be undone.`,
-    deleteTitleMany: (count: number) => `Delete ${count} networks?`,
     deleteTextMany:
       'Their subnets and address plans go with them. Networks with servers or routers connected are kept. This cannot be undone.',
   },
@@ -58,7 +57,6 @@ export const networksText = texts(
     deleteTitle: (name: string) => `删除网络 ${name}？`,
     deleteText: (subnets: number) =>
       `其 ${subnets} 个子网及地址规划会一并删除。若仍有服务器或路由器接入，系统会拒绝删除。此操作无法撤销。`,
-    deleteTitleMany: (count: number) => `删除 ${count} 个网络？`,
     deleteTextMany: '子网及地址规划会一并删除。仍有服务器或路由器接入的网络会保留。此操作无法撤销。',
   },
 );

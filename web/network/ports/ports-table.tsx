@@ -3,7 +3,8 @@ import { DeleteOutlined, EditOutlined, PlusOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Flex, Tag, Typography } from 'antd';
 import { useState } from 'react';
-import { forEach, useConfirm } from '../../kit/action.tsx';
+import { useConfirm } from '../../kit/action.tsx';
+import { BulkDelete } from '../../kit/bulk-delete.tsx';
 import { ChangeButton, RowActions } from '../../kit/change-button.tsx';
 import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useText } from '../../kit/language.tsx';
@@ -184,24 +185,15 @@ export function PortsTable({ networkId }: { networkId: string }) {
           </ChangeButton>
         }
         bulk={(rows, clear) => (
-          <ChangeButton
-            danger
-            icon={<DeleteOutlined />}
-            why={rows.some((port) => whyNot(port) !== null) ? t.notYours : null}
-            onClick={() =>
-              confirm({
-                title: t.deleteManyTitle(rows.length),
-                content: t.deleteManyText,
-                okText: general.delete,
-                run: async () => {
-                  await forEach(rows, ({ id }) => deletePort(id)).finally(refresh);
-                  clear();
-                },
-              })
-            }
-          >
-            {general.deleteMany(rows.length)}
-          </ChangeButton>
+          <BulkDelete
+            rows={rows}
+            clear={clear}
+            mayDelete={(port) => whyNot(port) === null}
+            nameOf={calledOf}
+            remove={({ id }) => deletePort(id)}
+            lost={t.deleteManyText}
+            refresh={[['ports']]}
+          />
         )}
       />
       <FormDialog<PortValues>

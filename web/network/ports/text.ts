@@ -39,7 +39,6 @@ export const portsText = texts(
       server === ''
         ? 'Its addresses become free. This cannot be undone.'
         : `Server ${server} loses this interface and its addresses. This cannot be undone.`,
-    deleteManyTitle: (count: number) => `Delete ${count} ports?`,
     deleteManyText: 'Servers lose these interfaces and their addresses. This cannot be undone.',
     notYours: 'It belongs to a router or a service and goes with it.',
   },
@@ -79,7 +78,6 @@ export const portsText = texts(
       server === ''
         ? '其地址将被释放。此操作无法撤销。'
         : `服务器 ${server} 将失去此网卡及其地址。此操作无法撤销。`,
-    deleteManyTitle: (count: number) => `删除 ${count} 个端口？`,
     deleteManyText: '相关服务器将失去这些网卡及其地址。此操作无法撤销。',
     notYours: '它属于路由器或某项服务，会随其一同删除。',
   },

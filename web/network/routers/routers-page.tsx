@@ -1,10 +1,10 @@
 // The list of routers.
-import { DeleteOutlined, PlusOutlined } from '@ant-design/icons';
+import { PlusOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { Form, Input, Typography } from 'antd';
 import { useState } from 'react';
-import { forEach, useConfirm } from '../../kit/action.tsx';
+import { BulkDelete } from '../../kit/bulk-delete.tsx';
 import { ChangeButton } from '../../kit/change-button.tsx';
 import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
@@ -69,8 +69,6 @@ export function RoutersPage() {
   const t = useText(routersText);
   const general = useText(networkText);
   const { ago, time } = useFormat();
-  const queries = useQueryClient();
-  const confirm = useConfirm();
   const routers = useQuery(routersQuery());
   const networks = useQuery(networksQuery());
   const [creating, setCreating] = useState(false);
@@ -150,25 +148,14 @@ export function RoutersPage() {
         rowKey={({ id }) => id}
         empty={<Typography.Text type="secondary">{t.first}</Typography.Text>}
         bulk={(rows, clear) => (
-          <ChangeButton
-            danger
-            icon={<DeleteOutlined />}
-            onClick={() =>
-              confirm({
-                title: t.deleteManyTitle(rows.length),
-                content: t.deleteText,
-                okText: general.delete,
-                run: async () => {
-                  await forEach(rows, ({ id }) => deleteRouter(id)).finally(() =>
-                    queries.invalidateQueries({ queryKey: ['routers'] }),
-                  );
-                  clear();
-                },
-              })
-            }
-          >
-            {general.deleteMany(rows.length)}
-          </ChangeButton>
+          <BulkDelete
+            rows={rows}
+            clear={clear}
+            nameOf={({ name, id }) => (name === '' ? id : name)}
+            remove={({ id }) => deleteRouter(id)}
+            lost={t.deleteText}
+            refresh={[['routers']]}
+          />
         )}
       />
       <CreateRouter open={creating} onClose={() => setCreating(false)} />

@@ -37,7 +37,6 @@ export const routersText = texts(
     deleteTitle: (name: string) => `Delete router ${name}?`,
     deleteText:
       'Its gateway address and routes go with it. The cloud refuses while subnets are connected. This cannot be undone.',
-    deleteManyTitle: (count: number) => `Delete ${count} routers?`,
     noSubnet: 'No subnet is left to connect',
     withoutAddress: 'A subnet without a gateway address needs one here.',
   },
@@ -73,7 +72,6 @@ export const routersText = texts(
     adminHint: '停用后不转发任何数据。',
     deleteTitle: (name: string) => `删除路由器 ${name}？`,
     deleteText: '其网关地址和路由会一并删除。若仍连接着子网，系统会拒绝删除。此操作无法撤销。',
-    deleteManyTitle: (count: number) => `删除 ${count} 个路由器？`,
     noSubnet: '没有可连接的子网',
     withoutAddress: '该子网没有网关地址，请在此填写。',
   },

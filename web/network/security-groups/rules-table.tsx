@@ -3,7 +3,8 @@ import { DeleteOutlined, PlusOutlined, WarningOutlined } from '@ant-design/icons
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Alert, Flex, Tag, Tooltip, Typography } from 'antd';
 import { useState } from 'react';
-import { forEach, useConfirm } from '../../kit/action.tsx';
+import { useConfirm } from '../../kit/action.tsx';
+import { BulkDelete } from '../../kit/bulk-delete.tsx';
 import { ChangeButton, RowActions } from '../../kit/change-button.tsx';
 import { useText } from '../../kit/language.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
@@ -143,23 +144,14 @@ export function RulesTable({ group }: { group: SecurityGroup }) {
           </ChangeButton>
         }
         bulk={(rows, clear) => (
-          <ChangeButton
-            danger
-            icon={<DeleteOutlined />}
-            onClick={() =>
-              confirm({
-                title: t.deleteRulesTitle(rows.length),
-                content: t.deleteRulesText,
-                okText: general.delete,
-                run: async () => {
-                  await forEach(rows, ({ id }) => deleteRule(id)).finally(refresh);
-                  clear();
-                },
-              })
-            }
-          >
-            {general.deleteMany(rows.length)}
-          </ChangeButton>
+          <BulkDelete
+            rows={rows}
+            clear={clear}
+            nameOf={(rule) => words.of(rule, nameOf)}
+            remove={({ id }) => deleteRule(id)}
+            lost={t.deleteRulesText}
+            refresh={[['security-groups']]}
+          />
         )}
       />
       <RuleDialog group={group} open={adding} onClose={() => setAdding(false)} />

@@ -1,10 +1,10 @@
 // The list of security groups.
-import { DeleteOutlined, PlusOutlined } from '@ant-design/icons';
+import { PlusOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { Typography } from 'antd';
 import { useState } from 'react';
-import { forEach, useConfirm } from '../../kit/action.tsx';
+import { BulkDelete } from '../../kit/bulk-delete.tsx';
 import { ChangeButton } from '../../kit/change-button.tsx';
 import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
@@ -53,8 +53,6 @@ export function SecurityGroupsPage() {
   const t = useText(securityGroupsText);
   const general = useText(networkText);
   const { ago, time } = useFormat();
-  const queries = useQueryClient();
-  const confirm = useConfirm();
   const groups = useQuery(securityGroupsQuery());
   const ports = useQuery(portsQuery());
   const [creating, setCreating] = useState(false);
@@ -120,26 +118,15 @@ export function SecurityGroupsPage() {
         rowKey={({ id }) => id}
         empty={<Typography.Text type="secondary">{t.first}</Typography.Text>}
         bulk={(rows, clear) => (
-          <ChangeButton
-            danger
-            icon={<DeleteOutlined />}
-            why={rows.some(({ name }) => name === 'default') ? t.isDefault : null}
-            onClick={() =>
-              confirm({
-                title: t.deleteManyTitle(rows.length),
-                content: t.deleteText,
-                okText: general.delete,
-                run: async () => {
-                  await forEach(rows, ({ id }) => deleteSecurityGroup(id)).finally(() =>
-                    queries.invalidateQueries({ queryKey: ['security-groups'] }),
-                  );
-                  clear();
-                },
-              })
-            }
-          >
-            {general.deleteMany(rows.length)}
-          </ChangeButton>
+          <BulkDelete
+            rows={rows}
+            clear={clear}
+            mayDelete={({ name }) => name !== 'default'}
+            nameOf={({ name }) => name}
+            remove={({ id }) => deleteSecurityGroup(id)}
+            lost={t.deleteText}
+            refresh={[['security-groups']]}
+          />
         )}
       />
       <CreateGroup open={creating} onClose={() => setCreating(false)} />

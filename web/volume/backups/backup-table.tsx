@@ -188,7 +188,7 @@ export function BackupTable({ name, query, volumes, toolbar, everywhere = false 
                   nameOf={volumeName}
                   remove={({ id }) => deleteBackup(id)}
                   lost={t.deleteContent}
-                  refresh={['backups']}
+                  refresh={[['backups']]}
                 />
               ),
             })}

@@ -271,7 +271,7 @@ export function SnapshotTable(props: Props) {
                   nameOf={volumeName}
                   remove={({ id }) => deleteSnapshot(id)}
                   lost={t.deleteContent}
-                  refresh={['snapshots']}
+                  refresh={[['snapshots']]}
                 />
               ),
             })}

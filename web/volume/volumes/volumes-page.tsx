@@ -98,7 +98,7 @@ export function VolumesPage() {
                   nameOf={volumeName}
                   remove={({ id }) => deleteVolume(id, false)}
                   lost={t.deleteManyContent}
-                  refresh={['volumes']}
+                  refresh={[['volumes']]}
                 />
               ),
             })}
