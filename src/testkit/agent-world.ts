@@ -101,7 +101,10 @@ export function world() {
       await here(null);
       if (state.reportsFail) throw new Error('no');
       reports.push(...batch);
-      for (const one of batch) if (one.state === 'gone') changed.delete(keyOf(one.kind, one.id));
+      // As control does: what is wanted again meanwhile hears no late "gone".
+      for (const { kind, id, state: now } of batch)
+        if (now === 'gone' && changed.get(keyOf(kind, id))?.item.body === null)
+          changed.delete(keyOf(kind, id));
     },
     heartbeat: () => here(undefined),
     guestPassword: () => here(false),
