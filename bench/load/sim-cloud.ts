@@ -30,7 +30,7 @@ const freePort = (): Promise<number> =>
 const profile = process.env['BENCH_PROFILE'];
 // As ./up starts the program.
 const execArgv = [
-  '--max-semi-space-size=8',
+  '--max-semi-space-size=4',
   ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
 ];
 const env = { ...process.env, MALLOC_ARENA_MAX: '2' };

@@ -34,7 +34,12 @@ export function atConsole(...args: string[]): AtConsole {
   }, 300_000);
   afterAll(async () => {
     await browser?.close();
+    const called = new Set(visits.flatMap(({ calls }) => [...calls]));
+    const unknown =
+      cloud === undefined ? [] : await undocumented(cloud.url, called).catch((error) => [String(error)]);
     await cloud?.teardown();
+    // What the console can do, a script can do with the same calls.
+    expect(unknown).toEqual([]);
     // Whatever a page complained of, or its policy refused, is a defect of the page.
     expect([...new Set(visits.flatMap(({ complaints }) => complaints))]).toEqual([]);
   }, 180_000);
@@ -60,6 +65,21 @@ export function atConsole(...args: string[]): AtConsole {
     projectOf: ({ page }) =>
       page.evaluate<string>(`JSON.parse(sessionStorage.getItem('strata-session')).project.id`),
   };
+}
+
+/** Calls that no path of the cloud's OpenAPI document answers. */
+async function undocumented(url: string, calls: ReadonlySet<string>): Promise<string[]> {
+  const { paths } = (await (await fetch(`${url}/docs`)).json()) as {
+    paths: Record<string, Record<string, unknown>>;
+  };
+  const known = Object.entries(paths).map(([path, verbs]) => ({
+    verbs: new Set(Object.keys(verbs)),
+    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{[^}]+\}/g, '[^/]+')}/?$`),
+  }));
+  return [...calls].filter((call) => {
+    const [method = '', path = ''] = call.split(' ');
+    return !known.some(({ verbs, pattern }) => verbs.has(method.toLowerCase()) && pattern.test(path));
+  });
 }
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
