@@ -5,7 +5,7 @@ import { hostsQuery, inventoryQuery, type Host } from '../compute/hypervisors/ap
 import { capacityOf, resources, type HostResource } from '../compute/hypervisors/claimable.ts';
 import { useFormat, useText } from '../kit/language.tsx';
 import { Meter } from '../kit/meter.tsx';
-import { Problem } from '../kit/problem.tsx';
+import { Pending } from '../kit/pending.tsx';
 import { hostText } from '../compute/hypervisors/text.ts';
 import { overviewText } from './text.ts';
 
@@ -71,15 +71,7 @@ export function CloudCard() {
   const query = useQuery(hostsQuery);
   return (
     <Card size="small" title={t.cloud}>
-      {query.data === undefined ? (
-        query.error === null ? (
-          <Skeleton active />
-        ) : (
-          <Problem error={query.error} retry={() => void query.refetch()} />
-        )
-      ) : (
-        <Figures hosts={query.data} />
-      )}
+      {query.data === undefined ? <Pending query={query} /> : <Figures hosts={query.data} />}
     </Card>
   );
 }

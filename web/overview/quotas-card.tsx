@@ -1,11 +1,11 @@
 // What the project has left of its quotas.
 import { useQuery } from '@tanstack/react-query';
-import { Card, Col, Flex, Row, Skeleton, Typography } from 'antd';
+import { Card, Col, Flex, Row, Typography } from 'antd';
 import { QuotaMeter } from '../identity/projects/quota-meter.tsx';
 import { quotasQuery } from '../identity/projects/quota-api.ts';
 import type { QuotaGroup, QuotaName } from '../identity/projects/quotas.ts';
 import { useText } from '../kit/language.tsx';
-import { Problem } from '../kit/problem.tsx';
+import { Pending } from '../kit/pending.tsx';
 import { overviewText } from './text.ts';
 
 /** What people run into; the page of a project has all. */
@@ -21,11 +21,7 @@ export function QuotasCard({ projectId }: { projectId: string }) {
   return (
     <Card size="small" title={t.quotas}>
       {query.data === undefined ? (
-        query.error === null ? (
-          <Skeleton active />
-        ) : (
-          <Problem error={query.error} retry={() => void query.refetch()} />
-        )
+        <Pending query={query} />
       ) : (
         <Row gutter={[32, 20]}>
           {(Object.keys(shown) as QuotaGroup[]).map((group) => (

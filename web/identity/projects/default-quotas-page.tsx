@@ -1,11 +1,11 @@
 // The quotas of projects that have no limits of their own.
 import { EditOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Button, Skeleton, Typography } from 'antd';
+import { Button, Typography } from 'antd';
 import { useState } from 'react';
 import { useText } from '../../kit/language.tsx';
 import { PageFrame } from '../../kit/page.tsx';
-import { Problem } from '../../kit/problem.tsx';
+import { Pending } from '../../kit/pending.tsx';
 import { useSession } from '../../kit/session.ts';
 import { EditQuotas } from './edit-quotas.tsx';
 import { defaultQuotasQuery, setDefaultQuotas } from './quota-api.ts';
@@ -52,11 +52,7 @@ export function DefaultQuotasPage() {
   if (query.data !== undefined) return <Shown quotas={query.data} />;
   return (
     <PageFrame title={t.defaults}>
-      {query.error === null ? (
-        <Skeleton active />
-      ) : (
-        <Problem error={query.error} retry={() => void query.refetch()} />
-      )}
+      <Pending query={query} />
     </PageFrame>
   );
 }

@@ -1,11 +1,11 @@
 // The quotas of a project: what is in use, and the limits to change.
 import { EditOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Button, Flex, Skeleton } from 'antd';
+import { Button, Flex } from 'antd';
 import { useState } from 'react';
 import { useConfirm } from '../../kit/action.tsx';
 import { useText } from '../../kit/language.tsx';
-import { Problem } from '../../kit/problem.tsx';
+import { Pending } from '../../kit/pending.tsx';
 import type { Project } from './api.ts';
 import { EditQuotas } from './edit-quotas.tsx';
 import { quotasQuery, resetQuotas, setQuotas } from './quota-api.ts';
@@ -18,12 +18,7 @@ export function QuotasTab({ project }: { project: Project }) {
   const queries = useQueryClient();
   const query = useQuery(quotasQuery(project.id));
   const [editing, setEditing] = useState(false);
-  if (query.data === undefined)
-    return query.error === null ? (
-      <Skeleton active />
-    ) : (
-      <Problem error={query.error} retry={() => void query.refetch()} />
-    );
+  if (query.data === undefined) return <Pending query={query} />;
   const quotas = query.data;
   return (
     <Flex vertical gap={16}>

@@ -1,7 +1,7 @@
 // One image: what it is, with whom it is shared, and how its content came.
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';
-import { Alert, Card, Descriptions, Flex, Skeleton, Tabs, Tag, Typography } from 'antd';
+import { Alert, Card, Descriptions, Flex, Tabs, Tag, Typography } from 'antd';
 import { useState } from 'react';
 import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
 import { useAction } from '../../kit/action.tsx';
@@ -9,6 +9,7 @@ import { ApiError } from '../../kit/api.ts';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
+import { Pending } from '../../kit/pending.tsx';
 import { Problem } from '../../kit/problem.tsx';
 import { ProjectName } from '../../kit/project-input.tsx';
 import { ResourceTable } from '../../kit/resource-table.tsx';
@@ -230,11 +231,7 @@ export function ImagePage() {
   if (image === undefined || gone)
     return (
       <PageFrame title={t.one} crumbs={crumbs}>
-        {query.error === null ? (
-          <Skeleton active />
-        ) : (
-          <Problem error={query.error} retry={() => void query.refetch()} />
-        )}
+        <Pending query={query} />
       </PageFrame>
     );
   const why = whyNot(image);

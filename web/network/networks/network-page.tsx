@@ -2,7 +2,7 @@
 import { DeleteOutlined, EditOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';
-import { Card, Descriptions, Skeleton, Tabs, type DescriptionsProps } from 'antd';
+import { Card, Descriptions, Tabs, type DescriptionsProps } from 'antd';
 import { useState } from 'react';
 import { useConfirm } from '../../kit/action.tsx';
 import { ChangeButton } from '../../kit/change-button.tsx';
@@ -10,6 +10,7 @@ import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
+import { Pending } from '../../kit/pending.tsx';
 import { Problem } from '../../kit/problem.tsx';
 import { isOperator, useSession } from '../../kit/session.ts';
 import { ProjectName } from '../owners.tsx';
@@ -85,11 +86,7 @@ export function NetworkPage() {
   if (data === undefined)
     return (
       <PageFrame title={general.network} crumbs={crumbs}>
-        {error === null ? (
-          <Skeleton active />
-        ) : (
-          <Problem error={error} retry={() => void network.refetch()} />
-        )}
+        <Pending query={network} />
       </PageFrame>
     );
   const name = data.name === '' ? id.slice(0, 8) : data.name;

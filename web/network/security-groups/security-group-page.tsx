@@ -2,7 +2,7 @@
 import { DeleteOutlined, EditOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';
-import { Card, Descriptions, Skeleton, type DescriptionsProps } from 'antd';
+import { Card, Descriptions, type DescriptionsProps } from 'antd';
 import { useState } from 'react';
 import { useConfirm } from '../../kit/action.tsx';
 import { ChangeButton } from '../../kit/change-button.tsx';
@@ -10,6 +10,7 @@ import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
+import { Pending } from '../../kit/pending.tsx';
 import { Problem } from '../../kit/problem.tsx';
 import { ProjectName } from '../owners.tsx';
 import { YesNo } from '../parts.tsx';
@@ -57,7 +58,7 @@ export function SecurityGroupPage() {
   if (data === undefined)
     return (
       <PageFrame title={general.securityGroup} crumbs={crumbs}>
-        {error === null ? <Skeleton active /> : <Problem error={error} retry={() => void group.refetch()} />}
+        <Pending query={group} />
       </PageFrame>
     );
   const isDefault = data.name === 'default';

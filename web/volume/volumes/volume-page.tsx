@@ -1,13 +1,14 @@
 // One volume: what it is, where it is attached, and what was kept of it.
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';
-import { Alert, Button, Card, Descriptions, Flex, Skeleton, Tabs, Typography } from 'antd';
+import { Alert, Button, Card, Descriptions, Flex, Tabs, Typography } from 'antd';
 import { useState } from 'react';
 import { ActionButton, ActionMenu } from '../../kit/action-button.tsx';
 import { ApiError } from '../../kit/api.ts';
 import { useFormat, useText } from '../../kit/language.tsx';
 import { Id, ResourceLink } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
+import { Pending } from '../../kit/pending.tsx';
 import { Problem } from '../../kit/problem.tsx';
 import { ProjectName } from '../../kit/project-input.tsx';
 import { kitText } from '../../kit/text.ts';
@@ -174,11 +175,7 @@ export function VolumePage() {
   if (volume === undefined || gone)
     return (
       <PageFrame title={t.one} crumbs={crumbs}>
-        {query.error === null ? (
-          <Skeleton active />
-        ) : (
-          <Problem error={query.error} retry={() => void query.refetch()} />
-        )}
+        <Pending query={query} />
       </PageFrame>
     );
   const name = volumeName(volume);

@@ -1,9 +1,9 @@
 // What was done to a server and what came of it, newest first.
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { Button, Empty, Flex, Skeleton, Timeline, Typography } from 'antd';
+import { Button, Empty, Flex, Timeline, Typography } from 'antd';
 import { BUSY_MS, CALM_MS } from '../../../kit/live.ts';
 import { parseTime, useFormat, useText } from '../../../kit/language.tsx';
-import { Problem } from '../../../kit/problem.tsx';
+import { Pending } from '../../../kit/pending.tsx';
 import { StateTag } from '../../../kit/state.tsx';
 import type { Server } from '../server.ts';
 import { ServerState } from '../server-state.tsx';
@@ -72,12 +72,7 @@ export function EventsTab({ id, server }: { id: string; server?: Server }) {
   const t = useText(detailText);
   const busy = server !== undefined && server['OS-EXT-STS:task_state'] !== null;
   const actions = useInfiniteQuery(actionsQuery(id, busy ? BUSY_MS : CALM_MS));
-  if (actions.data === undefined)
-    return actions.error === null ? (
-      <Skeleton active />
-    ) : (
-      <Problem error={actions.error} retry={() => void actions.refetch()} />
-    );
+  if (actions.data === undefined) return <Pending query={actions} />;
   const all = actions.data.pages.flat();
   if (all.length === 0) return <Empty image={Empty.PRESENTED_IMAGE_SIMPLE} description={t.history.empty} />;
   return (
