@@ -60,7 +60,7 @@ export type MenuGroup = {
   entries: readonly MenuEntry[];
 };
 
-const groups: readonly MenuGroup[] = [
+export const menu: readonly MenuGroup[] = [
   { name: null, entries: [{ path: '/', name: 'overview', icon: DashboardOutlined }] },
   {
     name: 'compute',
@@ -105,11 +105,3 @@ const groups: readonly MenuGroup[] = [
     ],
   },
 ];
-
-const built = new Set(pages.map(({ path }) => path));
-
-/** Leads only to what is there. */
-export const menu: readonly MenuGroup[] = groups.map((group) => ({
-  ...group,
-  entries: group.entries.filter(({ path }) => built.has(path)),
-}));

@@ -29,7 +29,7 @@ function MainMenu({ onGo }: { onGo(): void }) {
       label: <To to={path}>{t.pages[name]}</To>,
     });
     return menu
-      .filter(({ operator, entries }) => entries.length > 0 && (operator !== true || isOperator(session)))
+      .filter(({ operator }) => operator !== true || isOperator(session))
       .flatMap(({ name, entries }): NonNullable<MenuProps['items']> =>
         name === null
           ? entries.map(entry)

@@ -1,27 +1,13 @@
 // Whose a resource is, for operators, who see those of all projects; and what servers are called.
-import { queryOptions, useQuery } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { all } from '../kit/api.ts';
-import { Id, ResourceLink } from '../kit/link.tsx';
-import { isOperator, useSession } from '../kit/session.ts';
+import { ResourceLink } from '../kit/link.tsx';
+import { useProjectNames } from '../kit/project-input.tsx';
+import { isOperator, useSession, type Named } from '../kit/session.ts';
 import type { Column } from '../kit/resource-table.tsx';
-
-type Named = { id: string; name: string };
-
-const projectNames = queryOptions({
-  queryKey: ['projects', 'names'],
-  queryFn: ({ signal }) => all<Named>('/identity/v3/projects', 'projects', {}, signal),
-  staleTime: 60_000,
-});
 
 const byId = (rows: readonly Named[] | undefined): ReadonlyMap<string, string> =>
   new Map((rows ?? []).map(({ id, name }) => [id, name]));
-
-/** Names by id; for who is no operator only the own project. */
-export function useProjectNames(): ReadonlyMap<string, string> {
-  const session = useSession();
-  const { data } = useQuery({ ...projectNames, enabled: isOperator(session), select: byId });
-  return data ?? byId(session.project === null ? [] : [session.project]);
-}
 
 /** The column of the project: nothing for who sees only the own. */
 export function useProjectColumn<T extends { project_id: string }>(title: string): readonly Column<T>[] {
@@ -39,11 +25,6 @@ export function useProjectColumn<T extends { project_id: string }>(title: string
         row.project_id === '' ? null : <ResourceLink to="/projects" id={row.project_id} name={nameOf(row)} />,
     },
   ];
-}
-
-export function ProjectName({ id }: { id: string }) {
-  const name = useProjectNames().get(id);
-  return name === undefined ? <Id id={id} short /> : <span title={id}>{name}</span>;
 }
 
 /** Names of the servers that the user sees, by id. */

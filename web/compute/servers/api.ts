@@ -56,14 +56,6 @@ export const imageQuery = (id: string) =>
     staleTime: 30_000,
   });
 
-/** Names of projects, for operators. */
-export const projectNamesQuery = queryOptions({
-  queryKey: ['servers', 'projects'],
-  queryFn: ({ signal }) => all<{ id: string; name: string }>('/identity/v3/projects', 'projects', {}, signal),
-  staleTime: 60_000,
-  select: (projects): ReadonlyMap<string, string> => new Map(projects.map(({ id, name }) => [id, name])),
-});
-
 /** e.g. `act(id, 'os-start', null)`; whatever the action answers. */
 export const act = <T = unknown>(id: string, action: string, body: unknown): Promise<T> =>
   api.post<T>(`${SERVERS}/${id}/action`, { [action]: body });

@@ -2,22 +2,20 @@
 import { PlusOutlined } from '@ant-design/icons';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { Flex, Switch } from 'antd';
-import { useState } from 'react';
 import { ActionButton } from '../../kit/action-button.tsx';
+import { useEverywhere } from '../../kit/everywhere.tsx';
 import { useText } from '../../kit/language.tsx';
 import { PageFrame } from '../../kit/page.tsx';
+import { useProjectNames } from '../../kit/project-input.tsx';
 import { ResourceTable } from '../../kit/resource-table.tsx';
 import { isOperator, isReader, useSession } from '../../kit/session.ts';
-import { imagesQuery, projectNamesQuery, serversQuery, type Image } from './api.ts';
+import { imagesQuery, serversQuery, type Image } from './api.ts';
 import { BulkActions } from './bulk-actions.tsx';
 import { useServerColumns } from './columns.tsx';
 import type { Server } from './server.ts';
 import { serversText } from './text.ts';
 
 const NO_IMAGES: ReadonlyMap<string, Image> = new Map();
-const NO_NAMES: ReadonlyMap<string, string> = new Map();
-const EVERYWHERE = 'strata-servers-everywhere';
 
 const keyOf = ({ id }: Server): string => id;
 
@@ -46,16 +44,11 @@ function CreateButton({ label }: { label: string }) {
 export function ServersPage() {
   const t = useText(serversText);
   const operator = isOperator(useSession());
-  const [wanted, setWanted] = useState(() => sessionStorage.getItem(EVERYWHERE) === '1');
-  const everywhere = operator && wanted;
+  const { everywhere, toggle } = useEverywhere('servers');
   const servers = useQuery(serversQuery(everywhere));
   const { data: images = NO_IMAGES } = useQuery(imagesQuery);
-  const { data: names = NO_NAMES } = useQuery({ ...projectNamesQuery, enabled: everywhere });
+  const names = useProjectNames();
   const columns = useServerColumns({ images, operator, projects: everywhere ? names : null });
-  const choose = (next: boolean): void => {
-    sessionStorage.setItem(EVERYWHERE, next ? '1' : '0');
-    setWanted(next);
-  };
   return (
     <PageFrame title={t.servers} extra={<CreateButton label={t.create} />}>
       <ResourceTable<Server>
@@ -65,14 +58,7 @@ export function ServersPage() {
         query={servers}
         columns={columns}
         rowKey={keyOf}
-        toolbar={
-          operator ? (
-            <Flex gap={8} align="center">
-              <Switch checked={everywhere} onChange={choose} aria-label={t.allProjects} />
-              <span aria-hidden>{t.allProjects}</span>
-            </Flex>
-          ) : null
-        }
+        toolbar={toggle}
         bulk={(rows, clear) => <BulkActions servers={rows} images={images} clear={clear} />}
         empty={<CreateButton label={t.first} />}
       />

@@ -2,8 +2,7 @@
 import { PlusOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { App, Button, Form, Select, Tag } from 'antd';
-import { useMemo, useState } from 'react';
-import { useConfirm } from '../../kit/action.tsx';
+import { useCallback, useMemo, useState } from 'react';
 import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useText } from '../../kit/language.tsx';
 import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
@@ -13,14 +12,8 @@ import { UserName } from '../users/user-name.tsx';
 import { usersQuery } from '../users/api.ts';
 import { GroupName } from '../groups/group-name.tsx';
 import { groupsQuery } from '../groups/api.ts';
-import {
-  assignmentKey,
-  grantInProject,
-  membersQuery,
-  revokeGrant,
-  type Actor,
-  type Assignment,
-} from './api.ts';
+import { assignmentKey, grantInProject, membersQuery, type Actor, type Assignment } from './api.ts';
+import { useGrantColumns } from './grant-columns.tsx';
 import { assignmentText } from './text.ts';
 
 /** Roles that a person is given; the others are for programs and operators. */
@@ -84,9 +77,10 @@ const nameOf = ({ user, group }: Assignment): string => user?.name ?? group?.nam
 
 export function Members({ projectId }: { projectId: string }) {
   const t = useText(assignmentText);
-  const kit = useText(kitText);
-  const confirm = useConfirm();
-  const queries = useQueryClient();
+  const grants = useGrantColumns(
+    useCallback((one) => `${nameOf(one)} ${one.role.name}`, []),
+    useCallback((one) => t.removeTitle(nameOf(one), one.role.name), [t]),
+  );
   const query = useQuery(membersQuery(projectId));
   const [adding, setAdding] = useState(false);
   const columns = useMemo(
@@ -111,46 +105,9 @@ export function Members({ projectId }: { projectId: string }) {
         value: ({ user, group }) => (user ?? group)?.domain?.name,
         hidden: true,
       },
-      {
-        key: 'role',
-        title: t.role,
-        render: ({ role, scope }) => (
-          <>
-            <Tag variant="filled">{role.name}</Tag>
-            {scope['OS-INHERIT:inherited_to'] === undefined ? null : t.inherited}
-          </>
-        ),
-        value: ({ role }) => role.name,
-        filter: true,
-      },
-      {
-        key: 'actions',
-        title: kit.actions,
-        width: 110,
-        render: (assignment) => (
-          <Button
-            type="link"
-            danger
-            size="small"
-            aria-label={`${t.take}: ${nameOf(assignment)} ${assignment.role.name}`}
-            onClick={() =>
-              confirm({
-                title: t.removeTitle(nameOf(assignment), assignment.role.name),
-                content: t.takeLoses,
-                okText: t.take,
-                run: async () => {
-                  await revokeGrant(assignment);
-                  await queries.invalidateQueries({ queryKey: ['assignments'] });
-                },
-              })
-            }
-          >
-            {t.take}
-          </Button>
-        ),
-      },
+      ...grants,
     ],
-    [t, kit, confirm, queries],
+    [t, grants],
   );
   return (
     <>

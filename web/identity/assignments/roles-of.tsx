@@ -2,8 +2,7 @@
 import { PlusOutlined } from '@ant-design/icons';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { App, Button, Form, Select, Tag } from 'antd';
-import { useMemo, useState } from 'react';
-import { useConfirm } from '../../kit/action.tsx';
+import { useCallback, useMemo, useState } from 'react';
 import { FormDialog } from '../../kit/form-dialog.tsx';
 import { useText } from '../../kit/language.tsx';
 import { ResourceLink } from '../../kit/link.tsx';
@@ -11,14 +10,8 @@ import { ResourceTable, type Column } from '../../kit/resource-table.tsx';
 import { kitText } from '../../kit/text.ts';
 import { projectsQuery } from '../projects/api.ts';
 import { rolesQuery } from '../roles/api.ts';
-import {
-  assignmentKey,
-  grantInProject,
-  revokeGrant,
-  rolesOfQuery,
-  type Actor,
-  type Assignment,
-} from './api.ts';
+import { assignmentKey, grantInProject, rolesOfQuery, type Actor, type Assignment } from './api.ts';
+import { useGrantColumns } from './grant-columns.tsx';
 import { assignmentText } from './text.ts';
 
 function GiveRole({ of, open, onClose }: { of: Actor; open: boolean; onClose(): void }) {
@@ -59,14 +52,18 @@ function GiveRole({ of, open, onClose }: { of: Actor; open: boolean; onClose(): 
 /** What a user or a group was given itself; what a user has by its groups shows there. */
 export function RolesOf({ of }: { of: Actor }) {
   const t = useText(assignmentText);
-  const kit = useText(kitText);
-  const confirm = useConfirm();
-  const queries = useQueryClient();
+  const whereOf = useCallback(
+    ({ scope }: Assignment): string => scope.project?.name ?? scope.domain?.name ?? t.system,
+    [t],
+  );
+  const grants = useGrantColumns(
+    useCallback((one) => `${one.role.name}, ${whereOf(one)}`, [whereOf]),
+    useCallback((one) => t.takeTitle(one.role.name, whereOf(one)), [t, whereOf]),
+  );
   const query = useQuery(rolesOfQuery(of));
   const [giving, setGiving] = useState(false);
-  const columns = useMemo((): Column<Assignment>[] => {
-    const whereOf = ({ scope }: Assignment): string => scope.project?.name ?? scope.domain?.name ?? t.system;
-    return [
+  const columns = useMemo(
+    (): Column<Assignment>[] => [
       {
         key: 'where',
         title: t.where,
@@ -80,46 +77,10 @@ export function RolesOf({ of }: { of: Actor }) {
           ),
         value: whereOf,
       },
-      {
-        key: 'role',
-        title: t.role,
-        render: ({ role, scope }) => (
-          <>
-            <Tag variant="filled">{role.name}</Tag>
-            {scope['OS-INHERIT:inherited_to'] === undefined ? null : t.inherited}
-          </>
-        ),
-        value: ({ role }) => role.name,
-        filter: true,
-      },
-      {
-        key: 'actions',
-        title: kit.actions,
-        width: 110,
-        render: (one) => (
-          <Button
-            type="link"
-            danger
-            size="small"
-            aria-label={`${t.take}: ${one.role.name}, ${whereOf(one)}`}
-            onClick={() =>
-              confirm({
-                title: t.takeTitle(one.role.name, whereOf(one)),
-                content: t.takeLoses,
-                okText: t.take,
-                run: async () => {
-                  await revokeGrant(one);
-                  await queries.invalidateQueries({ queryKey: ['assignments'] });
-                },
-              })
-            }
-          >
-            {t.take}
-          </Button>
-        ),
-      },
-    ];
-  }, [t, kit, confirm, queries]);
+      ...grants,
+    ],
+    [t, grants, whereOf],
+  );
   return (
     <>
       <ResourceTable

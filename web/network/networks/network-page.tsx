@@ -13,7 +13,7 @@ import { PageFrame } from '../../kit/page.tsx';
 import { Pending } from '../../kit/pending.tsx';
 import { Problem } from '../../kit/problem.tsx';
 import { isOperator, useSession } from '../../kit/session.ts';
-import { ProjectName } from '../owners.tsx';
+import { ProjectName } from '../../kit/project-input.tsx';
 import { AdminState, NetworkState, YesNo } from '../parts.tsx';
 import { portsQuery } from '../ports/api.ts';
 import { PortsTable } from '../ports/ports-table.tsx';

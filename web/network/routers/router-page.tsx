@@ -13,7 +13,7 @@ import { PageFrame } from '../../kit/page.tsx';
 import { Pending } from '../../kit/pending.tsx';
 import { Problem } from '../../kit/problem.tsx';
 import { networksQuery } from '../networks/api.ts';
-import { ProjectName } from '../owners.tsx';
+import { ProjectName } from '../../kit/project-input.tsx';
 import { AdminState, NetworkState, YesNo } from '../parts.tsx';
 import { networkText } from '../text.ts';
 import { deleteRouter, routerQuery, updateRouter, type Router } from './api.ts';

@@ -12,7 +12,7 @@ import { Id } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { Pending } from '../../kit/pending.tsx';
 import { Problem } from '../../kit/problem.tsx';
-import { ProjectName } from '../owners.tsx';
+import { ProjectName } from '../../kit/project-input.tsx';
 import { YesNo } from '../parts.tsx';
 import { portsQuery } from '../ports/api.ts';
 import { networkText } from '../text.ts';

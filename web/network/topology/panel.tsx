@@ -5,7 +5,7 @@ import { useText } from '../../kit/language.tsx';
 import { Id, To } from '../../kit/link.tsx';
 import { StateTag } from '../../kit/state.tsx';
 import { useViewport } from '../../kit/viewport.ts';
-import { useProjectNames } from '../owners.tsx';
+import { useProjectNames } from '../../kit/project-input.tsx';
 import { NetworkState } from '../parts.tsx';
 import { networkText } from '../text.ts';
 import { Counts, useBoxName } from './boxes.tsx';

@@ -8,7 +8,7 @@ import { To } from '../../kit/link.tsx';
 import { PageFrame } from '../../kit/page.tsx';
 import { Problem } from '../../kit/problem.tsx';
 import { isOperator, useSession } from '../../kit/session.ts';
-import { useProjectNames } from '../owners.tsx';
+import { useProjectNames } from '../../kit/project-input.tsx';
 import { arrange, collapseAbove, isCollapsed, opensFor } from './arrangement.ts';
 import { ChosenContext, Counts, NetworkNames, TopologyActions } from './boxes.tsx';
 import { Canvas } from './canvas.tsx';

@@ -4,7 +4,8 @@ import { Descriptions, Flex, Tag, Typography, type DescriptionsProps } from 'ant
 import { useFormat, useText } from '../../../kit/language.tsx';
 import { Id, ResourceLink, To } from '../../../kit/link.tsx';
 import { isOperator, useSession } from '../../../kit/session.ts';
-import { imageQuery, projectNamesQuery } from '../api.ts';
+import { useProjectNames } from '../../../kit/project-input.tsx';
+import { imageQuery } from '../api.ts';
 import { useSize } from '../flavor-size.ts';
 import { addressesOf, powerOf, type Server, type ServerType } from '../server.ts';
 import { nameIn, statesText } from '../states-text.ts';
@@ -50,7 +51,7 @@ export function OverviewTab({ server, type }: { server: Server; type: ServerType
   const format = useFormat();
   const size = useSize();
   const operator = isOperator(useSession());
-  const { data: projects } = useQuery({ ...projectNamesQuery, enabled: operator });
+  const projects = useProjectNames();
   const userName = useUserName();
   const task = server['OS-EXT-STS:task_state'];
   const launched = server['OS-SRV-USG:launched_at'];
@@ -74,7 +75,7 @@ export function OverviewTab({ server, type }: { server: Server; type: ServerType
           fact(
             s.project,
             <To to={`/projects/${server.tenant_id}`}>
-              {projects?.get(server.tenant_id) ?? server.tenant_id.slice(0, 8)}
+              {projects.get(server.tenant_id) ?? server.tenant_id.slice(0, 8)}
             </To>,
           ),
         ]
